@@ -1,0 +1,171 @@
+//! The text dump of a registry: text to entries and back. Opens no file.
+//!
+//! The format is the 2015 program's: a line per service in port order, `name TAB port TAB
+//! addresses`. What pald itself wants to remember stands in a comment at the end of the line,
+//! where that program's reader passes over it.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as MapEntry;
+use std::fmt::Write as _;
+
+use crate::addresses::Addresses;
+use crate::allocation::Allocation;
+use crate::port::Port;
+use crate::seal::Seal;
+use crate::service_name::ServiceName;
+use crate::timestamp::Timestamp;
+
+mod line;
+mod line_error;
+
+pub use line_error::{BadLine, LineError};
+
+/// A registry as a dump tells it: every name and every port occurs once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Dump {
+    /// The entries, in the order of their lines.
+    pub entries: Vec<DumpEntry>,
+    /// What the dump says of itself; none if pald did not write its end.
+    pub seal: Option<ClaimedSeal>,
+}
+
+/// One service in a dump; what a line did not say is `None`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DumpEntry {
+    /// Whose port it is.
+    pub service: ServiceName,
+    /// The port.
+    pub port: Port,
+    /// Its addresses.
+    pub addresses: Addresses,
+    /// When it was registered.
+    pub created_at: Option<Timestamp>,
+    /// Whether the port may be held.
+    pub hold: Option<bool>,
+}
+
+/// What the last comment of a dump says about the whole; it may not be true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClaimedSeal {
+    /// The revision of the registry that was written.
+    pub revision: u64,
+    /// How many entries it had.
+    pub entries: u32,
+    /// Its [`Seal::check`].
+    pub check: u32,
+}
+
+impl DumpEntry {
+    /// The entry as the registry keeps it; registered `now` if the dump does not say when.
+    pub fn into_allocation(self, now: Timestamp) -> Allocation {
+        Allocation {
+            service: self.service,
+            port: self.port,
+            addresses: self.addresses,
+            created_at: self.created_at.unwrap_or(now),
+            hold: self.hold.unwrap_or(true),
+        }
+    }
+}
+
+/// Reads a dump, whole or not at all.
+///
+/// # Errors
+/// All lines that are not as they should be, in order.
+pub fn parse(text: &[u8]) -> Result<Dump, Vec<BadLine>> {
+    let mut dump = Dump::default();
+    let mut first_lines = FirstLines::default();
+    let mut bad_lines = Vec::new();
+    for (text, number) in text.split(|&byte| byte == b'\n').zip(1..) {
+        let parsed = line::parse(text).and_then(|line| {
+            dump.seal = line.seal.or(dump.seal);
+            let Some(entry) = line.entry else {
+                return Ok(());
+            };
+            if first_lines.is_new(&entry, number, &dump.entries)? {
+                dump.entries.push(entry);
+            }
+            Ok(())
+        });
+        if let Err(error) = parsed {
+            bad_lines.push(BadLine { number, error });
+        }
+    }
+    if bad_lines.is_empty() { Ok(dump) } else { Err(bad_lines) }
+}
+
+/// Where each name and each port occurred first.
+#[derive(Default)]
+struct FirstLines {
+    names: HashMap<ServiceName, FirstLine>,
+    ports: HashMap<Port, FirstLine>,
+}
+
+#[derive(Clone, Copy)]
+struct FirstLine {
+    number: usize,
+    index: usize,
+}
+
+impl FirstLines {
+    /// Whether the entry is not yet among `entries`; repeating one to the letter is harmless.
+    fn is_new(
+        &mut self,
+        entry: &DumpEntry,
+        number: usize,
+        entries: &[DumpEntry],
+    ) -> Result<bool, LineError> {
+        let here = FirstLine { number, index: entries.len() };
+        if let Some(first) = self.names.get(&entry.service) {
+            let other = &entries[first.index];
+            return match other {
+                _ if other == entry => Ok(false),
+                _ if other.port == entry.port => {
+                    Err(LineError::Differs { service: entry.service.clone(), line: first.number })
+                }
+                _ => Err(LineError::NameTwice {
+                    service: entry.service.clone(),
+                    port: other.port,
+                    line: first.number,
+                }),
+            };
+        }
+        match self.ports.entry(entry.port) {
+            MapEntry::Occupied(first) => Err(LineError::PortTwice {
+                port: entry.port,
+                service: entries[first.get().index].service.clone(),
+                line: first.get().number,
+            }),
+            MapEntry::Vacant(vacant) => {
+                vacant.insert(here);
+                self.names.insert(entry.service.clone(), here);
+                Ok(true)
+            }
+        }
+    }
+}
+
+/// Writes a dump of `allocations`, which come in port order and are what `seal` speaks of.
+///
+/// A registry without entries is an empty text: the 2015 program's reader takes no line that
+/// holds only a comment.
+pub fn render<'a>(allocations: impl IntoIterator<Item = &'a Allocation>, seal: Seal) -> String {
+    let mut text = String::new();
+    let mut allocations = allocations.into_iter().peekable();
+    while let Some(allocation) = allocations.next() {
+        let Allocation { service, port, addresses, created_at, hold } = allocation;
+        let _ = write!(text, "{service}\t{port}\t{addresses}\t# pald: since={created_at}");
+        if !hold {
+            text.push_str(" hold=off");
+        }
+        if allocations.peek().is_none() {
+            let (revision, entries, check) = (seal.revision, seal.entries, seal.check());
+            let _ = write!(text, " revision={revision} entries={entries} check={check:08x}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! The grammar of one line of a dump.
+
+use super::{ClaimedSeal, DumpEntry, LineError};
+use crate::addresses::Addresses;
+use crate::port::Port;
+use crate::quoted::Quoted;
+use crate::service_name::ServiceName;
+use crate::timestamp::Timestamp;
+
+/// The longest line, in bytes.
+pub(super) const MAX_BYTES: usize = 64 * 1024;
+
+/// What starts a comment that pald wrote.
+const OWN_COMMENT: &str = "pald:";
+
+/// What one line says; nothing, if it is blank or a comment of somebody else.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    pub(super) entry: Option<DumpEntry>,
+    pub(super) seal: Option<ClaimedSeal>,
+}
+
+/// Reads a line without its line feed.
+pub(super) fn parse(line: &[u8]) -> Result<Line, LineError> {
+    if line.len() > MAX_BYTES {
+        return Err(LineError::TooLong { bytes: line.len() });
+    }
+    let line = std::str::from_utf8(line)
+        .ok()
+        .filter(|line| line.is_ascii())
+        .ok_or_else(|| LineError::NotAscii(Quoted::new(line)))?;
+    let (fields, comment) = line.split_once('#').unwrap_or((line, ""));
+    let fields: Vec<&str> = words(fields).collect();
+    let (name, port, addresses) = match fields[..] {
+        [] => return Ok(Line::default()),
+        [name] => return Err(LineError::NoPort(Quoted::new(name))),
+        [name, port] => (name, port, ""),
+        [name, port, addresses] => (name, port, addresses),
+        [_, _, _, next, ..] => return Err(LineError::FourthField(Quoted::new(next))),
+    };
+    let comment = Comment::parse(comment)?;
+    let entry = DumpEntry {
+        service: ServiceName::parse(name)?,
+        port: Port::parse_padded(port)?,
+        addresses: Addresses::parse(addresses)?,
+        created_at: comment.since,
+        hold: comment.hold,
+    };
+    Ok(Line { entry: Some(entry), seal: comment.seal()? })
+}
+
+/// Splits at what `\s` matches in the 2015 program's regular expressions.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split([' ', '\t', '\r', '\x0c']).filter(|word| !word.is_empty())
+}
+
+/// What pald wrote behind an entry; words that this version does not know are passed over.
+#[derive(Default)]
+struct Comment {
+    since: Option<Timestamp>,
+    hold: Option<bool>,
+    revision: Option<u64>,
+    entries: Option<u32>,
+    check: Option<u32>,
+}
+
+impl Comment {
+    fn parse(comment: &str) -> Result<Self, LineError> {
+        let mut parsed = Self::default();
+        let Some(own) = comment.trim_ascii_start().strip_prefix(OWN_COMMENT) else {
+            return Ok(parsed);
+        };
+        for word in words(own) {
+            let Some((key, value)) = word.split_once('=') else {
+                continue;
+            };
+            let understood = match key {
+                "since" => set(&mut parsed.since, Timestamp::parse(value)),
+                "hold" => set(&mut parsed.hold, on_or_off(value)),
+                "revision" => set(&mut parsed.revision, value.parse().ok()),
+                "entries" => set(&mut parsed.entries, value.parse().ok()),
+                "check" => set(&mut parsed.check, u32::from_str_radix(value, 16).ok()),
+                _ => true,
+            };
+            if !understood {
+                return Err(LineError::Comment(Quoted::new(word)));
+            }
+        }
+        Ok(parsed)
+    }
+
+    /// All three parts of the seal, or none of them.
+    fn seal(&self) -> Result<Option<ClaimedSeal>, LineError> {
+        match (self.revision, self.entries, self.check) {
+            (Some(revision), Some(entries), Some(check)) => {
+                Ok(Some(ClaimedSeal { revision, entries, check }))
+            }
+            (None, None, None) => Ok(None),
+            _ => Err(LineError::PartOfSeal),
+        }
+    }
+}
+
+/// Takes a value over once; whether there was one, and none before it.
+fn set<T>(slot: &mut Option<T>, value: Option<T>) -> bool {
+    let is_first = slot.is_none();
+    *slot = value;
+    is_first && slot.is_some()
+}
+
+fn on_or_off(value: &str) -> Option<bool> {
+    match value {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}

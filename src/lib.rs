@@ -1,0 +1,63 @@
+//! pald keeps the registry of which service has which port on a developer's machine.
+//!
+//! # What lives where
+//!
+//! From the top down; a module uses only modules of lower lines, and a test holds that.
+//!
+//! | modules | what lives there |
+//! | --- | --- |
+//! | [`cli`] | the command line, the log, and the one table to exit codes |
+//! | [`http`], [`config`] | the HTTP service; the layers of settings |
+//! | [`registry`] | the rules: allocate, release, lookup; the view that readers see; the committer |
+//! | [`store`], [`probe`], [`dump_file`] | sled; what the machine says about a port; the dump on disk |
+//! | [`dump`] | the dump's text, to entries and back |
+//! | [`files`], [`lock`], [`paths`] | files that are read and replaced safely; locks; where files are |
+//! | [`seal`], [`allocation`] | an entry; what a stored registry says about itself |
+//! | [`service_name`], [`port`], [`addresses`], [`timestamp`], [`quoted`] | values that are right by construction |
+//!
+//! `migrations/`, beside `src/`, holds one file for each version of the store's schema. Only
+//! `store` and the migrations know sled and bincode, only `http` and the command that serves know
+//! actix.
+//!
+//! # The path of one `set`
+//!
+//! 1. `http::text` reads exactly one `service` from query and form, and
+//!    [`ServiceName::parse`](service_name::ServiceName::parse) accepts it, or the answer is 400.
+//! 2. [`Registry::allocate`](registry::Registry::allocate) finds the name in the view, and its port
+//!    is the answer; or else the change goes to the committer.
+//! 3. The committer takes the lowest free port, puts the change into the batch, commits the batch
+//!    in one transaction, syncs it to the disk, shows it to readers, and answers.
+//! 4. The handler prints the port. Errors pass once through `http::error`.
+//!
+//! # What always holds
+//!
+//! - Every name has exactly one port and every port at most one name: in the view, in both trees
+//!   of the store, and in the dump.
+//! - What a reader has seen is on disk: a change is shown, and answered, after its sync.
+//! - A change appears whole or not at all; an import is one change.
+//! - A registered service keeps its port until it is released. Nothing moves it.
+//! - pald never starts with less than the store should hold: a store that fails its checks ends
+//!   the start.
+//! - A name that is legal here can be read back by the 2015 program.
+//!
+//! # Why a committer
+//!
+//! Changes are transactions over both of sled's trees, as any handler could make them; but sled
+//! alone neither syncs to the disk nor groups commits, and it deadlocks when several tasks flush.
+//! So one thread makes all changes: each of its batches is one transaction, one flush and one sync.
+//!
+//! # What is deliberately absent
+//!
+//! A reverse proxy, DNS names, TLS, supervision of processes, leases, remote access, telemetry and
+//! plug-ins. pald answers one question: which port is whose.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::type_complexity))]
+
+pub mod addresses;
+pub mod allocation;
+pub mod dump;
+pub mod port;
+pub mod quoted;
+pub mod seal;
+pub mod service_name;
+pub mod timestamp;

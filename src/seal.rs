@@ -1,0 +1,116 @@
+//! What a stored registry says about itself, so that damage to it can be told.
+
+use xxhash_rust::xxh32::xxh32;
+
+use crate::allocation::Allocation;
+
+/// Counts and sums up the entries of a registry at one revision.
+///
+/// The store and the dump each carry the seal of what they hold. Entries are added and removed in
+/// any order; the same entries give the same sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Seal {
+    /// How many changes were committed before, each batch counting as one.
+    pub revision: u64,
+    /// How many services are registered.
+    pub entries: u32,
+    sum: u32,
+}
+
+impl Seal {
+    /// The seal of these entries at this revision.
+    pub fn of<'a>(revision: u64, allocations: impl IntoIterator<Item = &'a Allocation>) -> Self {
+        let mut seal = Self { revision, ..Self::default() };
+        allocations.into_iter().for_each(|allocation| seal.add(allocation));
+        seal
+    }
+
+    /// Takes one more entry into account.
+    pub fn add(&mut self, allocation: &Allocation) {
+        self.entries += 1;
+        self.sum = self.sum.wrapping_add(fingerprint(allocation));
+    }
+
+    /// Takes one entry out that was added before.
+    pub fn remove(&mut self, allocation: &Allocation) {
+        self.entries -= 1;
+        self.sum = self.sum.wrapping_sub(fingerprint(allocation));
+    }
+
+    /// The checksum over the entries, their number and the revision.
+    ///
+    /// Its definition is part of the formats of store and dump and never changes: XXH32, seed 0,
+    /// of revision, number and the wrapping sum of all [`fingerprint`]s, little-endian.
+    pub fn check(&self) -> u32 {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.revision.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.entries.to_le_bytes());
+        bytes[12..].copy_from_slice(&self.sum.to_le_bytes());
+        xxh32(&bytes, 0)
+    }
+}
+
+/// XXH32, seed 0, of an entry's fields, each followed by a line feed, which none can contain.
+fn fingerprint(allocation: &Allocation) -> u32 {
+    let Allocation { service, port, addresses, created_at, hold } = allocation;
+    let created_at = created_at.unix_seconds();
+    let text = format!("{service}\n{port}\n{addresses}\n{created_at}\n{hold}\n");
+    xxh32(text.as_bytes(), 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::addresses::Addresses;
+    use crate::port::Port;
+    use crate::service_name::ServiceName;
+    use crate::timestamp::Timestamp;
+
+    fn allocation(service: &str, port: u16) -> Allocation {
+        Allocation {
+            service: ServiceName::parse(service).unwrap(),
+            port: Port::new(port).unwrap(),
+            addresses: Addresses::parse("10.0.0.1").unwrap(),
+            created_at: Timestamp::from_unix_seconds(1_795_341_600).unwrap(),
+            hold: true,
+        }
+    }
+
+    #[test]
+    fn the_check_of_a_known_registry_never_changes() {
+        let entries = [allocation("shop", 49201), allocation("db", 49202)];
+        assert_eq!(format!("{:08x}", Seal::of(42, &entries).check()), "4613139f");
+        assert_eq!(format!("{:08x}", Seal::default().check()), "8e022b3a");
+    }
+
+    #[test]
+    fn the_order_and_the_past_of_entries_do_not_matter() {
+        let [a, b, c] = [allocation("a", 1), allocation("b", 2), allocation("c", 3)];
+        let mut seal = Seal::of(7, [&c, &a, &b]);
+        assert_eq!(seal, Seal::of(7, [&a, &b, &c]));
+        seal.remove(&b);
+        assert_eq!(seal, Seal::of(7, [&a, &c]));
+    }
+
+    #[test]
+    fn every_field_counts() {
+        let entry = allocation("shop", 49201);
+        let whole = Seal::of(1, [&entry]).check();
+        let mut others = vec![allocation("shop2", 49201), allocation("shop", 49202)];
+        others.push(Allocation { addresses: Addresses::default(), ..entry.clone() });
+        others.push(Allocation {
+            created_at: Timestamp::from_unix_seconds(0).unwrap(),
+            ..entry.clone()
+        });
+        others.push(Allocation { hold: false, ..entry.clone() });
+        for other in &others {
+            assert_ne!(Seal::of(1, [other]).check(), whole, "{other:?}");
+        }
+        assert_ne!(Seal::of(2, [&entry]).check(), whole);
+        assert_ne!(Seal::of(1, []).check(), whole);
+
+        // Two services that swap their ports are another registry.
+        let swapped = [allocation("a", 2), allocation("b", 1)];
+        assert_ne!(Seal::of(1, &swapped), Seal::of(1, &[allocation("a", 1), allocation("b", 2)]));
+    }
+}

@@ -1,0 +1,92 @@
+//! Points in time, to the second, in UTC.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use time::OffsetDateTime;
+use time::format_description::StaticFormatDescription;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+
+/// For names of files: sorts by time and needs no quoting in a shell.
+const COMPACT: StaticFormatDescription =
+    format_description!("[year][month][day]T[hour][minute][second]Z");
+
+/// A second between 1970 and 9999, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// 9999-12-31T23:59:59Z, the last second that RFC 3339 can write.
+    const MAX_SECONDS: u64 = 253_402_300_799;
+
+    /// The second that the system clock shows; a clock outside 1970 to 9999 counts as its nearer end.
+    pub fn now() -> Self {
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        Self(seconds.min(Self::MAX_SECONDS))
+    }
+
+    /// The time this many seconds after 1970-01-01T00:00:00Z, unless it is after the year 9999.
+    pub fn from_unix_seconds(seconds: u64) -> Option<Self> {
+        (seconds <= Self::MAX_SECONDS).then_some(Self(seconds))
+    }
+
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub fn unix_seconds(self) -> u64 {
+        self.0
+    }
+
+    /// Reads an RFC 3339 time such as `2026-11-22T10:00:00Z`; a fraction of a second is dropped.
+    pub fn parse(text: &str) -> Option<Self> {
+        let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        u64::try_from(time.unix_timestamp()).ok().and_then(Self::from_unix_seconds)
+    }
+
+    /// The time for the name of a file, as in `20261122T100000Z`.
+    pub fn compact(self) -> String {
+        self.date_time().format(COMPACT).expect("a year of four digits can be written")
+    }
+
+    fn date_time(self) -> OffsetDateTime {
+        let seconds = i64::try_from(self.0).expect("bounded by MAX_SECONDS");
+        OffsetDateTime::from_unix_timestamp(seconds).expect("bounded by MAX_SECONDS")
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.date_time().format(&Rfc3339).expect("a year of four digits can be written");
+        f.write_str(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_and_read_back_as_rfc_3339() {
+        let rows = [
+            (0, "1970-01-01T00:00:00Z", "19700101T000000Z"),
+            (1_795_341_600, "2026-11-22T10:00:00Z", "20261122T100000Z"),
+            (253_402_300_799, "9999-12-31T23:59:59Z", "99991231T235959Z"),
+        ];
+        for (seconds, text, compact) in rows {
+            let timestamp = Timestamp::from_unix_seconds(seconds).unwrap();
+            assert_eq!(timestamp.to_string(), text);
+            assert_eq!(timestamp.compact(), compact);
+            assert_eq!(Timestamp::parse(text), Some(timestamp));
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_time_after_1970_is_refused() {
+        assert_eq!(Timestamp::from_unix_seconds(253_402_300_800), None);
+        for text in ["", "yesterday", "2026-11-22", "1969-12-31T23:59:59Z", "2026-13-01T00:00:00Z"]
+        {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+        let shifted = Timestamp::parse("2026-11-22T12:00:00.9+02:00").unwrap();
+        assert_eq!(shifted.to_string(), "2026-11-22T10:00:00Z");
+    }
+}
