@@ -56,6 +56,10 @@
 pub mod addresses;
 pub mod allocation;
 pub mod dump;
+pub mod dump_file;
+pub mod files;
+pub mod lock;
+pub mod paths;
 pub mod port;
 pub mod quoted;
 pub mod seal;

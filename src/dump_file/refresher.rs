@@ -1,0 +1,151 @@
+//! The thread that writes the dump again soon after each change.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use std::{io, thread};
+
+use tracing::{error, info};
+
+use crate::files::{self, Shown};
+
+/// How long a change waits for others, so that a burst of them is one write.
+const GATHERING: Duration = Duration::from_millis(300);
+/// How long after a failure the dump is tried again: the first time, and at the most.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(60);
+
+/// Writes the dump in a thread of its own: within a second of a change, and once more at the end.
+///
+/// A dump that can't be written is logged and tried again; nobody waits for it.
+#[derive(Debug)]
+pub struct Refresher {
+    state: Arc<State>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    wish: Mutex<Wish>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Wish {
+    /// There are changes that no snapshot was taken of yet.
+    write: bool,
+    stop: bool,
+}
+
+impl Refresher {
+    /// Starts the thread; `snapshot` gives the text of the dump as it should be now.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub fn start(
+        path: PathBuf,
+        snapshot: impl Fn() -> String + Send + 'static,
+    ) -> io::Result<Self> {
+        let state = Arc::new(State::default());
+        let writer = Writer { path, snapshot, state: Arc::clone(&state), has_failed: false };
+        let thread = thread::Builder::new().name("dump".into()).spawn(|| writer.run())?;
+        Ok(Self { state, thread: Some(thread) })
+    }
+
+    /// Says that the dump on disk is behind; returns at once.
+    pub fn refresh(&self) {
+        self.state.update(|wish| wish.write = true);
+    }
+
+    /// Writes the dump if it is behind and ends the thread.
+    pub fn stop(&mut self) {
+        self.state.update(|wish| wish.stop = true);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            error!("The thread that writes the dump has panicked");
+        }
+    }
+}
+
+impl Drop for Refresher {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl State {
+    fn update(&self, change: impl FnOnce(&mut Wish)) {
+        change(&mut self.wish.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_one();
+    }
+
+    /// Waits until the dump is to be written or all ends.
+    fn wait(&self) -> Wish {
+        let wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = |wish: &mut Wish| !wish.write && !wish.stop;
+        *self.changed.wait_while(wish, idle).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the wish to write, if there is one: changes from here on are a new wish.
+    fn take_write(&self) -> bool {
+        let mut wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut wish.write)
+    }
+
+    /// Waits for the end of all, for `time` at the most.
+    fn pause(&self, time: Duration) {
+        let wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
+        // However the wait ends, by time or by the end of all, the caller goes on.
+        let _ = self.changed.wait_timeout_while(wish, time, |wish| !wish.stop);
+    }
+}
+
+struct Writer<F> {
+    path: PathBuf,
+    snapshot: F,
+    state: Arc<State>,
+    has_failed: bool,
+}
+
+impl<F: Fn() -> String> Writer<F> {
+    fn run(mut self) {
+        let mut retry = FIRST_RETRY;
+        loop {
+            let Wish { write, stop } = self.state.wait();
+            if write && !stop {
+                self.state.pause(GATHERING);
+            }
+            let is_current = !self.state.take_write() || self.write();
+            if stop {
+                return;
+            }
+            if is_current {
+                retry = FIRST_RETRY;
+            } else {
+                self.state.update(|wish| wish.write = true);
+                self.state.pause(retry);
+                retry = LAST_RETRY.min(retry * 2);
+            }
+        }
+    }
+
+    fn write(&mut self) -> bool {
+        match files::replace(&self.path, (self.snapshot)().as_bytes()) {
+            Ok(()) if self.has_failed => {
+                info!(dump = %Shown(&self.path), "The dump is written again");
+                self.has_failed = false;
+                true
+            }
+            Ok(()) => true,
+            Err(cause) => {
+                if !self.has_failed {
+                    error!(dump = %Shown(&self.path), %cause, "Can't write the dump; trying again");
+                }
+                self.has_failed = true;
+                false
+            }
+        }
+    }
+}

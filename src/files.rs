@@ -1,0 +1,294 @@
+//! Reading and replacing files so that no link, device or crash can do harm.
+//!
+//! Nothing here knows what the files hold. All that is made is private to the user.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use thiserror::Error;
+
+/// Whether the last part of a path may be a symbolic link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// A link is followed, and what it names is checked.
+    Follow,
+    /// A link is refused.
+    Refuse,
+}
+
+/// Why a file was not read.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The path names a link, and links are refused here.
+    #[error("{} is a symbolic link", Shown(.0))]
+    Link(PathBuf),
+    /// The path names a folder, a FIFO, a device or the like.
+    #[error("{} is not a regular file", Shown(.0))]
+    NotAFile(PathBuf),
+    /// Somebody else could change the file at will.
+    #[error("{} belongs to user {owner}, neither to you nor to root", Shown(.path))]
+    Owner {
+        /// The file.
+        path: PathBuf,
+        /// The numeric user that owns it.
+        owner: u32,
+    },
+    /// The file is larger than its kind may be.
+    #[error("{} is larger than {max_bytes} bytes", Shown(.path))]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most bytes that are read.
+        max_bytes: u64,
+    },
+    /// The system refused.
+    #[error("Can't read {}", Shown(.path))]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Reads a whole regular file of ours or root's; `None` if there is none.
+///
+/// Never blocks on a FIFO and never reads more than `max_bytes`.
+///
+/// # Errors
+/// One variant of [`ReadError`] for each thing that a file must not be.
+pub fn read(path: &Path, max_bytes: u64, links: Links) -> Result<Option<Vec<u8>>, ReadError> {
+    let io = |source| ReadError::Io { path: path.to_owned(), source };
+    let no_follow = if links == Links::Refuse { OFlags::NOFOLLOW } else { OFlags::empty() };
+    let flags = OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY | no_follow;
+    let file = match rustix::fs::open(path, flags, rustix::fs::Mode::empty()) {
+        Ok(descriptor) => File::from(descriptor),
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        Err(rustix::io::Errno::LOOP) if links == Links::Refuse => {
+            return Err(ReadError::Link(path.to_owned()));
+        }
+        Err(rustix::io::Errno::NXIO) => return Err(ReadError::NotAFile(path.to_owned())),
+        Err(errno) => return Err(io(errno.into())),
+    };
+    let metadata = file.metadata().map_err(io)?;
+    if !metadata.is_file() {
+        return Err(ReadError::NotAFile(path.to_owned()));
+    }
+    let owner = metadata.uid();
+    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+        return Err(ReadError::Owner { path: path.to_owned(), owner });
+    }
+    let mut bytes = Vec::new();
+    file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(io)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > max_bytes) {
+        return Err(ReadError::TooLarge { path: path.to_owned(), max_bytes });
+    }
+    Ok(Some(bytes))
+}
+
+/// Puts `bytes` at `path`, so that after any crash there is either the old file or the new one.
+///
+/// The new file has mode 0600. The folder is synced: on return the file is on disk. Only one
+/// process may replace a path at a time.
+///
+/// # Errors
+/// What the system said; the old file is then still there.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = sibling(path, ".new");
+    remove_if_there(&temporary)?;
+    let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if let Err(error) = written {
+        // Nobody else reads this name, and the next attempt removes it too.
+        let _ = fs::remove_file(&temporary);
+        return Err(error);
+    }
+    sync_folder_of(path)
+}
+
+/// Writes a new private file and syncs its content; an existing one is an error.
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Removes a file; one that is not there is fine.
+///
+/// # Errors
+/// What the system said.
+pub fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes the names in the folder of `path` durable.
+///
+/// # Errors
+/// What the system said.
+pub fn sync_folder_of(path: &Path) -> io::Result<()> {
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// The folder that a path is in.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The path with `suffix` added to its last part.
+pub fn sibling(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// A sibling with `suffix` at which nothing is yet: a number is added if need be.
+pub fn unused_sibling(path: &Path, suffix: &str) -> PathBuf {
+    let first = sibling(path, suffix);
+    let is_unused = |path: &PathBuf| fs::symlink_metadata(path).is_err();
+    let mut numbered = (2..).map(|number| sibling(&first, &format!("-{number}")));
+    if is_unused(&first) { first } else { numbered.find(is_unused).expect("numbers never end") }
+}
+
+/// Makes a folder and those above it, as far as they are missing, with mode 0700.
+///
+/// # Errors
+/// What the system said.
+pub fn create_private_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Takes all rights of others from `path`; whether it had any.
+///
+/// # Errors
+/// What the system said.
+pub fn make_private(path: &Path) -> io::Result<bool> {
+    let mode = fs::metadata(path)?.permissions().mode();
+    let was_open = mode & 0o077 != 0;
+    if was_open {
+        fs::set_permissions(path, Permissions::from_mode(mode & 0o700))?;
+    }
+    Ok(was_open)
+}
+
+/// A path as messages show it: with `~` for the home folder.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a, P: AsRef<Path> + ?Sized>(pub &'a P);
+
+impl<P: AsRef<Path> + ?Sized> fmt::Display for Shown<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.0.as_ref();
+        let home = dirs::home_dir().filter(|home| home.parent().is_some());
+        let text = match home.and_then(|home| path.strip_prefix(home).ok()) {
+            Some(rest) => Path::new("~").join(rest).to_string_lossy().into_owned(),
+            None => path.to_string_lossy().into_owned(),
+        };
+        // A folder may have any name; the log and the terminal get no control characters of it.
+        text.chars().try_for_each(|c| {
+            if c.is_control() { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    #[test]
+    fn a_regular_file_is_read_up_to_its_limit() {
+        let folder = folder();
+        let path = folder.path().join("file");
+        assert!(read(&path, 3, Links::Refuse).unwrap().is_none());
+        fs::write(&path, "abc").unwrap();
+        assert_eq!(read(&path, 3, Links::Refuse).unwrap().unwrap(), b"abc");
+        let error = read(&path, 2, Links::Refuse).unwrap_err();
+        assert_eq!(error.to_string(), format!("{} is larger than 2 bytes", path.display()));
+    }
+
+    #[test]
+    fn what_is_not_a_regular_file_is_refused_without_waiting() {
+        let folder = folder();
+        let fifo = folder.path().join("fifo");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).unwrap();
+        for path in [&fifo, folder.path(), Path::new("/dev/zero")] {
+            let error = read(path, 9, Links::Refuse).unwrap_err();
+            assert_eq!(error.to_string(), format!("{} is not a regular file", path.display()));
+        }
+    }
+
+    #[test]
+    fn a_link_is_followed_only_where_that_is_allowed() {
+        let folder = folder();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        fs::write(&target, "abc").unwrap();
+        symlink(&target, &link).unwrap();
+        assert_eq!(read(&link, 9, Links::Follow).unwrap().unwrap(), b"abc");
+        assert!(
+            matches!(read(&link, 9, Links::Refuse), Err(ReadError::Link(path)) if path == link)
+        );
+    }
+
+    #[test]
+    fn replacing_leaves_a_private_file_and_nothing_else() {
+        let folder = folder();
+        let path = folder.path().join("file");
+        let elsewhere = folder.path().join("elsewhere");
+        fs::write(&elsewhere, "untouched").unwrap();
+        symlink(&elsewhere, sibling(&path, ".new")).unwrap();
+        for text in ["one", "two"] {
+            replace(&path, text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "untouched");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_failed_replacement_keeps_the_old_file() {
+        let folder = folder();
+        let path = folder.path().join("in-the-way");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("content"), "").unwrap();
+        assert_eq!(replace(&path, b"new").unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn names_that_are_taken_get_a_number() {
+        let folder = folder();
+        let path = folder.path().join("dump");
+        for expected in ["dump.old", "dump.old-2", "dump.old-3"] {
+            let unused = unused_sibling(&path, ".old");
+            assert_eq!(unused, folder.path().join(expected));
+            fs::write(unused, "").unwrap();
+        }
+    }
+
+    #[test]
+    fn made_folders_are_private() {
+        let folder = folder();
+        let deep = folder.path().join("a/b");
+        create_private_folder(&deep).unwrap();
+        for made in [folder.path().join("a"), deep.clone()] {
+            assert_eq!(fs::metadata(made).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+        fs::set_permissions(&deep, Permissions::from_mode(0o755)).unwrap();
+        assert!(make_private(&deep).unwrap());
+        assert!(!make_private(&deep).unwrap());
+        assert_eq!(fs::metadata(deep).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+}
