@@ -62,6 +62,8 @@ pub mod lock;
 pub mod paths;
 pub mod port;
 pub mod quoted;
+pub mod registry;
 pub mod seal;
 pub mod service_name;
+pub mod store;
 pub mod timestamp;

@@ -1,0 +1,263 @@
+//! The registry: which service has which port, and the rules by which that changes.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+use std::{io, thread};
+
+use thiserror::Error;
+use tokio::sync::oneshot;
+use tracing::{error, info, warn};
+
+use crate::dump;
+use crate::dump_file::{self, DumpFileError, Refresher};
+use crate::files::Shown;
+use crate::port::{Port, PortRange};
+use crate::service_name::ServiceName;
+use crate::store::{self, Store, StoreError};
+use crate::timestamp::Timestamp;
+
+mod committer;
+mod port_set;
+mod view;
+
+pub use port_set::PortSet;
+
+use committer::{Committer, Request};
+use view::SharedView;
+
+/// What a registry is made of.
+#[derive(Debug, Clone)]
+pub struct RegistryOptions {
+    /// The ports that may be allocated.
+    pub port_range: PortRange,
+    /// Where pald itself listens: never allocated.
+    pub port_listen: Port,
+    /// The folder of the store.
+    pub data_dir: PathBuf,
+    /// The dump, imported where there is no store yet and refreshed after changes.
+    pub dump_file: PathBuf,
+}
+
+/// The registry of a running pald.
+///
+/// Lookups read memory and never wait for the disk. Changes go to one committer thread.
+#[derive(Debug)]
+pub struct Registry {
+    view: Arc<SharedView>,
+    requests: mpsc::Sender<Request>,
+    committer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Registry {
+    /// Opens the store, or makes it from the dump, and starts the threads.
+    ///
+    /// # Errors
+    /// The store or the dump can't be taken as it is; neither was changed then.
+    pub fn open(options: RegistryOptions) -> Result<Self, OpenError> {
+        let (store, contents) = open_store(&options)?;
+        if let Some(allocation) =
+            contents.allocations.iter().find(|a| a.port == options.port_listen)
+        {
+            let (service, port) = (&allocation.service, allocation.port);
+            warn!(%service, %port, "Keeping a service registered on the port where pald listens");
+        }
+        let view = Arc::new(SharedView::new(contents.allocations, contents.seal));
+        let refresher = Refresher::start(options.dump_file.clone(), dump_of(Arc::clone(&view)))
+            .map_err(OpenError::Thread)?;
+        refresher.refresh();
+        let (requests, waiting) = mpsc::channel();
+        let committer = Committer::new(&options, store, Arc::clone(&view), refresher, waiting);
+        let thread = thread::Builder::new()
+            .name("committer".into())
+            .spawn(|| committer.run())
+            .map_err(OpenError::Thread)?;
+        Ok(Self { view, requests, committer: Mutex::new(Some(thread)) })
+    }
+
+    /// The port of a service.
+    pub fn lookup(&self, service: &ServiceName) -> Option<Port> {
+        self.view.read().port_of(service)
+    }
+
+    /// How many services are registered.
+    pub fn len(&self) -> usize {
+        self.view.read().len()
+    }
+
+    /// Whether no service is registered.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Gives the service the port that it has, or else the lowest free port of the range.
+    ///
+    /// When the answer comes, it is on disk.
+    pub fn allocate(&self, service: ServiceName) -> Pending<Port> {
+        if let Some(port) = self.lookup(&service) {
+            return Pending::ready(Ok(port));
+        }
+        self.request(|answer| Request::Allocate { service, answer })
+    }
+
+    /// Takes the port from the service that has it; the answer names the service.
+    ///
+    /// When the answer comes, it is on disk.
+    pub fn release(&self, port: Port) -> Pending<ServiceName> {
+        self.request(|answer| Request::Release { port, answer })
+    }
+
+    /// Finishes what is waiting, writes the dump, and closes the store. Later changes are refused.
+    pub fn close(&self) {
+        // A committer that has ended already has done all that.
+        let _ = self.requests.send(Request::Close);
+        let thread = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            error!("The committer has panicked");
+        }
+    }
+
+    fn request<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Pending<T> {
+        let (answer, pending) = oneshot::channel();
+        // If the committer has ended, the answer is dropped here, and `pending` says so.
+        let _ = self.requests.send(request(answer));
+        Pending(pending)
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// The dump of what the view shows at the time of the call.
+fn dump_of(view: Arc<SharedView>) -> impl Fn() -> String {
+    move || {
+        let (allocations, seal) = view.read().snapshot();
+        dump::render(allocations.iter().map(Arc::as_ref), seal)
+    }
+}
+
+/// Opens the store; the first time it is made from the dump, if there is one.
+fn open_store(options: &RegistryOptions) -> Result<(Store, store::Contents), OpenError> {
+    let RegistryOptions { data_dir, dump_file, .. } = options;
+    if store::exists(data_dir) {
+        return Ok(Store::open(data_dir)?);
+    }
+    let Some(read) = dump_file::read(dump_file)? else {
+        return Ok(Store::create(data_dir, &[])?);
+    };
+    let now = Timestamp::now();
+    let entries = read.dump.entries;
+    let allocations: Vec<_> = entries.into_iter().map(|entry| entry.into_allocation(now)).collect();
+    if !allocations.is_empty() {
+        let copy = dump_file::keep_aside(dump_file, "imported", &read.bytes)
+            .map_err(|source| OpenError::KeepDump { path: dump_file.clone(), source })?;
+        info!(dump = %Shown(dump_file), copy = %Shown(&copy), services = allocations.len(), "Importing the dump");
+    }
+    Ok(Store::create(data_dir, &allocations)?)
+}
+
+/// Why a registry did not open.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The store can't be opened or made.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The dump is to be imported and can't be.
+    #[error(transparent)]
+    Dump(#[from] DumpFileError),
+    /// The copy of the imported dump can't be written.
+    #[error("Can't keep a copy of {} beside it; nothing was imported", Shown(.path))]
+    KeepDump {
+        /// The dump.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system has no thread left.
+    #[error("Can't start a thread")]
+    Thread(#[source] io::Error),
+}
+
+impl OpenError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Dump(error) => Some(error.hint()),
+            Self::KeepDump { .. } | Self::Thread(_) => None,
+        }
+    }
+}
+
+/// Why a change was not made. Nothing of it is visible or stored then.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ChangeError {
+    /// Every port of the range is registered.
+    #[error("No ports available: all {size} ports in {port_range} are registered")]
+    Exhausted {
+        /// The range.
+        port_range: PortRange,
+        /// How many of its ports may be allocated.
+        size: usize,
+    },
+    /// No service has the port.
+    #[error("Port {0} is not registered")]
+    NotRegistered(Port),
+    /// The store failed, now or before; only a restart can mend that.
+    #[error("Changes are not accepted, because the store failed: {0}")]
+    Storage(Arc<str>),
+    /// pald is about to end.
+    #[error("Changes are not accepted any more: pald is shutting down")]
+    Closed,
+}
+
+impl ChangeError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Exhausted { .. } => Some(
+                "Release one with `/del?port=PORT`, or raise `port_max` in the configuration"
+                    .to_owned(),
+            ),
+            Self::NotRegistered(_) => None,
+            Self::Storage(_) => Some("Make room or mend the disk, then restart pald".to_owned()),
+            Self::Closed => Some("Try again when pald runs again".to_owned()),
+        }
+    }
+}
+
+type Answer<T> = oneshot::Sender<Result<T, ChangeError>>;
+
+/// A change on its way to the disk: a future, or to be waited for by a thread.
+#[derive(Debug)]
+pub struct Pending<T>(oneshot::Receiver<Result<T, ChangeError>>);
+
+impl<T> Pending<T> {
+    fn ready(result: Result<T, ChangeError>) -> Self {
+        let (answer, pending) = oneshot::channel();
+        // The receiver is right here.
+        let _ = answer.send(result);
+        Self(pending)
+    }
+
+    /// Blocks the thread until the change is on disk; not for an async worker.
+    ///
+    /// # Errors
+    /// The change was not made.
+    pub fn wait(self) -> Result<T, ChangeError> {
+        self.0.blocking_recv().unwrap_or(Err(ChangeError::Closed))
+    }
+}
+
+impl<T> Future for Pending<T> {
+    type Output = Result<T, ChangeError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|sent| sent.unwrap_or(Err(ChangeError::Closed)))
+    }
+}

@@ -1,0 +1,177 @@
+//! The store: sled trees from service to port and from port to service, and what the store says
+//! of itself. Everything is checked when it is opened; every commit is on disk when it returns.
+//!
+//! Only this module and the migrations know sled and bincode.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::allocation::Allocation;
+use crate::files::{self, Shown};
+use crate::seal::Seal;
+
+mod contents;
+#[path = "../migrations/mod.rs"]
+mod migrations;
+mod open;
+mod record;
+mod trees;
+
+pub use contents::Contents;
+
+use record::RecordError;
+use trees::Trees;
+
+/// A change to the store. Both trees follow it in the same transaction.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A service that was not registered, on a port that was free.
+    Insert(Arc<Allocation>),
+    /// A registered service, exactly as it was.
+    Remove(Arc<Allocation>),
+}
+
+/// An open store. Whoever has it is the only one to write.
+#[derive(Debug)]
+pub struct Store {
+    trees: Trees,
+    /// sled's data file, opened once more: sled itself never syncs it to the disk.
+    data_file: File,
+    path: PathBuf,
+}
+
+/// Whether there is a store at `path`, whole or damaged.
+pub fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+impl Store {
+    /// Makes a store of `allocations` aside, as `<path>.new`, and moves it to `path` when it is
+    /// whole and on disk. What an interrupted attempt left there is removed.
+    ///
+    /// # Errors
+    /// The system or sled failed; `path` is then as it was.
+    pub fn create(path: &Path, allocations: &[Allocation]) -> Result<(Self, Contents), StoreError> {
+        let io = |source| StoreError::Io { path: path.to_owned(), source };
+        let aside = files::sibling(path, ".new");
+        if exists(&aside) {
+            std::fs::remove_dir_all(&aside).map_err(io)?;
+        }
+        files::create_private_folder(&aside).map_err(io)?;
+        let seal = Seal::of(u64::from(!allocations.is_empty()), allocations);
+        let store = Self::open_empty(&aside)?;
+        let changes: Vec<_> =
+            allocations.iter().cloned().map(|a| Change::Insert(Arc::new(a))).collect();
+        store.commit(&changes, seal)?;
+        store.sync_everything()?;
+        drop(store);
+        std::fs::rename(&aside, path).map_err(io)?;
+        files::sync_folder_of(path).map_err(io)?;
+        Self::open(path)
+    }
+
+    /// Applies the changes in their order, in one transaction. On return they are on disk.
+    ///
+    /// `seal` is that of the whole registry after the changes.
+    ///
+    /// # Errors
+    /// After any error what is in memory may differ from what is on disk: the store must not be
+    /// used any more until it is opened again.
+    pub fn commit(&self, changes: &[Change], seal: Seal) -> Result<(), StoreError> {
+        self.trees.apply(changes, seal)?;
+        self.trees.flush()?;
+        self.data_file
+            .sync_data()
+            .map_err(|source| StoreError::Io { path: self.path.clone(), source })
+    }
+}
+
+/// Why the store can't be used.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The system failed, outside sled.
+    #[error("Can't use the store {}", Shown(.path))]
+    Io {
+        /// The folder of the store.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// sled failed.
+    #[error("Can't use the store {}", Shown(.path))]
+    Sled {
+        /// The folder of the store.
+        path: PathBuf,
+        /// What sled said.
+        source: sled::Error,
+    },
+    /// sled panicked while it opened the store.
+    #[error("The store {} is damaged: it can't be opened ({reason})", Shown(.path))]
+    Panicked {
+        /// The folder of the store.
+        path: PathBuf,
+        /// The panic's message.
+        reason: String,
+    },
+    /// A key or a record can't be read.
+    #[error("The store {} is damaged: {what} can't be read", Shown(.path))]
+    Record {
+        /// The folder of the store.
+        path: PathBuf,
+        /// Which key or record.
+        what: String,
+        /// What is wrong with it.
+        source: RecordError,
+    },
+    /// The parts of the store contradict each other.
+    #[error("The store {} is damaged: {found}", Shown(.path))]
+    Contradiction {
+        /// The folder of the store.
+        path: PathBuf,
+        /// What was found, in words.
+        found: String,
+    },
+    /// A later version of pald made the store.
+    #[error(
+        "The store {} has schema version {version}; this pald knows versions up to {newest}",
+        Shown(.path)
+    )]
+    TooNew {
+        /// The folder of the store.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+        /// The newest version that this program knows.
+        newest: u32,
+    },
+}
+
+impl StoreError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io { .. } | Self::Sled { .. } => {
+                Some("Check the disk and the rights of that folder, then start pald again".into())
+            }
+            Self::TooNew { .. } => {
+                Some("Start the version of pald that made it, or a later one".into())
+            }
+            Self::Panicked { path, .. }
+            | Self::Record { path, .. }
+            | Self::Contradiction { path, .. } => Some(format!(
+                "Move {} away: pald then starts from the services in its dump",
+                Shown(path)
+            )),
+        }
+    }
+
+    /// The message and those of all its causes, on one line.
+    pub fn with_causes(&self) -> String {
+        let causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());
+        causes.fold(self.to_string(), |text, cause| format!("{text}: {cause}"))
+    }
+}

@@ -1,0 +1,93 @@
+//! Reading the whole store, with every check that it can be held to.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::StoreError;
+use super::record::{PortRecord, RecordError, SealRecord, ServiceRecord, decode, port_of_key};
+use super::trees::{Trees, sled_failed};
+use crate::allocation::Allocation;
+use crate::port::Port;
+use crate::quoted::Quoted;
+use crate::seal::Seal;
+use crate::service_name::ServiceName;
+
+/// All that a store holds, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// The entries, in the order of their names; every name and every port occurs once.
+    pub allocations: Vec<Allocation>,
+    /// Their seal.
+    pub seal: Seal,
+}
+
+impl Contents {
+    /// Reads both trees and checks them against each other and against the stored seal.
+    pub(super) fn load(trees: &Trees, path: &Path) -> Result<Self, StoreError> {
+        let allocations = services(trees, path)?;
+        let mut ports = ports(trees, path)?;
+        let contradiction = |found| Err(StoreError::Contradiction { path: path.to_owned(), found });
+        for Allocation { service, port, .. } in &allocations {
+            match ports.remove(port) {
+                Some(owner) if owner == *service => {}
+                Some(owner) => {
+                    let found = format!("port {port} is both {service}'s and {owner}'s");
+                    return contradiction(found);
+                }
+                None => return contradiction(format!("port {port} of {service} is missing")),
+            }
+        }
+        if let Some((port, service)) = ports.into_iter().next() {
+            return contradiction(format!("service {service} of port {port} is missing"));
+        }
+        let stored = stored_seal(trees, path)?;
+        let seal = Seal::of(stored.revision, &allocations);
+        if SealRecord::from(seal) != stored {
+            let (found, expected) = (seal.entries, stored.entries);
+            return contradiction(format!(
+                "its {found} services are not the {expected} of revision {}",
+                stored.revision
+            ));
+        }
+        Ok(Self { allocations, seal })
+    }
+}
+
+fn services(trees: &Trees, path: &Path) -> Result<Vec<Allocation>, StoreError> {
+    let mut allocations = Vec::new();
+    for item in trees.services.iter() {
+        let (key, value) = item.map_err(|source| sled_failed(path, source))?;
+        let allocation = decode::<ServiceRecord>(&value).and_then(|r| r.into_allocation(&key));
+        allocations.push(allocation.map_err(|source| unreadable(path, "service", &key, source))?);
+    }
+    Ok(allocations)
+}
+
+fn ports(trees: &Trees, path: &Path) -> Result<HashMap<Port, ServiceName>, StoreError> {
+    let mut ports = HashMap::new();
+    for item in trees.ports.iter() {
+        let (key, value) = item.map_err(|source| sled_failed(path, source))?;
+        let entry =
+            port_of_key(&key).and_then(|port| Ok((port, decode::<PortRecord>(&value)?.service()?)));
+        let (port, service) = entry.map_err(|source| unreadable(path, "port", &key, source))?;
+        ports.insert(port, service);
+    }
+    Ok(ports)
+}
+
+fn stored_seal(trees: &Trees, path: &Path) -> Result<SealRecord, StoreError> {
+    let Some(stored) = trees.seal()? else {
+        let found = "it does not say what it holds".to_owned();
+        return Err(StoreError::Contradiction { path: path.to_owned(), found });
+    };
+    decode(&stored).map_err(|source| StoreError::Record {
+        path: path.to_owned(),
+        what: "what it says of itself".to_owned(),
+        source,
+    })
+}
+
+fn unreadable(path: &Path, tree: &str, key: &[u8], source: RecordError) -> StoreError {
+    let what = format!("the record of {tree} {}", Quoted::new(key));
+    StoreError::Record { path: path.to_owned(), what, source }
+}

@@ -1,0 +1,141 @@
+//! Opening the database: what has to be done before, around and after sled's own open.
+
+use std::fs::{self, File};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sled::Db;
+
+use super::migrations::MIGRATIONS;
+use super::trees::{Trees, schema_version, set_schema_version, sled_failed};
+use super::{Contents, Store, StoreError};
+
+/// How much of the store sled keeps in memory, in bytes.
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// How often sled collects its garbage, in milliseconds. Durability does not depend on it.
+const FLUSH_EVERY_MS: u64 = 5_000;
+/// How long a database that a dying process still has open is waited for.
+const BUSY_TIME: Duration = Duration::from_secs(2);
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+/// The schema version that this program writes.
+const NEWEST: u32 = MIGRATIONS[MIGRATIONS.len() - 1].version;
+
+impl Store {
+    /// Opens the store at `path`, brings its schema up to date, and checks all that it holds.
+    ///
+    /// # Errors
+    /// The store is damaged, too new, or can't be read.
+    pub fn open(path: &Path) -> Result<(Self, Contents), StoreError> {
+        if !path.join("db").is_file() {
+            // sled would make a new, empty one.
+            let found = "its file `db` is missing".to_owned();
+            return Err(StoreError::Contradiction { path: path.to_owned(), found });
+        }
+        remove_partial_snapshots(path).map_err(|source| io_failed(path, source))?;
+        let db = open_database(path)?;
+        let version = schema_version(&db).map_err(|source| sled_failed(path, source))?;
+        let Some(version) = version.filter(|version| *version > 0) else {
+            let found = "its schema version is missing".to_owned();
+            return Err(StoreError::Contradiction { path: path.to_owned(), found });
+        };
+        let store = Self::migrate(path, db, version)?;
+        let contents = Contents::load(&store.trees, path)?;
+        store.sync_everything()?;
+        Ok((store, contents))
+    }
+
+    /// Opens a database that holds nothing yet, not even its schema.
+    pub(super) fn open_empty(path: &Path) -> Result<Self, StoreError> {
+        let db = open_database(path)?;
+        Self::migrate(path, db, 0)
+    }
+
+    /// Takes the migrations that are missing, each on disk before the next.
+    fn migrate(path: &Path, db: Db, version: u32) -> Result<Self, StoreError> {
+        if version > NEWEST {
+            return Err(StoreError::TooNew { path: path.to_owned(), version, newest: NEWEST });
+        }
+        let data_file = File::open(path.join("db")).map_err(|source| io_failed(path, source))?;
+        for migration in MIGRATIONS.iter().filter(|migration| migration.version > version) {
+            (migration.apply)(&db)
+                .and_then(|()| db.flush())
+                .and_then(|_| set_schema_version(&db, migration.version))
+                .and_then(|()| db.flush())
+                .map_err(|source| sled_failed(path, source))?;
+            data_file.sync_data().map_err(|source| io_failed(path, source))?;
+        }
+        let trees = Trees::open(db, path)?;
+        Ok(Self { trees, data_file, path: path.to_owned() })
+    }
+
+    /// Syncs every file of the store and the folder itself; sled does neither.
+    pub(super) fn sync_everything(&self) -> Result<(), StoreError> {
+        self.trees.flush()?;
+        sync_folder(&self.path).map_err(|source| io_failed(&self.path, source))
+    }
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let file_type = entry.file_type()?;
+        if file_type.is_dir() {
+            sync_folder(&entry.path())?;
+        } else if file_type.is_file() {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    File::open(folder)?.sync_all()
+}
+
+/// Removes snapshots that a kill left half written: sled would take them for whole ones.
+///
+/// They all end in `.generating`; a `snap.*` without it is never touched, since sled opens empty
+/// without it.
+fn remove_partial_snapshots(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().ends_with(b".generating") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// sled's own open, which may panic on damage and fails while a dying process has the database.
+fn open_database(path: &Path) -> Result<Db, StoreError> {
+    let config = sled::Config::new()
+        .path(path)
+        .cache_capacity(CACHE_BYTES)
+        .flush_every_ms(Some(FLUSH_EVERY_MS));
+    let deadline = Instant::now() + BUSY_TIME;
+    loop {
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
+        match opened {
+            Ok(Ok(db)) => return Ok(db),
+            Ok(Err(error)) if is_busy(&error) && Instant::now() < deadline => {
+                thread::sleep(BUSY_PAUSE);
+            }
+            Ok(Err(error)) => return Err(sled_failed(path, error)),
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().map(String::as_str);
+                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+                let reason = text.unwrap_or("sled panicked").to_owned();
+                return Err(StoreError::Panicked { path: path.to_owned(), reason });
+            }
+        }
+    }
+}
+
+/// Whether sled found the database locked; it says so in words only.
+fn is_busy(error: &sled::Error) -> bool {
+    matches!(error, sled::Error::Io(cause) if cause.kind() == io::ErrorKind::Other
+        && cause.to_string().contains("lock"))
+}
+
+fn io_failed(path: &Path, source: io::Error) -> StoreError {
+    StoreError::Io { path: path.to_owned(), source }
+}

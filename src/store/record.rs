@@ -1,0 +1,217 @@
+//! The bytes of the store's records: a version byte, then bincode.
+
+use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::addresses::{Addresses, AddressesError};
+use crate::allocation::Allocation;
+use crate::port::Port;
+use crate::seal::Seal;
+use crate::service_name::{ServiceName, ServiceNameError};
+use crate::timestamp::Timestamp;
+
+/// The version of all records that are written now.
+const VERSION: u8 = 1;
+
+/// The largest record, in bytes, without its version byte. Damage can't make bincode ask for more.
+const MAX_BYTES: usize = 4096;
+
+const CODEC: Configuration<LittleEndian, Varint, Limit<MAX_BYTES>> =
+    bincode::config::standard().with_limit::<MAX_BYTES>();
+
+/// What the tree of services keeps under a service's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ServiceRecord {
+    port: u16,
+    addresses: String,
+    created_at: u64,
+    hold: bool,
+}
+
+/// What the tree of ports keeps under a port, whose key is its number, big-endian.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PortRecord {
+    service: String,
+}
+
+/// What the meta tree keeps under `seal`: what the two other trees must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SealRecord {
+    pub(super) revision: u64,
+    pub(super) entries: u32,
+    pub(super) check: u32,
+}
+
+/// Why stored bytes are not a record.
+#[derive(Debug, Error)]
+pub enum RecordError {
+    /// There are no bytes.
+    #[error("it is empty")]
+    Empty,
+    /// The version byte is unknown.
+    #[error("its version is {0}, not 1")]
+    Version(u8),
+    /// bincode can't read it.
+    #[error("its bytes make no record")]
+    Decode(#[from] bincode::error::DecodeError),
+    /// There is more than one record.
+    #[error("{0} bytes too many follow it")]
+    Rest(usize),
+    /// It names a service that can't exist.
+    #[error("it holds no legal service name")]
+    Service(#[from] ServiceNameError),
+    /// It holds addresses that can't exist.
+    #[error("it holds no legal addresses")]
+    Addresses(#[from] AddressesError),
+    /// It holds port 0, or a key for a port is not two bytes.
+    #[error("it holds no legal port")]
+    Port,
+    /// It holds a time after the year 9999.
+    #[error("it holds no legal time")]
+    Time,
+}
+
+/// The bytes of a record.
+pub(super) fn encode(record: &impl Serialize) -> Vec<u8> {
+    let mut bytes = vec![VERSION];
+    let encoded = bincode::serde::encode_into_std_write(record, &mut bytes, CODEC);
+    encoded.expect("names and addresses are bounded far below the limit");
+    bytes
+}
+
+/// The record in these bytes, all of which must belong to it.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
+    match bytes {
+        [] => Err(RecordError::Empty),
+        [VERSION, encoded @ ..] => {
+            let (record, used) = bincode::serde::decode_from_slice(encoded, CODEC)?;
+            match encoded.len() - used {
+                0 => Ok(record),
+                rest => Err(RecordError::Rest(rest)),
+            }
+        }
+        [version, ..] => Err(RecordError::Version(*version)),
+    }
+}
+
+impl ServiceRecord {
+    /// The entry that is kept under `key`.
+    pub(super) fn into_allocation(self, key: &[u8]) -> Result<Allocation, RecordError> {
+        Ok(Allocation {
+            service: ServiceName::parse(key)?,
+            port: Port::new(self.port).ok_or(RecordError::Port)?,
+            addresses: Addresses::parse(self.addresses)?,
+            created_at: Timestamp::from_unix_seconds(self.created_at).ok_or(RecordError::Time)?,
+            hold: self.hold,
+        })
+    }
+}
+
+impl From<&Allocation> for ServiceRecord {
+    fn from(allocation: &Allocation) -> Self {
+        Self {
+            port: allocation.port.number(),
+            addresses: allocation.addresses.as_str().to_owned(),
+            created_at: allocation.created_at.unix_seconds(),
+            hold: allocation.hold,
+        }
+    }
+}
+
+impl From<&Allocation> for PortRecord {
+    fn from(allocation: &Allocation) -> Self {
+        Self { service: allocation.service.as_str().to_owned() }
+    }
+}
+
+impl PortRecord {
+    pub(super) fn service(self) -> Result<ServiceName, RecordError> {
+        Ok(ServiceName::parse(self.service)?)
+    }
+}
+
+impl From<Seal> for SealRecord {
+    fn from(seal: Seal) -> Self {
+        Self { revision: seal.revision, entries: seal.entries, check: seal.check() }
+    }
+}
+
+/// The key of a port: its number, big-endian, so that keys sort as ports do.
+pub(super) fn port_key(port: Port) -> [u8; 2] {
+    port.number().to_be_bytes()
+}
+
+/// The port of a key.
+pub(super) fn port_of_key(key: &[u8]) -> Result<Port, RecordError> {
+    let bytes = key.try_into().map_err(|_| RecordError::Port)?;
+    Port::new(u16::from_be_bytes(bytes)).ok_or(RecordError::Port)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// What version 1 wrote stays readable: these bytes are on disks.
+    #[test]
+    fn golden_records_of_version_1() {
+        let allocation = Allocation {
+            service: ServiceName::parse("shop.web").unwrap(),
+            port: Port::new(49201).unwrap(),
+            addresses: Addresses::parse("10.0.0.1,db").unwrap(),
+            created_at: Timestamp::parse("2026-11-22T10:00:00Z").unwrap(),
+            hold: true,
+        };
+        let service = encode(&ServiceRecord::from(&allocation));
+        assert_eq!(hex(&service), "01fb31c00b31302e302e302e312c6462fc20bd026b01");
+        let decoded: ServiceRecord = decode(&service).unwrap();
+        assert_eq!(decoded.into_allocation(b"shop.web").unwrap(), allocation);
+
+        let port = encode(&PortRecord::from(&allocation));
+        assert_eq!(hex(&port), "010873686f702e776562");
+        assert_eq!(decode::<PortRecord>(&port).unwrap().service().unwrap(), allocation.service);
+        assert_eq!(hex(&port_key(allocation.port)), "c031");
+        assert_eq!(port_of_key(&port_key(allocation.port)).unwrap(), allocation.port);
+
+        let seal = SealRecord { revision: 42, entries: 5, check: 0x1a2b_3c4d };
+        assert_eq!(hex(&encode(&seal)), "012a05fc4d3c2b1a");
+        assert_eq!(decode::<SealRecord>(&encode(&seal)).unwrap(), seal);
+    }
+
+    #[test]
+    fn damaged_records_are_refused_with_the_reason() {
+        let good = encode(&PortRecord { service: "shop".into() });
+        let rows: &[(Vec<u8>, &str)] = &[
+            (vec![], "it is empty"),
+            ([&[9], &good[1..]].concat(), "its version is 9, not 1"),
+            (good[..3].to_vec(), "its bytes make no record"),
+            ([&good[..], &[0, 0]].concat(), "2 bytes too many follow it"),
+            // A length far above the limit must not be allocated.
+            (vec![1, 0xfd, 255, 255, 255, 255, 255, 255, 255, 255], "its bytes make no record"),
+        ];
+        for (bytes, message) in rows {
+            let error = decode::<PortRecord>(bytes).unwrap_err();
+            assert_eq!(error.to_string(), *message, "{bytes:?}");
+        }
+        for key in [&[][..], &[1], &[0, 0], &[1, 2, 3]] {
+            assert_eq!(port_of_key(key).unwrap_err().to_string(), "it holds no legal port");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_decoder_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let versioned = [&[VERSION], &bytes[..]].concat();
+            if let Ok(record) = decode::<ServiceRecord>(&versioned) {
+                prop_assert_eq!(decode::<ServiceRecord>(&encode(&record)).unwrap(), record);
+            }
+        }
+    }
+}

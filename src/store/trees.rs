@@ -1,0 +1,111 @@
+//! The three sled trees, and the one transaction that changes them.
+
+use std::path::{Path, PathBuf};
+
+use sled::transaction::{ConflictableTransactionResult, TransactionError, Transactional as _};
+use sled::{Db, Tree};
+
+use super::record::{PortRecord, SealRecord, ServiceRecord, encode, port_key};
+use super::{Change, StoreError};
+use crate::seal::Seal;
+
+/// The key in the meta tree of the schema version: four bytes, big-endian, in every version.
+const SCHEMA_KEY: &str = "schema";
+/// The key in the meta tree of what the two other trees must hold.
+const SEAL_KEY: &str = "seal";
+
+/// sled's trees. They change together or not at all.
+#[derive(Debug)]
+pub(super) struct Trees {
+    pub(super) services: Tree,
+    pub(super) ports: Tree,
+    meta: Tree,
+    db: Db,
+    path: PathBuf,
+}
+
+impl Trees {
+    /// Opens the trees of a database that has its schema.
+    pub(super) fn open(db: Db, path: &Path) -> Result<Self, StoreError> {
+        let tree = |name: &str| db.open_tree(name).map_err(|source| sled_failed(path, source));
+        let (services, ports, meta) = (tree("services")?, tree("ports")?, tree("meta")?);
+        Ok(Self { services, ports, meta, db, path: path.to_owned() })
+    }
+
+    /// Applies the changes in their order and stores the seal, all in one transaction.
+    pub(super) fn apply(&self, changes: &[Change], seal: Seal) -> Result<(), StoreError> {
+        let writes: Vec<Write> = changes.iter().map(Write::from).collect();
+        let seal = encode(&SealRecord::from(seal));
+        // The closure may run more than once, and touches the trees through its handles only.
+        let applied: Result<(), TransactionError<()>> = (&self.services, &self.ports, &self.meta)
+            .transaction(|(services, ports, meta)| {
+                for Write { service, port, records } in &writes {
+                    match records {
+                        Some((service_record, port_record)) => {
+                            services.insert(*service, service_record.as_slice())?;
+                            ports.insert(port, port_record.as_slice())?;
+                        }
+                        None => {
+                            services.remove(*service)?;
+                            ports.remove(port)?;
+                        }
+                    }
+                }
+                meta.insert(SEAL_KEY, seal.as_slice())?;
+                ConflictableTransactionResult::Ok(())
+            });
+        applied.map_err(|error| match error {
+            TransactionError::Storage(source) => sled_failed(&self.path, source),
+            TransactionError::Abort(()) => unreachable!("the transaction never aborts"),
+        })
+    }
+
+    /// Hands all that was applied to the system; it is on disk once the data file is synced.
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        self.db.flush().map(drop).map_err(|source| sled_failed(&self.path, source))
+    }
+
+    /// The stored bytes of the seal, if there are any.
+    pub(super) fn seal(&self) -> Result<Option<sled::IVec>, StoreError> {
+        self.meta.get(SEAL_KEY).map_err(|source| sled_failed(&self.path, source))
+    }
+}
+
+/// The schema version that a database says it has; `None` if it says nothing that makes sense.
+pub(super) fn schema_version(db: &Db) -> sled::Result<Option<u32>> {
+    // Opening a tree would create it, in a database that may be damaged.
+    if !db.tree_names().iter().any(|name| name == b"meta") {
+        return Ok(None);
+    }
+    let stored = db.open_tree("meta")?.get(SCHEMA_KEY)?;
+    Ok(stored.and_then(|bytes| bytes.as_ref().try_into().ok()).map(u32::from_be_bytes))
+}
+
+/// Notes the schema version.
+pub(super) fn set_schema_version(db: &Db, version: u32) -> sled::Result<()> {
+    db.open_tree("meta")?.insert(SCHEMA_KEY, &version.to_be_bytes()).map(drop)
+}
+
+pub(super) fn sled_failed(path: &Path, source: sled::Error) -> StoreError {
+    StoreError::Sled { path: path.to_owned(), source }
+}
+
+/// A change as bytes, made before the transaction.
+struct Write<'a> {
+    service: &'a [u8],
+    port: [u8; 2],
+    /// The record of the service and that of the port; `None` removes both.
+    records: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl<'a> From<&'a Change> for Write<'a> {
+    fn from(change: &'a Change) -> Self {
+        let (Change::Insert(allocation) | Change::Remove(allocation)) = change;
+        let records = matches!(change, Change::Insert(_)).then(|| {
+            let allocation = allocation.as_ref();
+            (encode(&ServiceRecord::from(allocation)), encode(&PortRecord::from(allocation)))
+        });
+        let service = allocation.service.as_str().as_bytes();
+        Self { service, port: port_key(allocation.port), records }
+    }
+}
