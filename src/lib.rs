@@ -55,6 +55,7 @@
 
 pub mod addresses;
 pub mod allocation;
+pub mod config;
 pub mod dump;
 pub mod dump_file;
 pub mod files;

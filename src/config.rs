@@ -1,0 +1,196 @@
+//! The configuration: defaults, overlaid by the system's file, the user's file or the one that was
+//! named, and the environment. Every value is checked where it was written.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::files::{self, Links};
+use crate::paths::Paths;
+use crate::port::{Port, PortRange};
+
+mod error;
+mod key;
+mod layer;
+
+pub use error::{ConfigError, Place};
+pub use key::{KEYS, Key};
+
+use layer::Layer;
+
+/// The largest configuration file, in bytes.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+/// The longest line of a configuration file, in bytes.
+const MAX_LINE_BYTES: usize = 64 * 1024;
+/// The variable that names a file to read in place of the user's own.
+const FILE_VARIABLE: &str = "PALD_CONFIG";
+
+/// What pald is told by its files and its environment, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where pald listens, on the loopback addresses.
+    pub port_listen: Port,
+    /// The ports to allocate from; some other port than `port_listen` is among them.
+    pub port_range: PortRange,
+    /// The dump, an absolute path.
+    pub dump_file: PathBuf,
+    /// The folder of the store, an absolute path.
+    pub data_dir: PathBuf,
+    /// Variables that look like settings and are none.
+    pub unknown_variables: Vec<String>,
+}
+
+/// Where the layers of the configuration come from.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// The default places.
+    pub paths: Paths,
+    /// The file named by `--config`.
+    pub file: Option<PathBuf>,
+    /// The environment's variables, all of them or those that start with `PALD_`.
+    pub variables: Vec<(OsString, OsString)>,
+}
+
+/// The values as the layers leave them: of the right type, paths not expanded.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Values {
+    port_listen: u16,
+    port_min: u16,
+    port_max: u16,
+    dump_file: String,
+    data_dir: String,
+}
+
+impl Config {
+    /// Reads and checks all layers.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        let variables = own_variables(&sources.variables)?;
+        let mut layers = Vec::new();
+        let system_file = &sources.paths.system_file;
+        layers.extend(file_layer(system_file)?);
+        let named =
+            sources.file.clone().or_else(|| variables.get(FILE_VARIABLE).map(PathBuf::from));
+        match (named, sources.paths.user_file()) {
+            (Some(file), _) => {
+                let layer = file_layer(&file)?.ok_or(ConfigError::NoFile { path: file })?;
+                layers.push(layer);
+            }
+            (None, Some(file)) => layers.extend(file_layer(&file)?),
+            (None, None) => {}
+        }
+        let (environment, unknown_variables) = Layer::of_environment(variables)?;
+        layers.push(environment);
+        Checked::new(&layers, &sources.paths)?.into_config(unknown_variables)
+    }
+}
+
+/// The variables that start with `PALD_`, as text.
+fn own_variables(
+    variables: &[(OsString, OsString)],
+) -> Result<BTreeMap<String, String>, ConfigError> {
+    let own = variables.iter().filter_map(|(name, value)| {
+        name.to_str().filter(|name| name.starts_with("PALD_")).map(|name| (name, value))
+    });
+    own.map(|(name, value)| match value.to_str() {
+        Some(value) => Ok((name.to_owned(), value.to_owned())),
+        None => Err(ConfigError::NotText { variable: name.to_owned() }),
+    })
+    .collect()
+}
+
+/// The settings of a file; `None` if there is no such file.
+fn file_layer(path: &Path) -> Result<Option<Layer>, ConfigError> {
+    let read = files::read(path, MAX_FILE_BYTES, Links::Follow);
+    let Some(bytes) = read.map_err(ConfigError::Read)? else {
+        return Ok(None);
+    };
+    Layer::of_file(path, &bytes).map(Some)
+}
+
+/// The layers as one, with the place that each value came from.
+struct Checked<'a> {
+    values: Values,
+    layers: &'a [Layer],
+    paths: &'a Paths,
+}
+
+impl<'a> Checked<'a> {
+    fn new(layers: &'a [Layer], paths: &'a Paths) -> Result<Self, ConfigError> {
+        let mut builder = config::Config::builder();
+        for key in KEYS {
+            builder = builder.set_default(key.name, key.default)?;
+        }
+        for layer in layers {
+            builder = builder.add_source(vec![layer.source()]);
+        }
+        let values = builder.build()?.try_deserialize()?;
+        Ok(Self { values, layers, paths })
+    }
+
+    fn into_config(self, unknown_variables: Vec<String>) -> Result<Config, ConfigError> {
+        let Values { port_listen, port_min, port_max, .. } = self.values;
+        let port = |name, number| Port::new(number).ok_or_else(|| self.invalid(name, number));
+        let port_listen = port("port_listen", port_listen)?;
+        let (min, max) = (port("port_min", port_min)?, port("port_max", port_max)?);
+        let port_range = PortRange::new(min, max).ok_or_else(|| ConfigError::EmptyRange {
+            min: (min, self.place("port_min")),
+            max: (max, self.place("port_max")),
+        })?;
+        if port_range.size() == 1 && min == port_listen {
+            let place = self.place("port_min");
+            return Err(ConfigError::OnlyListen { port_range, place });
+        }
+        let dump_file = self.path("dump_file", &self.values.dump_file)?;
+        let data_dir = self.path("data_dir", &self.values.data_dir)?;
+        if let Some(clash) = clash(&dump_file, &data_dir) {
+            let place = self.place("dump_file");
+            return Err(ConfigError::Clash { clash, dump_file, data_dir, place });
+        }
+        Ok(Config { port_listen, port_range, dump_file, data_dir, unknown_variables })
+    }
+
+    fn path(&self, name: &'static str, value: &str) -> Result<PathBuf, ConfigError> {
+        self.paths.expand(value).map_err(|reason| ConfigError::Path {
+            name,
+            value: value.into(),
+            reason,
+            place: self.place(name),
+        })
+    }
+
+    /// The layer that had the last word on a key.
+    fn place(&self, name: &str) -> Place {
+        self.layers.iter().rev().find_map(|layer| layer.place(name)).unwrap_or(Place::Default)
+    }
+
+    fn invalid(&self, name: &'static str, value: u16) -> ConfigError {
+        ConfigError::Value {
+            name,
+            value: value.to_string(),
+            allowed: key::PORTS,
+            place: self.place(name),
+        }
+    }
+}
+
+/// How the dump and the store would overwrite each other, if they would.
+fn clash(dump_file: &Path, data_dir: &Path) -> Option<&'static str> {
+    if dump_file == data_dir {
+        Some("are the same path")
+    } else if dump_file.starts_with(data_dir) {
+        Some("must not lie in each other: dump_file is inside data_dir")
+    } else if data_dir.starts_with(dump_file) {
+        Some("must not lie in each other: data_dir is inside dump_file")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! What can be wrong with the configuration, in words.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::files::{ReadError, Shown};
+use crate::port::{Port, PortRange};
+use crate::quoted::Quoted;
+
+/// Where a value was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Nowhere: it is the default.
+    Default,
+    /// In a file; line and column count from 1, columns in characters.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+        /// The column.
+        column: usize,
+    },
+    /// In the environment.
+    Variable(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("the default"),
+            Self::File { path, line, column } => write!(f, "{}:{line}:{column}", Shown(path)),
+            Self::Variable(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Why the configuration can't be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// A file can't be read, or should not be.
+    #[error(transparent)]
+    Read(ReadError),
+    /// The file that was asked for does not exist.
+    #[error("The configuration file {} does not exist", Shown(.path))]
+    NoFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file is not TOML, or not text.
+    #[error("{place}: {reason}")]
+    Syntax {
+        /// Where it stops being TOML.
+        place: Place,
+        /// Why, in one line.
+        reason: String,
+    },
+    /// There is no such setting.
+    #[error("{place}: unknown key `{name}`")]
+    UnknownKey {
+        /// Where it is set.
+        place: Place,
+        /// Its name as written, escaped.
+        name: String,
+        /// The setting that was probably meant.
+        nearest: Option<&'static str>,
+    },
+    /// A value has the wrong type or is out of bounds.
+    #[error("{place}: {name} is {value}; it must be {allowed}")]
+    Value {
+        /// Where it is set.
+        place: Place,
+        /// The setting.
+        name: &'static str,
+        /// The value as a message shows it.
+        value: String,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// A path can't be used.
+    #[error("{place}: {name} is {}, which {reason}; it must be absolute or start with ~/", Quoted::new(.value))]
+    Path {
+        /// Where it is set.
+        place: Place,
+        /// The setting.
+        name: &'static str,
+        /// The path.
+        value: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A variable is not UTF-8.
+    #[error("{variable} is not UTF-8")]
+    NotText {
+        /// Its name.
+        variable: String,
+    },
+    /// The range ends before it starts.
+    #[error("port_min ({}, {}) is above port_max ({}, {})", .min.0, .min.1, .max.0, .max.1)]
+    EmptyRange {
+        /// The lower end and where it is set.
+        min: (Port, Place),
+        /// The upper end and where it is set.
+        max: (Port, Place),
+    },
+    /// The range has no port to give away.
+    #[error(
+        "{place}: the range {port_range} holds nothing but port_listen; it must hold another port"
+    )]
+    OnlyListen {
+        /// Where its lower end is set.
+        place: Place,
+        /// The range.
+        port_range: PortRange,
+    },
+    /// The dump and the store would overwrite each other.
+    #[error("{place}: dump_file ({}) and data_dir ({}) {clash}", Shown(.dump_file), Shown(.data_dir))]
+    Clash {
+        /// Where the dump is set.
+        place: Place,
+        /// How they clash.
+        clash: &'static str,
+        /// The dump.
+        dump_file: PathBuf,
+        /// The store.
+        data_dir: PathBuf,
+    },
+    /// The layers can't be put together; their values were checked before.
+    #[error("Can't put the configuration together")]
+    Layers(#[from] config::ConfigError),
+}
+
+impl ConfigError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownKey { nearest: Some(name), .. } => Some(format!("Did you mean `{name}`?")),
+            Self::UnknownKey { nearest: None, .. } => {
+                let names: Vec<_> = super::KEYS.iter().map(|key| key.name).collect();
+                Some(format!("The keys are {}", names.join(", ")))
+            }
+            Self::EmptyRange { .. } => Some("Raise port_max or lower port_min".to_owned()),
+            Self::Value { value, allowed, .. } if value.starts_with('"') => {
+                allowed.starts_with("an integer").then(|| "Leave the quotes out".to_owned())
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The table of all settings.
+
+/// What a setting takes, in words.
+pub(super) const PORTS: &str = "an integer from 1 to 65535";
+pub(super) const PATHS: &str = "a string: an absolute path, or one that starts with ~/";
+
+/// A setting that files and the environment may have.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its name in a file; in the environment it is upper case behind `PALD_`.
+    pub name: &'static str,
+    /// Its value where nothing else is said, as the environment would have it.
+    pub default: &'static str,
+    pub(super) kind: Kind,
+}
+
+/// What a setting takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Port,
+    Path,
+}
+
+impl Kind {
+    /// What is allowed, in words.
+    pub(super) fn allowed(self) -> &'static str {
+        match self {
+            Self::Port => PORTS,
+            Self::Path => PATHS,
+        }
+    }
+}
+
+/// All settings.
+pub const KEYS: [Key; 5] = [
+    Key { name: "port_listen", default: "49200", kind: Kind::Port },
+    Key { name: "port_min", default: "49201", kind: Kind::Port },
+    Key { name: "port_max", default: "49999", kind: Kind::Port },
+    Key { name: "dump_file", default: "~/.pald/dump", kind: Kind::Path },
+    Key { name: "data_dir", default: "~/.pald/db", kind: Kind::Path },
+];
+
+impl Key {
+    /// The setting of this name.
+    pub(super) fn named(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.name == name)
+    }
+
+    /// The name of its variable.
+    pub fn variable(&self) -> String {
+        format!("PALD_{}", self.name.to_uppercase())
+    }
+}
+
+/// The candidate that a mistyped name was meant to be, if one is near enough.
+pub(super) fn nearest<T: AsRef<str>>(name: &str, candidates: impl Iterator<Item = T>) -> Option<T> {
+    let distance = |candidate: &T| strsim::damerau_levenshtein(name, candidate.as_ref());
+    candidates.min_by_key(distance).filter(|candidate| distance(candidate) <= 3)
+}

@@ -1,0 +1,167 @@
+//! One layer of the configuration: a file or the environment, each value checked in its place.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use config::{Environment, File, FileFormat, Map, Source};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::key::{KEYS, Key, Kind, nearest};
+use super::{ConfigError, FILE_VARIABLE, MAX_LINE_BYTES, Place};
+use crate::port::Port;
+use crate::quoted::Quoted;
+
+/// The settings that one file or the environment has.
+pub(super) struct Layer {
+    places: BTreeMap<&'static str, Place>,
+    content: Content,
+}
+
+enum Content {
+    File(String),
+    Environment(Map<String, String>),
+}
+
+impl Layer {
+    /// The settings of a file with this content.
+    pub(super) fn of_file(path: &Path, content: &[u8]) -> Result<Self, ConfigError> {
+        let content = Document { path, text: text_of(path, content)? };
+        let places = content.places()?;
+        Ok(Self { places, content: Content::File(content.text.to_owned()) })
+    }
+
+    /// The settings of the environment, and the names of variables that are none.
+    pub(super) fn of_environment(
+        variables: BTreeMap<String, String>,
+    ) -> Result<(Self, Vec<String>), ConfigError> {
+        let (mut places, mut known, mut unknown) = (BTreeMap::new(), Map::new(), Vec::new());
+        for (variable, value) in variables {
+            match KEYS.iter().find(|key| key.variable() == variable) {
+                Some(key) => {
+                    check_variable(key, &variable, &value)?;
+                    places.insert(key.name, Place::Variable(variable));
+                    known.insert(key.name.to_owned(), value);
+                }
+                None if variable == FILE_VARIABLE => {}
+                None => unknown.push(variable),
+            }
+        }
+        Ok((Self { places, content: Content::Environment(known) }, unknown))
+    }
+
+    /// Where this layer sets a key, if it does.
+    pub(super) fn place(&self, name: &str) -> Option<Place> {
+        self.places.get(name).cloned()
+    }
+
+    /// The layer for the `config` crate; all its values are checked.
+    pub(super) fn source(&self) -> Box<dyn Source + Send + Sync> {
+        match &self.content {
+            Content::File(text) => Box::new(File::from_str(text, FileFormat::Toml)),
+            Content::Environment(known) => {
+                Box::new(Environment::default().source(Some(known.clone())))
+            }
+        }
+    }
+}
+
+fn check_variable(key: &'static Key, variable: &str, value: &str) -> Result<(), ConfigError> {
+    match key.kind {
+        Kind::Port if Port::parse(value).is_err() => Err(ConfigError::Value {
+            place: Place::Variable(variable.to_owned()),
+            name: key.name,
+            value: Quoted::new(value).to_string(),
+            allowed: key.kind.allowed(),
+        }),
+        // Paths are checked once the layers are put together.
+        Kind::Port | Kind::Path => Ok(()),
+    }
+}
+
+/// The text of a file, if it is text with lines of a sane length.
+fn text_of<'a>(path: &Path, content: &'a [u8]) -> Result<&'a str, ConfigError> {
+    let error = |line, column, reason: &str| {
+        let place = Place::File { path: path.to_owned(), line, column };
+        Err(ConfigError::Syntax { place, reason: reason.to_owned() })
+    };
+    for (line, number) in content.split(|&byte| byte == b'\n').zip(1..) {
+        if line.len() > MAX_LINE_BYTES {
+            return error(number, 1, "the line is longer than 65536 bytes");
+        }
+        if let Err(utf8) = std::str::from_utf8(line) {
+            return error(number, utf8.valid_up_to() + 1, "the file is not UTF-8");
+        }
+    }
+    Ok(std::str::from_utf8(content).expect("every line was checked"))
+}
+
+/// A configuration file while it is checked.
+struct Document<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Document<'_> {
+    /// Checks the file and says where it sets what.
+    fn places(&self) -> Result<BTreeMap<&'static str, Place>, ConfigError> {
+        let document = DeTable::parse(self.text).map_err(|error| ConfigError::Syntax {
+            place: self.place(error.span().unwrap_or(0..0)),
+            reason: error.message().replace('\n', "; "),
+        })?;
+        let mut places = BTreeMap::new();
+        for (name, value) in document.get_ref() {
+            let key = Key::named(name.get_ref()).ok_or_else(|| self.unknown_key(name))?;
+            self.check(key, value)?;
+            places.insert(key.name, self.place(value.span()));
+        }
+        Ok(places)
+    }
+
+    fn check(&self, key: &'static Key, value: &Spanned<DeValue<'_>>) -> Result<(), ConfigError> {
+        let is_right = match (key.kind, value.get_ref()) {
+            (Kind::Port, DeValue::Integer(integer)) => {
+                let number = u16::from_str_radix(integer.as_str(), integer.radix());
+                number.is_ok_and(|number| Port::new(number).is_some())
+            }
+            (Kind::Path, DeValue::String(_)) => true,
+            _ => false,
+        };
+        if is_right {
+            return Ok(());
+        }
+        let written = self.text.get(value.span()).unwrap_or_default();
+        let shown = Quoted::new(written);
+        let value_shown = match value.get_ref() {
+            DeValue::String(text) => Quoted::new(text.as_ref()).to_string(),
+            _ => format!("{shown:#}"),
+        };
+        Err(ConfigError::Value {
+            place: self.place(value.span()),
+            name: key.name,
+            value: value_shown,
+            allowed: key.kind.allowed(),
+        })
+    }
+
+    fn unknown_key<T: AsRef<str>>(&self, name: &Spanned<T>) -> ConfigError {
+        let text = name.get_ref().as_ref();
+        ConfigError::UnknownKey {
+            place: self.place(name.span()),
+            name: format!("{:#}", Quoted::new(text)),
+            nearest: nearest(text, KEYS.iter().map(|key| key.name)),
+        }
+    }
+
+    /// Line and column of the start of a span.
+    fn place(&self, span: Range<usize>) -> Place {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        Place::File {
+            path: self.path.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
+    }
+}

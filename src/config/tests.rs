@@ -1,0 +1,211 @@
+use std::fs;
+
+use super::*;
+
+/// A home with a user's file and a system file in a temporary folder.
+struct Machine {
+    folder: tempfile::TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("home/.pald")).unwrap();
+        Self { folder }
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    fn load(
+        &self,
+        file: Option<PathBuf>,
+        variables: &[(&str, &str)],
+    ) -> Result<Config, ConfigError> {
+        Config::load(&Sources {
+            paths: Paths {
+                system_file: self.folder.path().join("system.toml"),
+                home: Some(self.folder.path().join("home")),
+            },
+            file,
+            variables: variables.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        })
+    }
+
+    /// The error with the machine's folder cut out, and its hint.
+    fn error(&self, file: Option<PathBuf>, variables: &[(&str, &str)]) -> (String, Option<String>) {
+        let error = self.load(file, variables).unwrap_err();
+        let folder = format!("{}/", self.folder.path().display());
+        (error.to_string().replace(&folder, ""), error.hint())
+    }
+}
+
+fn port(number: u16) -> Port {
+    Port::new(number).unwrap()
+}
+
+#[test]
+fn without_any_file_the_defaults_hold() {
+    let machine = Machine::new();
+    let home = machine.folder.path().join("home");
+    let config = machine.load(None, &[("HOME", "/elsewhere"), ("PATH", "")]).unwrap();
+    let expected = Config {
+        port_listen: port(49200),
+        port_range: PortRange::new(port(49201), port(49999)).unwrap(),
+        dump_file: home.join(".pald/dump"),
+        data_dir: home.join(".pald/db"),
+        unknown_variables: vec![],
+    };
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn a_later_layer_wins_key_by_key() {
+    let machine = Machine::new();
+    machine.write("system.toml", "port_listen = 1001\nport_min = 1002\nport_max = 1003\n");
+    machine.write("home/.pald/config.toml", "port_min = 2002\nport_max = 2003\n");
+    let named = machine.write("named.toml", "port_max = 0xBB8 # 3000\ndump_file = '~/d'\n");
+    let named_by_variable = [("PALD_CONFIG", named.to_str().unwrap())];
+    // (--config, environment, listen, range)
+    let rows: &[(Option<PathBuf>, &[(&str, &str)], u16, (u16, u16))] = &[
+        (None, &[], 1001, (2002, 2003)),
+        (None, &[("PALD_PORT_MAX", "4003")], 1001, (2002, 4003)),
+        (Some(named.clone()), &[], 1001, (1002, 3000)),
+        (None, &named_by_variable, 1001, (1002, 3000)),
+        (
+            Some(named.clone()),
+            &[("PALD_CONFIG", "/nowhere"), ("PALD_PORT_LISTEN", "9")],
+            9,
+            (1002, 3000),
+        ),
+    ];
+    for (file, variables, listen, (min, max)) in rows {
+        let config = machine.load(file.clone(), variables).unwrap();
+        assert_eq!(config.port_listen, port(*listen), "{variables:?}");
+        assert_eq!(config.port_range, PortRange::new(port(*min), port(*max)).unwrap());
+    }
+    let config = machine.load(Some(named), &[]).unwrap();
+    assert_eq!(config.dump_file, machine.folder.path().join("home/d"));
+}
+
+#[test]
+fn a_mistake_in_a_file_is_named_with_its_place_and_what_is_allowed() {
+    let ports = "it must be an integer from 1 to 65535";
+    let paths = "it must be a string: an absolute path, or one that starts with ~/";
+    let rows: &[(&str, String, Option<&str>)] = &[
+        ("\n\nport_lisen = 1", "c:3:1: unknown key `port_lisen`".into(), Some("Did you mean `port_listen`?")),
+        ("[server]\nx = 1", "c:1:2: unknown key `server`".into(), Some("The keys are port_listen, port_min, port_max, dump_file, data_dir")),
+        ("port_min = \"49201\"", format!("c:1:12: port_min is \"49201\"; {ports}"), Some("Leave the quotes out")),
+        ("port_min = 49201.4", format!("c:1:12: port_min is 49201.4; {ports}"), None),
+        ("port_min = true", format!("c:1:12: port_min is true; {ports}"), None),
+        ("  port_max = 0", format!("c:1:14: port_max is 0; {ports}"), None),
+        ("port_max = -1", format!("c:1:12: port_max is -1; {ports}"), None),
+        ("port_max = 65536", format!("c:1:12: port_max is 65536; {ports}"), None),
+        ("port_max = 99999999999999999999", format!("c:1:12: port_max is 99999999999999999999; {ports}"), None),
+        ("port_max = []", format!("c:1:12: port_max is []; {ports}"), None),
+        ("dump_file = 7", format!("c:1:13: dump_file is 7; {paths}"), None),
+        ("dump_file = ''", "c:1:13: dump_file is \"\", which is empty; it must be absolute or start with ~/".into(), None),
+        ("dump_file = 'dump'", "c:1:13: dump_file is \"dump\", which is a relative path; it must be absolute or start with ~/".into(), None),
+        ("data_dir = '../x'", "c:1:12: data_dir is \"../x\", which is a relative path; it must be absolute or start with ~/".into(), None),
+        ("port_min = 50000", "port_min (50000, c:1:12) is above port_max (49999, the default)".into(), Some("Raise port_max or lower port_min")),
+        ("port_min = 7\nport_max = 7\nport_listen = 7", "c:1:12: the range 7-7 holds nothing but port_listen; it must hold another port".into(), None),
+        ("dump_file = '/a/b'\ndata_dir = '/a/b'", "c:1:13: dump_file (/a/b) and data_dir (/a/b) are the same path".into(), None),
+        ("dump_file = '/a/b/c'\ndata_dir = '/a/b'", "c:1:13: dump_file (/a/b/c) and data_dir (/a/b) must not lie in each other: dump_file is inside data_dir".into(), None),
+        ("port_min 1", "c:1:10: key with no value, expected `=`".into(), None),
+        ("port_min = 1\nport_min = 2", "c:2:1: duplicate key".into(), None),
+        ("a = \"\u{e9}\n", "c:1:7: invalid basic string, expected `\"`".into(), None),
+    ];
+    for (content, message, hint) in rows {
+        let machine = Machine::new();
+        let file = machine.write("c", content);
+        let (found, found_hint) = machine.error(Some(file), &[]);
+        assert_eq!(&found, message, "{content:?}");
+        assert_eq!(found_hint.as_deref(), *hint, "{content:?}");
+    }
+}
+
+#[test]
+fn a_mistake_in_the_environment_names_the_variable() {
+    let machine = Machine::new();
+    let rows: &[(&[(&str, &str)], &str)] = &[
+        (
+            &[("PALD_PORT_MIN", "abc")],
+            "PALD_PORT_MIN: port_min is \"abc\"; it must be an integer from 1 to 65535",
+        ),
+        (
+            &[("PALD_PORT_MIN", "")],
+            "PALD_PORT_MIN: port_min is \"\"; it must be an integer from 1 to 65535",
+        ),
+        (
+            &[("PALD_PORT_MIN", "1e3")],
+            "PALD_PORT_MIN: port_min is \"1e3\"; it must be an integer from 1 to 65535",
+        ),
+        (
+            &[("PALD_PORT_MIN", "70000")],
+            "PALD_PORT_MIN: port_min is \"70000\"; it must be an integer from 1 to 65535",
+        ),
+        (
+            &[("PALD_DUMP_FILE", "true")],
+            "PALD_DUMP_FILE: dump_file is \"true\", which is a relative path; it must be absolute or start with ~/",
+        ),
+        (
+            &[("PALD_DUMP_FILE", "")],
+            "PALD_DUMP_FILE: dump_file is \"\", which is empty; it must be absolute or start with ~/",
+        ),
+        (
+            &[("PALD_PORT_MAX", "5")],
+            "port_min (49201, the default) is above port_max (5, PALD_PORT_MAX)",
+        ),
+        (
+            &[("PALD_CONFIG", "/nowhere/at/all")],
+            "The configuration file /nowhere/at/all does not exist",
+        ),
+    ];
+    for (variables, message) in rows {
+        assert_eq!(machine.error(None, variables).0, *message);
+    }
+}
+
+#[test]
+fn an_unknown_variable_is_reported_and_does_no_harm() {
+    let machine = Machine::new();
+    let config = machine.load(None, &[("PALD_PORT_LISEN", "1"), ("PALDX", "2")]).unwrap();
+    assert_eq!(config.unknown_variables, ["PALD_PORT_LISEN"]);
+    assert_eq!(config.port_listen, port(49200));
+}
+
+#[test]
+fn a_file_that_is_no_text_is_refused_with_its_name() {
+    let machine = Machine::new();
+    let file = machine.write("c", b"# fine\nport_min = 1 # \xff");
+    assert_eq!(machine.error(Some(file), &[]).0, "c:2:16: the file is not UTF-8");
+    let file = machine.write("c", [b"#".repeat(65537), b"\n".to_vec()].concat());
+    assert_eq!(machine.error(Some(file), &[]).0, "c:1:1: the line is longer than 65536 bytes");
+    let file = machine.write("c", b"#\n".repeat(600_000));
+    assert_eq!(machine.error(Some(file), &[]).0, "c is larger than 1048576 bytes");
+    let folder = machine.folder.path().join("home");
+    assert_eq!(machine.error(Some(folder), &[]).0, "home is not a regular file");
+}
+
+/// The example in the repository is what a new user copies: it must be true to the letter.
+#[test]
+fn the_example_documents_every_key_with_its_default() {
+    let example = include_str!("../../pald.toml.example");
+    let settings: Vec<_> = example
+        .lines()
+        .filter_map(|line| line.strip_prefix("# "))
+        .filter(|line| KEYS.iter().any(|key| line.starts_with(&format!("{} = ", key.name))))
+        .collect();
+    let names: Vec<_> = settings.iter().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(names, KEYS.map(|key| key.name));
+
+    let machine = Machine::new();
+    let as_it_is = machine.write("example.toml", example);
+    let uncommented = machine.write("uncommented.toml", settings.join("\n"));
+    let defaults = machine.load(None, &[]).unwrap();
+    assert_eq!(machine.load(Some(as_it_is), &[]).unwrap(), defaults);
+    assert_eq!(machine.load(Some(uncommented), &[]).unwrap(), defaults);
+}
