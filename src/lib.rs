@@ -55,13 +55,16 @@
 
 pub mod addresses;
 pub mod allocation;
+pub mod cli;
 pub mod config;
 pub mod dump;
 pub mod dump_file;
 pub mod files;
+pub mod http;
 pub mod lock;
 pub mod paths;
 pub mod port;
+pub mod probe;
 pub mod quoted;
 pub mod registry;
 pub mod seal;

@@ -1,0 +1,80 @@
+//! The one table from what went wrong to an exit code, and how it is told.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use anyhow::Error;
+
+use super::serve::ServeError;
+use crate::dump_file::DumpFileError;
+use crate::registry::OpenError;
+
+/// Exit codes. 2, for usage, is chosen by the parser of the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Refused, or in conflict with another program.
+    Conflict = 4,
+    /// A dump that can't be imported (EX_DATAERR of sysexits.h).
+    Dump = 65,
+    /// A fault of pald itself (EX_SOFTWARE).
+    Bug = 70,
+    /// The store, or the disk under it (EX_IOERR).
+    Storage = 74,
+    /// The configuration (EX_CONFIG).
+    Config = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Conflict => 4,
+            Exit::Dump => 65,
+            Exit::Bug => 70,
+            Exit::Storage => 74,
+            Exit::Config => 78,
+        })
+    }
+}
+
+/// An error on its way to the user: what happened, why, and what to do.
+#[derive(Debug)]
+pub struct Failure {
+    error: Error,
+    hint: Option<String>,
+    /// The code that the process ends with.
+    pub exit: Exit,
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        let (hint, exit) = (error.hint(), exit(&error));
+        Self { error: error.into(), hint, exit }
+    }
+}
+
+fn exit(error: &ServeError) -> Exit {
+    match error {
+        ServeError::Config(_) | ServeError::Listen(crate::http::ListenError::Refused { .. }) => {
+            Exit::Config
+        }
+        ServeError::Running { .. }
+        | ServeError::Locked(crate::lock::LockError::Held { .. })
+        | ServeError::Listen(crate::http::ListenError::InUse { .. }) => Exit::Conflict,
+        ServeError::Locked(crate::lock::LockError::Io { .. }) | ServeError::Folder { .. } => {
+            Exit::Storage
+        }
+        ServeError::Open(OpenError::Dump(DumpFileError::Lines(_) | DumpFileError::Read(_))) => {
+            Exit::Dump
+        }
+        ServeError::Open(OpenError::Store(_) | OpenError::KeepDump { .. }) => Exit::Storage,
+        ServeError::Open(OpenError::Thread(_)) | ServeError::Http(_) => Exit::Bug,
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error: {}", self.error)?;
+        self.error.chain().skip(1).try_for_each(|cause| write!(f, ": {cause}"))?;
+        self.hint.iter().try_for_each(|hint| write!(f, "\nhint: {hint}"))
+    }
+}

@@ -1,0 +1,158 @@
+//! `pald` without a command: serves in the foreground.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix_web::rt::System;
+use thiserror::Error;
+use tracing::{info, warn};
+
+use crate::config::{Config, ConfigError, Sources};
+use crate::files::{self, Shown};
+use crate::http::{self, ListenError, Listeners};
+use crate::lock::{Lock, LockError};
+use crate::paths::Paths;
+use crate::registry::{OpenError, Registry, RegistryOptions};
+
+/// Why pald does not serve.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The configuration can't be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A folder can't be made.
+    #[error("Can't make the folder {}", Shown(.path))]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another pald has this very store.
+    #[error("pald is already running {holder}")]
+    Running {
+        /// What it says of itself.
+        holder: String,
+        /// The store.
+        data_dir: PathBuf,
+    },
+    /// The dump or the store can't be locked.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    /// The port to listen on can't be had.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The registry does not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The HTTP service failed.
+    #[error("The HTTP service failed")]
+    Http(#[source] io::Error),
+}
+
+impl ServeError {
+    /// What to do about it.
+    pub(super) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Config(error) => error.hint(),
+            Self::Running { data_dir, .. } => Some(format!(
+                "It has the store {}; stop it first, or set another `data_dir`",
+                Shown(data_dir)
+            )),
+            Self::Locked(LockError::Held { .. }) => {
+                Some("Stop that program first, or set another `dump_file` or `data_dir`".to_owned())
+            }
+            Self::Locked(LockError::Io { .. }) | Self::Folder { .. } => {
+                Some("Check the disk and the rights of that folder".to_owned())
+            }
+            Self::Listen(error) => error.hint(),
+            Self::Open(error) => error.hint(),
+            Self::Http(_) => None,
+        }
+    }
+}
+
+/// Serves until a signal asks for the end, and then leaves everything on disk.
+pub(super) fn serve(file: Option<PathBuf>) -> Result<(), ServeError> {
+    let mode = rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO;
+    rustix::process::umask(mode);
+    let variables = std::env::vars_os().collect();
+    let config = Config::load(&Sources { paths: Paths::of_this_user(), file, variables })?;
+    for variable in &config.unknown_variables {
+        warn!(%variable, "This variable is no setting of pald");
+    }
+    let _locks = lock(&config)?;
+    let listeners = Listeners::bind(config.port_listen)?;
+    let registry = Arc::new(Registry::open(RegistryOptions {
+        port_range: config.port_range,
+        port_listen: config.port_listen,
+        data_dir: config.data_dir.clone(),
+        dump_file: config.dump_file.clone(),
+    })?);
+    let served = System::new().block_on(until_signal(&config, Arc::clone(&registry), listeners));
+    registry.close();
+    info!("Ended");
+    served.map_err(ServeError::Http)
+}
+
+/// Makes sure that no other pald uses the same store or the same dump.
+fn lock(config: &Config) -> Result<[Lock; 2], ServeError> {
+    for path in [&config.data_dir, &config.dump_file] {
+        let folder = files::folder_of(path);
+        files::create_private_folder(folder)
+            .map_err(|source| ServeError::Folder { path: folder.to_owned(), source })?;
+    }
+    let (pid, version) = (std::process::id(), env!("CARGO_PKG_VERSION"));
+    let url = format!("http://127.0.0.1:{}", config.port_listen);
+    let holder = format!("pald (pid {pid}, version {version}) at {url}");
+    let store = Lock::acquire(&config.data_dir, &holder).map_err(already_running)?;
+    let dump = Lock::acquire(&config.dump_file, &holder)?;
+    Ok([store, dump])
+}
+
+/// Says of a lock on the store who has it, if that is a pald.
+fn already_running(error: LockError) -> ServeError {
+    match &error {
+        LockError::Held { path, holder } => match holder.strip_prefix("pald ") {
+            Some(holder) => {
+                ServeError::Running { holder: holder.to_owned(), data_dir: path.clone() }
+            }
+            None => error.into(),
+        },
+        LockError::Io { .. } => error.into(),
+    }
+}
+
+async fn until_signal(
+    config: &Config,
+    registry: Arc<Registry>,
+    listeners: Listeners,
+) -> io::Result<()> {
+    let signal = ending_signal()?;
+    info!(
+        addresses = http::shown(&listeners.addresses()),
+        range = %config.port_range,
+        store = %Shown(&config.data_dir),
+        dump = %Shown(&config.dump_file),
+        services = registry.len(),
+        "Serving"
+    );
+    http::serve(registry, listeners, signal).await
+}
+
+/// A future that is ready at the first SIGTERM, SIGINT or SIGHUP.
+fn ending_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    use actix_web::rt::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    Ok(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+            _ = hang_up.recv() => "SIGHUP",
+        };
+        info!(signal = name, "Ending");
+    })
+}

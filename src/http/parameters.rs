@@ -1,0 +1,221 @@
+//! The parameters of a request: from its query and its form, decoded once and strictly.
+
+use actix_web::HttpRequest;
+use actix_web::http::{Method, header};
+use actix_web::web::{BytesMut, Payload};
+use futures_util::StreamExt as _;
+use thiserror::Error;
+use tokio::time::timeout;
+
+use super::REQUEST_TIME;
+use crate::quoted::Quoted;
+
+/// The longest query and the longest body, in bytes.
+const MAX_BYTES: usize = 8 * 1024;
+/// How much of a body that is too long is read and thrown away, so that the answer arrives.
+const MAX_DISCARDED_BYTES: usize = 4 * 1024 * 1024;
+/// The one type of body that is understood.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Why the parameters of a request can't be taken.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub(super) enum ParameterError {
+    #[error("Parameter `{0}` is missing")]
+    Missing(&'static str),
+    #[error("Parameter `{0}` occurs more than once")]
+    Repeated(&'static str),
+    #[error("{0} contains a % that two hexadecimal digits don't follow")]
+    Percent(Quoted),
+    #[error("The query is {bytes} bytes long; at most 8192 are allowed")]
+    LongQuery { bytes: usize },
+    #[error("The body is longer than 8192 bytes")]
+    LongBody,
+    #[error("The body did not arrive within 5 s")]
+    SlowBody,
+    #[error("The body did not arrive whole")]
+    BrokenBody,
+    #[error("The body is compressed ({0}); send it as it is")]
+    Compressed(Quoted),
+    #[error("The body is {0}; send a form, application/x-www-form-urlencoded")]
+    NotAForm(Quoted),
+    #[error("The body has no Content-Type; send a form, application/x-www-form-urlencoded")]
+    Untyped,
+}
+
+impl ParameterError {
+    pub(super) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing("port") => Some("Try `curl -d port=PORT` with the same address".into()),
+            Self::Missing(name) => Some(format!("Try `curl -d {name}=NAME` with the same address")),
+            _ => None,
+        }
+    }
+}
+
+/// The query and the body of a request, as they were sent.
+#[derive(Debug)]
+pub(super) struct Parameters {
+    query: String,
+    body: BytesMut,
+}
+
+impl Parameters {
+    /// Takes the query and, of a POST, the form in the body. Other bodies are never read.
+    pub(super) async fn of(
+        request: &HttpRequest,
+        payload: Payload,
+    ) -> Result<Self, ParameterError> {
+        let query = request.query_string().to_owned();
+        let body = match *request.method() {
+            Method::POST => {
+                let reading = timeout(REQUEST_TIME, read_body(payload));
+                reading.await.map_err(|_| ParameterError::SlowBody)??
+            }
+            _ => BytesMut::new(),
+        };
+        if query.len() > MAX_BYTES {
+            return Err(ParameterError::LongQuery { bytes: query.len() });
+        }
+        if !body.is_empty() {
+            check_type(request)?;
+        }
+        Ok(Self { query, body })
+    }
+
+    /// The value of the parameter, which occurs exactly once in query and body together.
+    pub(super) fn exactly_one(&self, name: &'static str) -> Result<Vec<u8>, ParameterError> {
+        let pairs = [self.query.as_bytes(), &self.body];
+        let pairs = pairs.iter().flat_map(|part| part.split(|&byte| byte == b'&'));
+        let mut found = None;
+        for pair in pairs.filter(|pair| !pair.is_empty()) {
+            let (key, value) = split_once(pair);
+            if decode(key)? != name.as_bytes() {
+                continue;
+            }
+            if found.replace(decode(value)?).is_some() {
+                return Err(ParameterError::Repeated(name));
+            }
+        }
+        found.ok_or(ParameterError::Missing(name))
+    }
+}
+
+/// Reads a body up to its limit. A longer one is drained as far as is reasonable, since a client
+/// that is still sending would not see the answer.
+async fn read_body(mut payload: Payload) -> Result<BytesMut, ParameterError> {
+    let (mut body, mut length) = (BytesMut::new(), 0);
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| ParameterError::BrokenBody)?;
+        length += chunk.len();
+        if length <= MAX_BYTES {
+            body.extend_from_slice(&chunk);
+        } else if length > MAX_DISCARDED_BYTES {
+            break;
+        }
+    }
+    if length > MAX_BYTES { Err(ParameterError::LongBody) } else { Ok(body) }
+}
+
+fn check_type(request: &HttpRequest) -> Result<(), ParameterError> {
+    let header = |name| request.headers().get(name).map(|value| value.as_bytes());
+    match header(header::CONTENT_ENCODING) {
+        None | Some(b"identity") => {}
+        Some(other) => return Err(ParameterError::Compressed(Quoted::new(other))),
+    }
+    let content_type = header(header::CONTENT_TYPE).ok_or(ParameterError::Untyped)?;
+    let essence = content_type.split(|&byte| byte == b';').next().unwrap_or_default();
+    match essence.trim_ascii().eq_ignore_ascii_case(FORM.as_bytes()) {
+        true => Ok(()),
+        false => Err(ParameterError::NotAForm(Quoted::new(content_type))),
+    }
+}
+
+fn split_once(pair: &[u8]) -> (&[u8], &[u8]) {
+    match pair.iter().position(|&byte| byte == b'=') {
+        Some(position) => (&pair[..position], &pair[position + 1..]),
+        None => (pair, &[]),
+    }
+}
+
+/// Decodes `+` and `%XX`; a `%` that is followed by anything else is an error.
+fn decode(text: &[u8]) -> Result<Vec<u8>, ParameterError> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.iter();
+    while let Some(&byte) = bytes.next() {
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digits = bytes.next().zip(bytes.next());
+                digits
+                    .and_then(|(high, low)| Some(hex(*high)? << 4 | hex(*low)?))
+                    .ok_or_else(|| ParameterError::Percent(Quoted::new(text)))?
+            }
+            byte => byte,
+        });
+    }
+    Ok(decoded)
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(query: &str, body: &[u8]) -> Result<Vec<u8>, String> {
+        let parameters = Parameters { query: query.to_owned(), body: BytesMut::from(body) };
+        parameters.exactly_one("service").map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_parameter_occurs_once_in_query_and_body_together() {
+        let rows: &[(&str, &str, Result<&str, &str>)] = &[
+            ("service=shop", "", Ok("shop")),
+            ("", "service=shop", Ok("shop")),
+            ("&&service=shop&", "&", Ok("shop")),
+            ("x=1&service=shop&y", "z=%zz", Ok("shop")),
+            ("service=", "", Ok("")),
+            ("service", "", Ok("")),
+            ("service=a=b", "", Ok("a=b")),
+            ("%73ervice=a%2Fb+c%2b", "", Ok("a/b c+")),
+            ("service=%E4%bd", "", Ok("\\xe4\\xbd")),
+            ("service=a%00b", "", Ok("a\\x00b")),
+            ("service=%2541", "", Ok("%41")),
+            ("", "", Err("Parameter `service` is missing")),
+            ("Service=a", "", Err("Parameter `service` is missing")),
+            ("service[]=a", "", Err("Parameter `service` is missing")),
+            ("service=a;service=b", "", Ok("a;service=b")),
+            ("service=a&service=a", "", Err("Parameter `service` occurs more than once")),
+            ("service=a", "service=b", Err("Parameter `service` occurs more than once")),
+            (
+                "service=%zz",
+                "",
+                Err(r#""%zz" contains a % that two hexadecimal digits don't follow"#),
+            ),
+            (
+                "service=a%2",
+                "",
+                Err(r#""a%2" contains a % that two hexadecimal digits don't follow"#),
+            ),
+            ("service=%", "", Err(r#""%" contains a % that two hexadecimal digits don't follow"#)),
+            (
+                "service=%+1",
+                "",
+                Err(r#""%+1" contains a % that two hexadecimal digits don't follow"#),
+            ),
+            (
+                "%=1&service=a",
+                "",
+                Err(r#""%" contains a % that two hexadecimal digits don't follow"#),
+            ),
+        ];
+        for (query, body, expected) in rows {
+            let found = service(query, body.as_bytes());
+            let found = found.map(|value| value.escape_ascii().to_string());
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(found, expected, "{query} {body}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The text routes, for curl: `/get`, `/set` and `/del`, as the 2015 program had them.
+
+use actix_web::web::{self, Data, Payload, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::error::{HttpError, reply};
+use super::parameters::Parameters;
+use crate::port::Port;
+use crate::registry::Registry;
+use crate::service_name::ServiceName;
+
+/// Adds the three routes.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    let get = web::resource("/get")
+        .route(web::get().to(get))
+        .route(web::head().to(get))
+        .route(web::post().to(get))
+        .default_service(web::to(async || refuse_method("GET, HEAD, POST")));
+    let set = web::resource("/set")
+        .route(web::get().to(set))
+        .route(web::post().to(set))
+        .default_service(web::to(async || refuse_method("GET, POST")));
+    let del = web::resource("/del")
+        .route(web::get().to(del))
+        .route(web::post().to(del))
+        .default_service(web::to(async || refuse_method("GET, POST")));
+    config.service(get).service(set).service(del);
+}
+
+/// The port of `service`; 404 if it has none.
+async fn get(
+    request: HttpRequest,
+    payload: Payload,
+    registry: Data<Registry>,
+) -> Result<HttpResponse, HttpError> {
+    let service = service_of(&request, payload).await?;
+    match registry.lookup(&service) {
+        Some(port) => Ok(reply(format!("{port}\n"))),
+        None => Err(HttpError::NotRegistered(service)),
+    }
+}
+
+/// The port of `service`, which gets one if it has none.
+async fn set(
+    request: HttpRequest,
+    payload: Payload,
+    registry: Data<Registry>,
+) -> Result<HttpResponse, HttpError> {
+    let service = service_of(&request, payload).await?;
+    let port = registry.allocate(service).await?;
+    Ok(reply(format!("{port}\n")))
+}
+
+/// Takes `port` from its service.
+async fn del(
+    request: HttpRequest,
+    payload: Payload,
+    registry: Data<Registry>,
+) -> Result<HttpResponse, HttpError> {
+    let parameters = Parameters::of(&request, payload).await?;
+    let port = Port::parse(parameters.exactly_one("port")?)?;
+    registry.release(port).await?;
+    Ok(reply("OK\n".to_owned()))
+}
+
+async fn service_of(request: &HttpRequest, payload: Payload) -> Result<ServiceName, HttpError> {
+    let parameters = Parameters::of(request, payload).await?;
+    Ok(ServiceName::parse(parameters.exactly_one("service")?)?)
+}
+
+fn refuse_method(allow: &'static str) -> Result<HttpResponse, HttpError> {
+    Err(HttpError::Method { allow })
+}

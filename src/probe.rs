@@ -1,0 +1,36 @@
+//! What the machine says about a port: who listens on it.
+
+use std::fmt;
+
+use crate::port::Port;
+
+#[cfg(target_os = "linux")]
+mod linux;
+
+/// A process that has a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Its process id.
+    pub pid: u32,
+    /// Its short name, as the system shows it.
+    pub process: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {})", self.process.escape_default(), self.pid)
+    }
+}
+
+/// The process that listens on a TCP port, where the system shows it to us.
+///
+/// Processes of other users are visible to root alone, and elsewhere than on Linux none is.
+pub fn listener_on(port: Port) -> Option<Holder> {
+    #[cfg(target_os = "linux")]
+    return linux::listener_on(port);
+    #[cfg(not(target_os = "linux"))]
+    return {
+        let _ = port;
+        None
+    };
+}
