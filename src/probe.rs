@@ -1,8 +1,7 @@
 //! What the machine says about a port: who listens on it.
 
 use std::fmt;
-
-use crate::port::Port;
+use std::net::SocketAddr;
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -22,15 +21,15 @@ impl fmt::Display for Holder {
     }
 }
 
-/// The process that listens on a TCP port, where the system shows it to us.
+/// The process that listens on a TCP address, or on all addresses with this port, where the system shows it to us.
 ///
 /// Processes of other users are visible to root alone, and elsewhere than on Linux none is.
-pub fn listener_on(port: Port) -> Option<Holder> {
+pub fn listener_on(address: SocketAddr) -> Option<Holder> {
     #[cfg(target_os = "linux")]
-    return linux::listener_on(port);
+    return linux::listener_on(address);
     #[cfg(not(target_os = "linux"))]
     return {
-        let _ = port;
+        let _ = address;
         None
     };
 }

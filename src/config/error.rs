@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::key::PORTS;
 use crate::files::{ReadError, Shown};
 use crate::port::{Port, PortRange};
 use crate::quoted::Quoted;
@@ -142,8 +143,9 @@ impl ConfigError {
                 Some(format!("The keys are {}", names.join(", ")))
             }
             Self::EmptyRange { .. } => Some("Raise port_max or lower port_min".to_owned()),
-            Self::Value { value, allowed, .. } if value.starts_with('"') => {
-                allowed.starts_with("an integer").then(|| "Leave the quotes out".to_owned())
+            Self::Value { place: Place::File { .. }, value, allowed: PORTS, .. } => {
+                let is_quoted_port = Port::parse(value.trim_matches('"')).is_ok();
+                is_quoted_port.then(|| "Leave the quotes out".to_owned())
             }
             _ => None,
         }

@@ -82,8 +82,7 @@ impl Listeners {
 fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address).map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => {
-            let holder = Port::new(address.port()).and_then(probe::listener_on);
-            ListenError::InUse { address, holder }
+            ListenError::InUse { address, holder: probe::listener_on(address) }
         }
         _ => ListenError::Refused { address, source },
     })

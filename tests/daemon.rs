@@ -1,0 +1,297 @@
+//! The real program in a home of its own, and a client for it.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// The program under test.
+pub(crate) const PALD: &str = env!("CARGO_BIN_EXE_pald");
+
+/// Ports for tests lie below what the kernel gives to connections by itself.
+const FIRST_PORT: u16 = 10_000;
+const PORTS: u16 = 22_000;
+
+/// A run of ports that no other test of this process has, and on whose first nobody listens.
+pub(crate) fn free_ports(count: u16) -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Runs of this suite that go on at the same time start at different places.
+    let offset = u16::try_from(u64::from(std::process::id()) * 7919 % u64::from(PORTS)).unwrap();
+    loop {
+        let position = NEXT.fetch_add(count, Ordering::Relaxed) % (PORTS - count);
+        let first = FIRST_PORT + (position + offset) % (PORTS - count);
+        let is_free = |ip: std::net::IpAddr| TcpListener::bind((ip, first)).is_ok();
+        if is_free(Ipv4Addr::LOCALHOST.into()) && is_free(Ipv6Addr::LOCALHOST.into()) {
+            return first;
+        }
+    }
+}
+
+/// A home folder with settings of its own: where pald listens, and a range right above.
+pub(crate) struct Home {
+    folder: TempDir,
+    /// Where pald listens.
+    pub(crate) listen: u16,
+    /// The range.
+    pub(crate) min: u16,
+    pub(crate) max: u16,
+}
+
+impl Home {
+    /// A new home whose range has `size` ports.
+    pub(crate) fn new(size: u16) -> Self {
+        let listen = free_ports(size + 1);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(".pald")).unwrap();
+        Self { folder, listen, min: listen + 1, max: listen + size }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A path under `~/.pald`.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path().join(".pald").join(name)
+    }
+
+    pub(crate) fn dump(&self) -> String {
+        std::fs::read_to_string(self.file("dump")).unwrap()
+    }
+
+    /// The program with this home's environment and nothing else.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(PALD);
+        self.prepare(&mut command);
+        command
+    }
+
+    /// Gives a command this home's environment and nothing else.
+    pub(crate) fn prepare(&self, command: &mut Command) {
+        command
+            .env_clear()
+            .env("HOME", self.path())
+            .env("PALD_PORT_LISTEN", self.listen.to_string())
+            .env("PALD_PORT_MIN", self.min.to_string())
+            .env("PALD_PORT_MAX", self.max.to_string())
+            .stdin(Stdio::null());
+    }
+
+    pub(crate) fn start(&self) -> Daemon {
+        self.start_command(self.command())
+    }
+
+    /// Starts a command that becomes pald, and waits until it serves.
+    pub(crate) fn start_command(&self, command: Command) -> Daemon {
+        self.try_start(command).unwrap_or_else(|(status, log)| panic!("{status}\n{log}"))
+    }
+
+    /// As `start_command`; if pald ends instead, its status and what it said.
+    pub(crate) fn try_start(&self, mut command: Command) -> Result<Daemon, (ExitStatus, String)> {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut log = String::new();
+        while !log.contains("Serving") {
+            if stderr.read_line(&mut log).unwrap() == 0 {
+                return Err((child.wait().unwrap(), log));
+            }
+        }
+        let log = Arc::new(Mutex::new(log));
+        let reader = std::thread::spawn({
+            let log = Arc::clone(&log);
+            move || {
+                for line in stderr.split(b'\n').map_while(Result::ok) {
+                    let line = String::from_utf8_lossy(&line).into_owned();
+                    let mut log = log.lock().unwrap();
+                    log.push_str(&line);
+                    log.push('\n');
+                }
+            }
+        });
+        Ok(Daemon { child, log, reader: Some(reader), client: Client::new(self.listen) })
+    }
+
+    /// Runs the program to its end: its exit code and what it said on stderr.
+    pub(crate) fn run(&self, mut command: Command) -> (Option<i32>, String) {
+        let output = command.output().unwrap();
+        assert_eq!(output.stdout, b"", "stdout is for answers");
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+/// A pald that serves; it is killed when the test ends, however that ends.
+pub(crate) struct Daemon {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+    pub(crate) client: Client,
+}
+
+impl Daemon {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What pald has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub(crate) fn send_signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Asks pald to end with SIGTERM; its exit code and its whole log.
+    pub(crate) fn stop(self) -> (Option<i32>, String) {
+        self.send_signal(rustix::process::Signal::TERM);
+        self.wait()
+    }
+
+    /// Waits for the end of pald; its exit code and its whole log.
+    pub(crate) fn wait(mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().unwrap();
+        self.reader.take().unwrap().join().unwrap();
+        (status.code(), self.log())
+    }
+
+    /// Ends pald with SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Reply {
+        self.client.get(path)
+    }
+
+    pub(crate) fn set(&self, service: &str) -> Reply {
+        self.client.set(service)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // After `wait` and `kill` there is no process any more, and that is fine.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A reply: status, body and headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+impl Reply {
+    /// The value of a header that occurs at most once.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.iter().filter(|(key, _)| key == name);
+        let value = values.next().map(|(_, value)| value.as_str());
+        assert!(values.next().is_none(), "{name} occurs twice");
+        value
+    }
+
+    /// The port in the body of a 200.
+    pub(crate) fn port(&self) -> u16 {
+        assert_eq!(self.status, 200, "{}", self.body);
+        self.body.strip_suffix('\n').unwrap().parse().unwrap()
+    }
+}
+
+/// A client that keeps its connections.
+#[derive(Clone)]
+pub(crate) struct Client {
+    agent: ureq::Agent,
+    address: (Ipv4Addr, u16),
+}
+
+impl Client {
+    pub(crate) fn new(port: u16) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(60)))
+            .build();
+        Self { agent: config.into(), address: (Ipv4Addr::LOCALHOST, port) }
+    }
+
+    /// A GET that may fail, as it does when pald is killed.
+    pub(crate) fn try_get(&self, path: &str) -> Result<Reply, ureq::Error> {
+        let url = format!("http://{}:{}{path}", self.address.0, self.address.1);
+        let mut response = self.agent.get(url).call()?;
+        let headers = response.headers().iter();
+        let headers =
+            headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+        Ok(Reply {
+            status: response.status().as_u16(),
+            headers: headers.collect(),
+            body: response.body_mut().read_to_string()?,
+        })
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Reply {
+        self.try_get(path).unwrap()
+    }
+
+    pub(crate) fn set(&self, service: &str) -> Reply {
+        self.get(&format!("/set?service={service}"))
+    }
+
+    pub(crate) fn del(&self, port: u16) -> Reply {
+        self.get(&format!("/del?port={port}"))
+    }
+
+    /// Sends these bytes on a new connection and reads until pald closes it.
+    pub(crate) fn raw(&self, request: impl AsRef<[u8]>) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        // pald may answer and close before it has read everything.
+        let _ = stream.write_all(request.as_ref());
+        let mut reply = Vec::new();
+        let _ = stream.read_to_end(&mut reply);
+        String::from_utf8(reply).unwrap()
+    }
+
+    /// As `raw`, for a request without body: its status and body.
+    pub(crate) fn request(&self, method: &str, target: &str, headers: &str) -> Reply {
+        let host = format!("Host: localhost:{}", self.address.1);
+        let lines =
+            format!("{method} {target} HTTP/1.1\r\n{host}\r\nConnection: close\r\n{headers}\r\n");
+        parse(&self.raw(lines))
+    }
+
+    /// A POST with this body and, unless empty, this type.
+    pub(crate) fn post(&self, target: &str, content_type: &str, body: &[u8]) -> Reply {
+        let host = format!("Host: localhost:{}", self.address.1);
+        let kind = match content_type {
+            "" => String::new(),
+            other => format!("Content-Type: {other}\r\n"),
+        };
+        let length = body.len();
+        let head = format!(
+            "POST {target} HTTP/1.1\r\n{host}\r\nConnection: close\r\n{kind}Content-Length: {length}\r\n\r\n"
+        );
+        parse(&self.raw([head.as_bytes(), body].concat()))
+    }
+}
+
+/// The only reply in `text`.
+pub(crate) fn parse(text: &str) -> Reply {
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no reply: {text:?}"));
+    let mut lines = head.split("\r\n");
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let headers = lines.map(|line| {
+        let (name, value) = line.split_once(':').unwrap();
+        (name.to_ascii_lowercase(), value.trim().to_owned())
+    });
+    Reply { status, headers: headers.collect(), body: body.to_owned() }
+}

@@ -1,0 +1,142 @@
+//! The first start: an old dump is taken over whole, or not at all.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::path::PathBuf;
+
+use crate::daemon::Home;
+
+/// A dump as the 2015 program and its users left them.
+const DUMP_OF_2015: &str = include_str!("data/dump-2015");
+
+/// The files in `~/.pald` whose names start like this.
+fn files(home: &Home, start: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(home.file("")).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(start)).collect()
+}
+
+/// The lines of a dump without what pald remembers in comments.
+fn lines(dump: &str) -> Vec<String> {
+    dump.lines().map(|line| line.split("\t# pald: ").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn an_old_dump_is_taken_over_and_goes_on() {
+    let home = Home::new(9);
+    fs::write(home.file("dump"), DUMP_OF_2015).unwrap();
+    let daemon = home.start();
+    let registered =
+        [("cache_1", 80), ("shop.web", 9001), ("Shop-DB", 9002), ("far", 65535), ("pald", 9200)];
+    for (service, port) in registered {
+        assert_eq!(daemon.get(&format!("/get?service={service}")).port(), port);
+        assert_eq!(daemon.set(service).port(), port);
+    }
+    assert_eq!(daemon.set("new").port(), home.min);
+    let (code, log) = daemon.stop();
+    assert_eq!(code, Some(0), "{log}");
+
+    let mut expected = vec![
+        "cache_1\t80\t".to_owned(),
+        "shop.web\t9001\t127.0.0.1,10.0.0.7:80".to_owned(),
+        "Shop-DB\t9002\tdb.local".to_owned(),
+        "pald\t9200\t".to_owned(),
+        format!("new\t{}\t", home.min),
+        "far\t65535\tfe80::1,".to_owned(),
+    ];
+    expected.sort_by_key(|line| line.split('\t').nth(1).unwrap().parse::<u16>().unwrap());
+    assert_eq!(lines(&home.dump()), expected);
+    assert!(home.dump().lines().all(|line| line.contains("\t# pald: since=20")));
+    assert!(home.dump().lines().last().unwrap().contains(" revision=2 entries=6 check="));
+    assert_eq!(fs::metadata(home.file("dump")).unwrap().mode() & 0o777, 0o600);
+
+    let copies = files(&home, "dump.imported-");
+    assert_eq!(copies.len(), 1);
+    assert_eq!(fs::read_to_string(&copies[0]).unwrap(), DUMP_OF_2015);
+
+    // The second start finds a store and imports nothing.
+    let daemon = home.start();
+    assert_eq!(daemon.get("/get?service=new").port(), home.min);
+    drop(daemon);
+    assert_eq!(files(&home, "dump.imported-").len(), 1);
+}
+
+#[test]
+fn a_service_on_the_listening_port_is_kept_with_a_warning() {
+    let home = Home::new(3);
+    fs::write(home.file("dump"), format!("old {}\n", home.listen)).unwrap();
+    let daemon = home.start();
+    assert_eq!(daemon.get("/get?service=old").port(), home.listen);
+    let expected = format!("port where pald listens service=old port={}", home.listen);
+    assert!(daemon.log().contains(&expected), "{}", daemon.log());
+    assert_eq!(daemon.client.del(home.listen).body, "OK\n");
+    assert_eq!(daemon.set("new").port(), home.min);
+}
+
+#[test]
+fn a_bad_dump_ends_the_start_with_65_and_is_not_touched() {
+    let rows: &[(&[u8], &str)] = &[
+        (
+            b"a 1\nb 70000\n",
+            ":2: port 70000 is outside 1-65535; nothing was imported\nhint: Fix line 2 and start pald again\n",
+        ),
+        (
+            b"a 1\nb 1\n",
+            ":2: port 1 already belongs to a in line 1; nothing was imported\nhint: Fix line 2 and start pald again\n",
+        ),
+        (
+            b"a 1\na 2\n",
+            ":2: service a is already on port 1 in line 1; nothing was imported\nhint: Fix line 2 and start pald again\n",
+        ),
+        (
+            b"\xc3\xa4 1\n",
+            ":1: \"\\u{e4} 1\" contains bytes that are not ASCII; nothing was imported\nhint: Fix line 1 and start pald again\n",
+        ),
+        (b"a\nb\n", " has 2 bad lines; nothing was imported\n"),
+    ];
+    for (dump, message) in rows {
+        let home = Home::new(3);
+        fs::write(home.file("dump"), dump).unwrap();
+        let before = fs::metadata(home.file("dump")).unwrap();
+        let (code, stderr) = home.run(home.command());
+        assert_eq!(code, Some(65), "{stderr}");
+        assert!(stderr.starts_with(&format!("Error: ~/.pald/dump{message}")), "{stderr}");
+        let after = fs::metadata(home.file("dump")).unwrap();
+        assert_eq!(fs::read(home.file("dump")).unwrap(), *dump);
+        assert_eq!((after.ino(), after.mtime_nsec()), (before.ino(), before.mtime_nsec()));
+        assert_eq!(files(&home, "db"), [home.file("db.lock")]);
+        assert_eq!(files(&home, "dump.imported"), Vec::<PathBuf>::new());
+    }
+}
+
+#[test]
+fn a_dump_that_is_no_plain_file_of_ours_is_refused_and_never_waited_for() {
+    let home = Home::new(3);
+    let dump = home.file("dump");
+    let refused = |message: &str| {
+        let (code, stderr) = home.run(home.command());
+        assert_eq!(code, Some(65), "{stderr}");
+        assert!(stderr.starts_with(&format!("Error: ~/.pald/dump {message}\n")), "{stderr}");
+    };
+    symlink("elsewhere", &dump).unwrap();
+    refused("is a symbolic link");
+    fs::remove_file(&dump).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &dump, rustix::fs::Mode::RUSR).unwrap();
+    refused("is not a regular file");
+    fs::remove_file(&dump).unwrap();
+    fs::create_dir(&dump).unwrap();
+    refused("is not a regular file");
+    fs::remove_dir(&dump).unwrap();
+    fs::write(&dump, vec![b'\n'; 16 * 1024 * 1024 + 1]).unwrap();
+    refused("is larger than 16777216 bytes");
+}
+
+#[test]
+fn an_interrupted_first_start_is_made_again() {
+    let home = Home::new(3);
+    fs::create_dir(home.file("db.new")).unwrap();
+    fs::write(home.file("db.new/db"), "half a database").unwrap();
+    fs::write(home.file("dump"), "a 7\n").unwrap();
+    let daemon = home.start();
+    assert_eq!(daemon.get("/get?service=a").port(), 7);
+    assert!(!home.file("db.new").exists());
+}

@@ -1,0 +1,197 @@
+//! Starting, serving and ending.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::unix::fs::MetadataExt as _;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::daemon::{Client, Home, parse};
+
+#[test]
+fn ports_survive_a_restart_however_pald_ended() {
+    let home = Home::new(9);
+    for (index, signal) in
+        [Signal::TERM, Signal::INT, Signal::HUP, Signal::KILL].into_iter().enumerate()
+    {
+        let daemon = home.start();
+        let names: Vec<_> = (0..=index).map(|number| format!("service{number}")).collect();
+        for (name, port) in names.iter().zip(home.min..) {
+            assert_eq!(daemon.set(name).port(), port);
+        }
+        daemon.send_signal(signal);
+        let (code, log) = daemon.wait();
+        assert_eq!(code, (signal != Signal::KILL).then_some(0), "{log}");
+    }
+    let daemon = home.start();
+    assert_eq!(daemon.get("/get?service=service3").port(), home.min + 3);
+}
+
+#[test]
+fn it_listens_on_both_loopback_addresses_and_nowhere_else() {
+    let home = Home::new(3);
+    let daemon = home.start();
+    daemon.set("shop").port();
+    let connect = |ip: &str| {
+        let address = SocketAddr::new(ip.parse::<IpAddr>().unwrap(), home.listen);
+        TcpStream::connect_timeout(&address, Duration::from_secs(5))
+    };
+    for ip in ["127.0.0.1", "::1"] {
+        let mut stream = connect(ip).unwrap();
+        stream.write_all(b"GET /get?service=shop HTTP/1.0\r\n\r\n").unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        assert_eq!(parse(&reply).port(), home.min, "{ip}");
+    }
+    // All of 127.0.0.0/8 is this machine, but pald has one address of it.
+    let refused = connect("127.0.0.2").unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn what_pald_makes_is_private() {
+    let home = Home::new(3);
+    fs::remove_dir(home.file("")).unwrap();
+    let daemon = home.start();
+    daemon.set("shop").port();
+    daemon.stop();
+    let mut folders = vec![home.file("")];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700, "{}", folder.display());
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            seen += 1;
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let mode = fs::metadata(&path).unwrap().mode() & 0o777;
+                assert_eq!(mode, 0o600, "{}", path.display());
+            }
+        }
+    }
+    assert!(seen >= 6, "only {seen} files");
+}
+
+/// Waits until the dump satisfies a condition; how long that took.
+fn wait_for_dump(home: &Home, condition: impl Fn(&str) -> bool) -> Duration {
+    let start = Instant::now();
+    while !fs::read_to_string(home.file("dump")).is_ok_and(|dump| condition(&dump)) {
+        assert!(start.elapsed() < Duration::from_secs(30), "the dump was never refreshed");
+        std::thread::yield_now();
+    }
+    start.elapsed()
+}
+
+#[test]
+fn the_dump_follows_each_change() {
+    let home = Home::new(9);
+    let daemon = home.start();
+    wait_for_dump(&home, str::is_empty);
+    let port = daemon.set("shop").port();
+    wait_for_dump(&home, |dump| dump.starts_with(&format!("shop\t{port}\t\t# pald: since=")));
+    daemon.client.del(port);
+    wait_for_dump(&home, str::is_empty);
+    // At the end it is written at once.
+    daemon.set("last").port();
+    daemon.stop();
+    assert!(home.dump().starts_with("last\t"), "{}", home.dump());
+}
+
+#[test]
+fn a_dump_that_cant_be_written_is_tried_again_and_fails_no_request() {
+    let home = Home::new(9);
+    let daemon = home.start();
+    wait_for_dump(&home, str::is_empty);
+    fs::remove_file(home.file("dump")).unwrap();
+    // A folder with content can't be replaced by a file.
+    fs::create_dir_all(home.file("dump/in-the-way")).unwrap();
+    assert_eq!(daemon.set("shop").port(), home.min);
+    let start = Instant::now();
+    while !daemon.log().contains("Can't write the dump") {
+        assert!(start.elapsed() < Duration::from_secs(30));
+        std::thread::yield_now();
+    }
+    assert_eq!(daemon.set("web").port(), home.min + 1);
+    fs::remove_dir_all(home.file("dump")).unwrap();
+    wait_for_dump(&home, |dump| dump.contains("shop\t") && dump.contains("web\t"));
+    let (code, log) = daemon.stop();
+    assert_eq!(code, Some(0));
+    assert_eq!(log.matches("Can't write the dump").count(), 1, "{log}");
+    assert_eq!(log.matches("The dump is written again").count(), 1, "{log}");
+}
+
+#[test]
+fn the_log_has_a_line_per_change_and_none_per_lookup() {
+    let home = Home::new(9);
+    let daemon = home.start();
+    let port = daemon.set("shop").port();
+    daemon.set("shop");
+    for _ in 0..9 {
+        daemon.get("/get?service=shop");
+        daemon.get("/get?service=nope");
+    }
+    daemon.client.del(port);
+    let (_, log) = daemon.stop();
+    let words: Vec<_> =
+        log.lines().map(|line| line.split("INFO ").nth(1).unwrap().to_owned()).collect();
+    let serving = format!(
+        "Serving addresses=\"127.0.0.1:{0}, [::1]:{0}\" range={1}-{2} store=~/.pald/db dump=~/.pald/dump services=0",
+        home.listen, home.min, home.max
+    );
+    let allocated = format!("allocated service=shop port={port}");
+    let released = format!("released service=shop port={port}");
+    assert_eq!(words, [&serving, &allocated, &released, "Ending signal=\"SIGTERM\"", "Ended"]);
+}
+
+#[test]
+fn a_request_in_flight_is_finished_when_pald_is_asked_to_end() {
+    let home = Home::new(9);
+    let daemon = home.start();
+    let mut stream = TcpStream::connect(("127.0.0.1", home.listen)).unwrap();
+    let head = "POST /set HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+    write!(stream, "{head}Expect: 100-continue\r\nContent-Length: 12\r\n\r\n").unwrap();
+    // The interim answer shows that the handler is waiting for the body.
+    let mut interim = [0; 25];
+    stream.read_exact(&mut interim).unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+    daemon.send_signal(Signal::TERM);
+    let start = Instant::now();
+    while !daemon.log().contains("Ending") {
+        assert!(start.elapsed() < Duration::from_secs(30));
+        std::thread::yield_now();
+    }
+    stream.write_all(b"service=late").unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    assert_eq!(parse(&reply).port(), home.min);
+    assert_eq!(daemon.wait().0, Some(0));
+    assert!(home.dump().starts_with("late\t"));
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let home = Home::new(200);
+    let mut command = home.command();
+    command.env("RUST_LOG", "trace").stdout(Stdio::null()).stderr(Stdio::piped());
+    // The pipe stays open and fills up: 200 changes at `trace` are far more than it holds.
+    let mut child = command.spawn().unwrap();
+    let start = Instant::now();
+    while TcpStream::connect(("127.0.0.1", home.listen)).is_err() {
+        assert!(start.elapsed() < Duration::from_secs(30));
+        std::thread::yield_now();
+    }
+    let client = Client::new(home.listen);
+    for number in 0..200 {
+        assert_eq!(client.set(&format!("service{number}")).port(), home.min + number);
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.contains("Serving"), "{log}");
+    assert!(!log.contains("Ended"), "the pipe was never full: {} bytes", log.len());
+}

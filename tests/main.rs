@@ -1,0 +1,14 @@
+//! pald from the outside: the real program, on ports and in folders of each test's own.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
+
+mod arrows;
+mod daemon;
+mod first_start;
+mod golden_store;
+mod kill;
+mod life;
+mod many_clients;
+mod mistakes;
+mod sync;
+mod text_routes;

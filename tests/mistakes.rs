@@ -1,0 +1,189 @@
+//! What is wrong before the start ends it, with one message and the right exit code.
+
+use std::fs;
+use std::net::TcpListener;
+
+use crate::daemon::Home;
+
+#[test]
+fn a_mistake_in_the_configuration_ends_the_start_with_78() {
+    let rows = [
+        (
+            "\n port_lisen = 1",
+            "~/.pald/config.toml:2:2: unknown key `port_lisen`\nhint: Did you mean `port_listen`?\n",
+        ),
+        (
+            "dump_file = 'dump'",
+            "~/.pald/config.toml:1:13: dump_file is \"dump\", which is a relative path; it must be absolute or start with ~/\n",
+        ),
+        (
+            "data_dir = 5",
+            "~/.pald/config.toml:1:12: data_dir is 5; it must be a string: an absolute path, or one that starts with ~/\n",
+        ),
+        (
+            "port_min = ",
+            "~/.pald/config.toml:1:12: string values must be quoted, expected literal string\n",
+        ),
+    ];
+    for (content, message) in rows {
+        let home = Home::new(3);
+        fs::write(home.file("config.toml"), content).unwrap();
+        let (code, stderr) = home.run(home.command());
+        assert_eq!((code, stderr), (Some(78), format!("Error: {message}")), "{content}");
+        // Nothing was made on the way.
+        assert_eq!(fs::read_dir(home.file("")).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn a_mistake_in_a_variable_or_a_named_file_ends_the_start_with_78() {
+    let home = Home::new(3);
+    let mut command = home.command();
+    command.env("PALD_PORT_MIN", "0");
+    let message = "PALD_PORT_MIN: port_min is \"0\"; it must be an integer from 1 to 65535";
+    assert_eq!(home.run(command), (Some(78), format!("Error: {message}\n")));
+
+    let mut command = home.command();
+    command.args(["--config", "/nowhere/pald.toml"]);
+    let message = "The configuration file /nowhere/pald.toml does not exist";
+    assert_eq!(home.run(command), (Some(78), format!("Error: {message}\n")));
+
+    fs::write(home.file("named.toml"), "port_max = '7'").unwrap();
+    let mut command = home.command();
+    command.env("PALD_CONFIG", home.file("named.toml"));
+    let message = "~/.pald/named.toml:1:12: port_max is \"7\"; it must be an integer from 1 to 65535\nhint: Leave the quotes out";
+    assert_eq!(home.run(command), (Some(78), format!("Error: {message}\n")));
+}
+
+#[test]
+fn usage_is_2_and_help_and_version_are_answers() {
+    let home = Home::new(3);
+    let output = home.command().arg("--nonsense").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.stdout, b"");
+    let output = home.command().arg("--version").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.stdout, format!("pald {}\n", env!("CARGO_PKG_VERSION")).as_bytes());
+    let output = home.command().arg("--help").output().unwrap();
+    assert!(String::from_utf8(output.stdout).unwrap().contains("--config <FILE>"));
+}
+
+#[test]
+fn a_second_pald_ends_with_4_and_says_who_has_what() {
+    let home = Home::new(3);
+    let daemon = home.start();
+    let holder = format!("(pid {}, version {})", daemon.pid(), env!("CARGO_PKG_VERSION"));
+    let url = format!("http://127.0.0.1:{}", home.listen);
+
+    let expected = format!(
+        "Error: pald is already running {holder} at {url}\n\
+         hint: It has the store ~/.pald/db; stop it first, or set another `data_dir`\n"
+    );
+    assert_eq!(home.run(home.command()), (Some(4), expected));
+
+    let mut command = home.command();
+    command.env("PALD_DATA_DIR", home.file("db2"));
+    let expected = format!(
+        "Error: ~/.pald/dump is in use by pald {holder} at {url}\n\
+         hint: Stop that program first, or set another `dump_file` or `data_dir`\n"
+    );
+    assert_eq!(home.run(command), (Some(4), expected));
+
+    // The same store by another way is the same store.
+    std::os::unix::fs::symlink(home.file(""), home.path().join("other-way")).unwrap();
+    let mut command = home.command();
+    command.env("PALD_DATA_DIR", home.path().join("other-way/db"));
+    command.env("PALD_DUMP_FILE", home.path().join("dump2"));
+    assert_eq!(home.run(command).0, Some(4));
+}
+
+#[test]
+fn a_taken_port_ends_the_start_with_4_on_either_address() {
+    for address in ["127.0.0.1", "::1"] {
+        let home = Home::new(3);
+        let _stranger = TcpListener::bind((address, home.listen)).unwrap();
+        let (code, stderr) = home.run(home.command());
+        let start = format!("Error: Port {} on {address} is already in use", home.listen);
+        assert!(stderr.starts_with(&start), "{stderr}");
+        if cfg!(target_os = "linux") {
+            let by = format!("(pid {})\nhint: Stop that program", std::process::id());
+            assert!(stderr.contains(&by), "{stderr}");
+        }
+        assert_eq!(code, Some(4));
+        assert!(!home.file("db").exists(), "a start that fails makes no store");
+    }
+}
+
+#[test]
+fn a_damaged_or_newer_store_ends_the_start_with_74_and_is_not_changed() {
+    // A folder without a database.
+    let home = Home::new(3);
+    fs::create_dir(home.file("db")).unwrap();
+    let (code, stderr) = home.run(home.command());
+    let expected = "Error: The store ~/.pald/db is damaged: its file `db` is missing\nhint: ";
+    assert!(stderr.starts_with(expected), "{stderr}");
+    assert_eq!(code, Some(74));
+    assert_eq!(fs::read_dir(home.file("db")).unwrap().count(), 0);
+
+    // A store of the next schema version.
+    let home = Home::new(3);
+    drop(home.start());
+    let change = |change: &dyn Fn(&sled::Db)| {
+        let db = sled::open(home.file("db")).unwrap();
+        change(&db);
+        db.flush().unwrap();
+    };
+    change(&|db| {
+        db.open_tree("meta").unwrap().insert("schema", &2u32.to_be_bytes()).unwrap();
+    });
+    let (code, stderr) = home.run(home.command());
+    assert_eq!(
+        stderr,
+        "Error: The store ~/.pald/db has schema version 2; this pald knows versions up to 1\n\
+         hint: Start the version of pald that made it, or a later one\n"
+    );
+    assert_eq!(code, Some(74));
+}
+
+#[test]
+fn a_store_whose_parts_disagree_ends_the_start_with_74() {
+    type Damage = fn(&sled::Tree, &sled::Tree, &sled::Tree);
+    let rows: [(Damage, &str); 7] = [
+        (|services, _, _| drop(services.remove("b").unwrap()), "service b of port 2 is missing"),
+        (|_, ports, _| drop(ports.remove([0, 2]).unwrap()), "port 2 of b is missing"),
+        (
+            |services, ports, _| {
+                services.remove("b").unwrap();
+                ports.remove([0, 2]).unwrap();
+            },
+            "its 2 services are not the 3 of revision 1",
+        ),
+        (
+            |_, ports, _| {
+                let a = ports.get([0, 1]).unwrap().unwrap();
+                ports.insert([0, 2], a).unwrap();
+            },
+            "port 2 is both b's and a's",
+        ),
+        (|_, _, meta| drop(meta.remove("seal").unwrap()), "it does not say what it holds"),
+        (|_, _, meta| drop(meta.remove("schema").unwrap()), "its schema version is missing"),
+        (
+            |services, _, _| drop(services.insert("b", &[7]).unwrap()),
+            "the record of service \"b\" can't be read: its version is 7, not 1",
+        ),
+    ];
+    for (damage, found) in rows {
+        let home = Home::new(3);
+        fs::write(home.file("dump"), "a 1\nb 2\nc 3\n").unwrap();
+        home.start().kill();
+        let db = sled::open(home.file("db")).unwrap();
+        let tree = |name: &str| db.open_tree(name).unwrap();
+        damage(&tree("services"), &tree("ports"), &tree("meta"));
+        db.flush().unwrap();
+        drop(db);
+        let (code, stderr) = home.run(home.command());
+        let expected = format!("Error: The store ~/.pald/db is damaged: {found}\n");
+        assert!(stderr.starts_with(&expected), "{stderr}");
+        assert_eq!(code, Some(74));
+    }
+}
