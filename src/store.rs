@@ -74,6 +74,14 @@ impl Store {
         Self::open(path)
     }
 
+    /// Reads all that the store holds, and checks it as at a start.
+    ///
+    /// # Errors
+    /// What can't be read, or what contradicts what.
+    pub fn load(&self) -> Result<Contents, StoreError> {
+        Contents::of(&self.trees, &self.path)
+    }
+
     /// Applies the changes in their order, in one transaction. On return they are on disk.
     ///
     /// `seal` is that of the whole registry after the changes.

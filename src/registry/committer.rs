@@ -150,3 +150,6 @@ fn log(change: &Change) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

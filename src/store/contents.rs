@@ -23,7 +23,7 @@ pub struct Contents {
 
 impl Contents {
     /// Reads both trees and checks them against each other and against the stored seal.
-    pub(super) fn load(trees: &Trees, path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn of(trees: &Trees, path: &Path) -> Result<Self, StoreError> {
         let allocations = services(trees, path)?;
         let mut ports = ports(trees, path)?;
         let contradiction = |found| Err(StoreError::Contradiction { path: path.to_owned(), found });

@@ -42,7 +42,7 @@ impl Store {
             return Err(StoreError::Contradiction { path: path.to_owned(), found });
         };
         let store = Self::migrate(path, db, version)?;
-        let contents = Contents::load(&store.trees, path)?;
+        let contents = store.load()?;
         store.sync_everything()?;
         Ok((store, contents))
     }

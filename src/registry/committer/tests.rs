@@ -1,0 +1,220 @@
+//! The committer on a real store, against a model of two plain maps.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::dump;
+use crate::registry::open_store;
+use crate::store::Contents;
+
+const MIN: u16 = 100;
+const MAX: u16 = 107;
+/// The listening port lies inside the range, so that skipping it is part of every run.
+const LISTEN: u16 = 103;
+
+#[derive(Debug, Clone)]
+enum Operation {
+    /// One batch of changes.
+    Change(Vec<Wish>),
+    /// The store is closed and opened again.
+    Restart,
+    /// The store is gone, and the next start imports this dump: the model's own and one more.
+    Import { service: u8, port: u16 },
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Wish {
+    Set(u8),
+    Del(u16),
+}
+
+fn operations() -> impl Strategy<Value = Vec<Operation>> {
+    let wish = prop_oneof![
+        3 => (0u8..12).prop_map(Wish::Set),
+        2 => (MIN - 1..=MAX + 1).prop_map(Wish::Del),
+    ];
+    let operation = prop_oneof![
+        8 => proptest::collection::vec(wish, 1..6).prop_map(Operation::Change),
+        1 => Just(Operation::Restart),
+        1 => (0u8..12, MIN - 5..MAX + 5)
+            .prop_map(|(service, port)| Operation::Import { service, port }),
+    ];
+    proptest::collection::vec(operation, 1..16)
+}
+
+fn name(service: u8) -> ServiceName {
+    ServiceName::parse(format!("service-{service}")).unwrap()
+}
+
+fn port(number: u16) -> Port {
+    Port::new(number).unwrap()
+}
+
+/// What the registry should hold: service to port.
+#[derive(Default)]
+struct Model(BTreeMap<ServiceName, Port>);
+
+impl Model {
+    fn set(&mut self, service: ServiceName) -> Result<Port, ChangeError> {
+        if let Some(port) = self.0.get(&service) {
+            return Ok(*port);
+        }
+        let is_free = |number: &u16| *number != LISTEN && self.service_at(port(*number)).is_none();
+        let port_range = PortRange::new(port(MIN), port(MAX)).unwrap();
+        let exhausted = ChangeError::Exhausted { port_range, size: usize::from(MAX - MIN) };
+        let lowest = port((MIN..=MAX).find(is_free).ok_or(exhausted)?);
+        self.0.insert(service, lowest);
+        Ok(lowest)
+    }
+
+    fn del(&mut self, port: Port) -> Result<ServiceName, ChangeError> {
+        let service = self.service_at(port).ok_or(ChangeError::NotRegistered(port))?;
+        self.0.remove(&service);
+        Ok(service)
+    }
+
+    fn service_at(&self, port: Port) -> Option<ServiceName> {
+        self.0.iter().find(|(_, owner)| **owner == port).map(|(service, _)| service.clone())
+    }
+}
+
+/// A committer without its thread, so that each step can be looked at.
+struct Bench {
+    folder: TempDir,
+    committer: Option<Committer>,
+}
+
+impl Bench {
+    fn options(&self) -> RegistryOptions {
+        RegistryOptions {
+            port_range: PortRange::new(port(MIN), port(MAX)).unwrap(),
+            port_listen: port(LISTEN),
+            data_dir: self.folder.path().join("db"),
+            dump_file: self.folder.path().join("dump"),
+        }
+    }
+
+    fn open(&mut self) {
+        let options = self.options();
+        let (store, Contents { allocations, seal }) = open_store(&options).unwrap();
+        let view = Arc::new(SharedView::new(allocations, seal));
+        // The dump is only an input here, so it is not refreshed.
+        let elsewhere = self.folder.path().join("refreshed");
+        let refresher = Refresher::start(elsewhere, String::new).unwrap();
+        let (_, requests) = mpsc::channel();
+        self.committer = Some(Committer::new(&options, store, view, refresher, requests));
+    }
+
+    fn committer(&mut self) -> &mut Committer {
+        self.committer.as_mut().unwrap()
+    }
+
+    /// Commits one batch; every answer must be the model's.
+    fn change(&mut self, wishes: &[Wish], model: &mut Model) {
+        let (mut requests, mut ports, mut services) = (Vec::new(), Vec::new(), Vec::new());
+        for wish in wishes {
+            match *wish {
+                Wish::Set(service) => {
+                    let (answer, pending) = oneshot::channel();
+                    requests.push(Request::Allocate { service: name(service), answer });
+                    ports.push((pending, model.set(name(service))));
+                }
+                Wish::Del(number) => {
+                    let (answer, pending) = oneshot::channel();
+                    requests.push(Request::Release { port: port(number), answer });
+                    services.push((pending, model.del(port(number))));
+                }
+            }
+        }
+        self.committer().commit(requests);
+        for (mut pending, expected) in ports {
+            assert_eq!(pending.try_recv().unwrap(), expected);
+        }
+        for (mut pending, expected) in services {
+            assert_eq!(pending.try_recv().unwrap(), expected);
+        }
+    }
+
+    /// Writes the view as the dump and loses the store.
+    fn lose_store_but_dump(&mut self, model: &mut Model, service: u8, number: u16) {
+        let committer = self.committer.take().unwrap();
+        let (allocations, seal) = committer.view.read().snapshot();
+        let mut text = dump::render(allocations.iter().map(Arc::as_ref), seal);
+        if !model.0.contains_key(&name(service)) && model.service_at(port(number)).is_none() {
+            text.push_str(&format!("{} {number}\n", name(service)));
+            model.0.insert(name(service), port(number));
+        }
+        drop(committer);
+        std::fs::write(self.options().dump_file, text).unwrap();
+        std::fs::remove_dir_all(self.options().data_dir).unwrap();
+    }
+
+    /// The view, both trees and the seal agree with the model.
+    fn check(&mut self, model: &Model) {
+        let committer = self.committer();
+        let contents = committer.store.load().unwrap();
+        let stored = contents.allocations.iter().map(|a| (a.service.clone(), a.port)).collect();
+        assert_eq!(&model.0, &stored);
+        let view = committer.view.read();
+        assert_eq!(view.seal(), contents.seal);
+        let (shown, _) = view.snapshot();
+        assert_eq!(shown.len(), model.0.len());
+        for (service, port) in &model.0 {
+            assert_eq!(view.port_of(service), Some(*port));
+            assert_eq!(view.allocation_at(*port).unwrap().service, *service);
+            assert!(view.registered().contains(*port));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn store_and_view_follow_the_model(operations in operations()) {
+        let mut bench = Bench { folder: tempfile::tempdir().unwrap(), committer: None };
+        let mut model = Model::default();
+        bench.open();
+        for operation in operations {
+            match operation {
+                Operation::Change(wishes) => bench.change(&wishes, &mut model),
+                Operation::Restart => {
+                    bench.committer = None;
+                    bench.open();
+                }
+                Operation::Import { service, port } => {
+                    bench.lose_store_but_dump(&mut model, service, port);
+                    bench.open();
+                }
+            }
+            bench.check(&model);
+        }
+    }
+}
+
+#[test]
+fn after_a_failure_nothing_is_shown_and_changes_are_refused() {
+    let mut bench = Bench { folder: tempfile::tempdir().unwrap(), committer: None };
+    let mut model = Model::default();
+    bench.open();
+    bench.change(&[Wish::Set(1)], &mut model);
+    bench.committer().failure = Some("the disk is full".into());
+    let refused = ChangeError::Storage("the disk is full".into());
+
+    let (answer, mut set) = oneshot::channel();
+    let (other_answer, mut del) = oneshot::channel();
+    bench.committer().commit(vec![
+        Request::Allocate { service: name(2), answer },
+        Request::Release { port: port(MIN), answer: other_answer },
+    ]);
+    assert_eq!(set.try_recv().unwrap(), Err(refused.clone()));
+    assert_eq!(del.try_recv().unwrap(), Err(refused));
+    bench.check(&model);
+
+    // What changes nothing is still answered.
+    bench.change(&[Wish::Set(1)], &mut model);
+}
