@@ -40,7 +40,7 @@ impl Seal {
     /// The checksum over the entries, their number and the revision.
     ///
     /// Its definition is part of the formats of store and dump and never changes: XXH32, seed 0,
-    /// of revision, number and the wrapping sum of all [`fingerprint`]s, little-endian.
+    /// of revision, number and the wrapping sum of all fingerprints of entries, little-endian.
     pub fn check(&self) -> u32 {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&self.revision.to_le_bytes());
