@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -10,6 +11,8 @@ use serde::Deserialize;
 use crate::files::{self, Links};
 use crate::paths::Paths;
 use crate::port::{Port, PortRange};
+use crate::quoted::Quoted;
+use crate::users::Users;
 
 mod error;
 mod key;
@@ -38,6 +41,10 @@ pub struct Config {
     pub dump_file: PathBuf,
     /// The folder of the store, an absolute path.
     pub data_dir: PathBuf,
+    /// Who may change the registry besides the user who runs pald and root.
+    pub allow_users: Users,
+    /// Names to answer to besides those of the loopback addresses.
+    pub allowed_hosts: Vec<String>,
     /// Variables that look like settings and are none.
     pub unknown_variables: Vec<String>,
 }
@@ -62,6 +69,8 @@ struct Values {
     port_max: u16,
     dump_file: String,
     data_dir: String,
+    allow_users: Vec<String>,
+    allowed_hosts: Vec<String>,
 }
 
 impl Config {
@@ -124,10 +133,13 @@ impl<'a> Checked<'a> {
     fn new(layers: &'a [Layer], paths: &'a Paths) -> Result<Self, ConfigError> {
         let mut builder = config::Config::builder();
         for key in KEYS {
-            builder = builder.set_default(key.name, key.default)?;
+            builder = match key.kind.is_list() {
+                true => builder.set_default(key.name, Vec::<String>::new())?,
+                false => builder.set_default(key.name, key.default)?,
+            };
         }
         for layer in layers {
-            builder = builder.add_source(vec![layer.source()]);
+            builder = builder.add_source(vec![layer.source()?]);
         }
         let values = builder.build()?.try_deserialize()?;
         Ok(Self { values, layers, paths })
@@ -152,7 +164,17 @@ impl<'a> Checked<'a> {
             let place = self.place("dump_file");
             return Err(ConfigError::Clash { clash, dump_file, data_dir, place });
         }
-        Ok(Config { port_listen, port_range, dump_file, data_dir, unknown_variables })
+        let allow_users = self.users()?;
+        let allowed_hosts = self.hosts()?;
+        Ok(Config {
+            port_listen,
+            port_range,
+            dump_file,
+            data_dir,
+            allow_users,
+            allowed_hosts,
+            unknown_variables,
+        })
     }
 
     fn path(&self, name: &'static str, value: &str) -> Result<PathBuf, ConfigError> {
@@ -162,6 +184,32 @@ impl<'a> Checked<'a> {
             reason,
             place: self.place(name),
         })
+    }
+
+    fn users(&self) -> Result<Users, ConfigError> {
+        Users::parse(parts(&self.values.allow_users))
+            .map_err(|error| ConfigError::User { place: self.place("allow_users"), error })
+    }
+
+    fn hosts(&self) -> Result<Vec<String>, ConfigError> {
+        let is_host = |name: &str| {
+            let name =
+                name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+                || name.parse::<Ipv6Addr>().is_ok()
+        };
+        let hosts = parts(&self.values.allowed_hosts);
+        hosts
+            .map(|host| match is_host(host) {
+                true => Ok(host.to_owned()),
+                false => Err(ConfigError::Value {
+                    name: "allowed_hosts",
+                    value: Quoted::new(host).to_string(),
+                    allowed: key::HOSTS,
+                    place: self.place("allowed_hosts"),
+                }),
+            })
+            .collect()
     }
 
     /// The layer that had the last word on a key.
@@ -177,6 +225,11 @@ impl<'a> Checked<'a> {
             place: self.place(name),
         }
     }
+}
+
+/// The parts of a list; those of a variable may have blanks around them, or be empty.
+fn parts(list: &[String]) -> impl Iterator<Item = &str> {
+    list.iter().map(|part| part.trim()).filter(|part| !part.is_empty())
 }
 
 /// How the dump and the store would overwrite each other, if they would.

@@ -5,19 +5,23 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::dev::Service as _;
 use actix_web::{App, HttpServer, web};
+use futures_util::FutureExt as _;
 
 use crate::registry::Registry;
 
 mod error;
+pub mod guard;
 mod listen;
-mod parameters;
+pub mod parameters;
 mod text;
 
+pub use guard::Guard;
 pub use listen::{ListenError, Listeners};
 
 use error::HttpError;
@@ -30,44 +34,52 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 const SHUTDOWN_SECONDS: u64 = 5;
 /// Threads that answer requests. Two do on any machine: a request costs microseconds.
 const WORKERS: usize = 2;
-/// How many connections are open at once; actix counts them for each worker.
-const MAX_CONNECTIONS: usize = 256;
 
 /// Serves the registry until `shutdown` is ready, and then finishes what is in flight.
+///
+/// At most `max_connections` are open at once; further ones wait until one is closed.
 ///
 /// # Errors
 /// The system refused a thread or a socket.
 pub async fn serve(
     registry: Arc<Registry>,
+    guard: Guard,
     listeners: Listeners,
+    max_connections: usize,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    server(registry, listeners, shutdown)?.await
-}
-
-fn server(
-    registry: Arc<Registry>,
-    listeners: Listeners,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<Server> {
-    let registry = web::Data::from(registry);
+    let (registry, guard) = (web::Data::from(registry), Arc::new(guard));
+    let door = Arc::clone(&guard);
     let app = move || {
+        let guard = Arc::clone(&guard);
         App::new()
             .app_data(registry.clone())
+            .wrap_fn(move |request, service| {
+                let admission = guard.admit(&request);
+                // The handler's future is made now and polled only once the request is let in.
+                let answer = service.call(request);
+                async move {
+                    admission.decide().await.map_err(HttpError::Refused)?;
+                    let answer = AssertUnwindSafe(answer).catch_unwind().await;
+                    answer.unwrap_or_else(|_| Err(HttpError::Panic.into()))
+                }
+            })
             .configure(text::routes)
             .default_service(web::to(async || Err::<String, _>(HttpError::UnknownPath)))
     };
     let mut server = HttpServer::new(app)
         .workers(WORKERS)
-        .max_connections(MAX_CONNECTIONS / WORKERS)
+        // actix counts the connections of each worker.
+        .max_connections((max_connections / WORKERS).max(1))
         .client_request_timeout(REQUEST_TIME)
         .keep_alive(KEEP_ALIVE)
         .shutdown_timeout(SHUTDOWN_SECONDS)
+        .on_connect(move |connection, extensions| door.meet(connection, extensions))
         .shutdown_signal(shutdown);
     for listener in listeners.into_sockets() {
         server = server.listen(listener)?;
     }
-    Ok(server.run())
+    server.run().await
 }
 
 /// The addresses as the log shows them.

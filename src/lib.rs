@@ -13,7 +13,7 @@
 //! | [`dump`] | the dump's text, to entries and back |
 //! | [`files`], [`lock`], [`paths`] | files that are read and replaced safely; locks; where files are |
 //! | [`seal`], [`allocation`] | an entry; what a stored registry says about itself |
-//! | [`service_name`], [`port`], [`addresses`], [`timestamp`], [`quoted`] | values that are right by construction |
+//! | [`service_name`], [`port`], [`addresses`], [`timestamp`], [`users`], [`quoted`] | values that are right by construction |
 //!
 //! `migrations/`, beside `src/`, holds one file for each version of the store's schema. Only
 //! `store` and the migrations know sled and bincode, only `http` and the command that serves know
@@ -71,3 +71,4 @@ pub mod seal;
 pub mod service_name;
 pub mod store;
 pub mod timestamp;
+pub mod users;

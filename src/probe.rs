@@ -1,10 +1,18 @@
-//! What the machine says about a port: who listens on it.
+//! What the machine says about ports and sockets: who listens, and whose a connection is.
 
 use std::fmt;
 use std::net::SocketAddr;
 
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+pub mod sock_diag;
+
+#[cfg_attr(target_os = "linux", path = "probe/peers/linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "probe/peers/elsewhere.rs")]
+mod peers;
+
+pub use peers::{Peer, Peers};
 
 /// A process that has a port.
 #[derive(Debug, Clone, PartialEq, Eq)]

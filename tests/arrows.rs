@@ -12,7 +12,7 @@ const LEVELS: [&[&str]; 8] = [
     &["dump"],
     &["files", "lock", "paths"],
     &["seal", "allocation"],
-    &["service_name", "port", "addresses", "timestamp", "quoted"],
+    &["service_name", "port", "addresses", "timestamp", "users", "quoted"],
 ];
 
 fn level(module: &str) -> usize {
@@ -98,12 +98,13 @@ fn the_reader_of_uses_sees_all_forms() {
 #[test]
 fn each_library_is_known_where_it_belongs() {
     // (library, who may name it)
-    let rows: [(&str, &[&str]); 6] = [
+    let rows: [(&str, &[&str]); 7] = [
         ("sled", &["store"]),
         ("bincode", &["store"]),
         ("actix_web", &["http", "cli"]),
         ("serde", &["store", "config"]),
         ("clap", &["cli"]),
+        ("netlink_packet_core", &["probe"]),
         ("procfs", &["probe"]),
     ];
     for path in all_sources() {

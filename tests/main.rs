@@ -4,6 +4,7 @@
 
 mod arrows;
 mod daemon;
+mod door;
 mod first_start;
 mod golden_store;
 mod kill;

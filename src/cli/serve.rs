@@ -10,10 +10,22 @@ use tracing::{info, warn};
 
 use crate::config::{Config, ConfigError, Sources};
 use crate::files::{self, Shown};
+use crate::http::guard::{Guard, Hosts};
 use crate::http::{self, ListenError, Listeners};
 use crate::lock::{Lock, LockError};
 use crate::paths::Paths;
+use crate::probe::Peers;
 use crate::registry::{OpenError, Registry, RegistryOptions};
+use crate::users::Users;
+
+/// How many connections are open at once.
+const MAX_CONNECTIONS: usize = 256;
+/// How many descriptors are kept for the store and the workers, where there are enough.
+const DESCRIPTOR_RESERVE: usize = 64;
+/// How many are kept where there are not: the workers are not open yet, and the dump needs two.
+const SMALL_DESCRIPTOR_RESERVE: usize = 20;
+/// How many connections there are even then.
+const MIN_CONNECTIONS: usize = 32;
 
 /// Why pald does not serve.
 #[derive(Debug, Error)]
@@ -84,13 +96,15 @@ pub(super) fn serve(file: Option<PathBuf>) -> Result<(), ServeError> {
     }
     let _locks = lock(&config)?;
     let listeners = Listeners::bind(config.port_listen)?;
+    let guard = guard(&config);
     let registry = Arc::new(Registry::open(RegistryOptions {
         port_range: config.port_range,
         port_listen: config.port_listen,
         data_dir: config.data_dir.clone(),
         dump_file: config.dump_file.clone(),
     })?);
-    let served = System::new().block_on(until_signal(&config, Arc::clone(&registry), listeners));
+    let served =
+        System::new().block_on(until_signal(&config, Arc::clone(&registry), guard, listeners));
     registry.close();
     info!("Ended");
     served.map_err(ServeError::Http)
@@ -127,6 +141,7 @@ fn already_running(error: LockError) -> ServeError {
 async fn until_signal(
     config: &Config,
     registry: Arc<Registry>,
+    guard: Guard,
     listeners: Listeners,
 ) -> io::Result<()> {
     let signal = ending_signal()?;
@@ -138,7 +153,32 @@ async fn until_signal(
         services = registry.len(),
         "Serving"
     );
-    http::serve(registry, listeners, signal).await
+    http::serve(registry, guard, listeners, max_connections(), signal).await
+}
+
+/// The guard that the configuration asks for.
+fn guard(config: &Config) -> Guard {
+    let peers = Peers::open();
+    let users = config.allow_users.clone();
+    if cfg!(target_os = "linux") && matches!(peers, Peers::Unknown) && users != Users::Anybody {
+        warn!(
+            "This system does not tell which user a connection is from, so all changes are refused; \
+             `allow_users = [\"*\"]` lets everybody on this machine make them"
+        );
+    }
+    Guard::new(Hosts::new(config.allowed_hosts.clone()), users.with_own(), peers)
+}
+
+/// How many connections may be open at once, so that the store never runs out of descriptors.
+///
+/// Where there are few descriptors at all, a smaller reserve has to do.
+fn max_connections() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let open = std::fs::read_dir("/dev/fd").map_or(0, Iterator::count);
+    let with_reserve = limit.saturating_sub(open + DESCRIPTOR_RESERVE);
+    let at_least = limit.saturating_sub(open + SMALL_DESCRIPTOR_RESERVE).min(MIN_CONNECTIONS);
+    with_reserve.max(at_least).min(MAX_CONNECTIONS)
 }
 
 /// A future that is ready at the first SIGTERM, SIGINT or SIGHUP.

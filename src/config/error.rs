@@ -9,6 +9,7 @@ use super::key::PORTS;
 use crate::files::{ReadError, Shown};
 use crate::port::{Port, PortRange};
 use crate::quoted::Quoted;
+use crate::users::UserError;
 
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +92,14 @@ pub enum ConfigError {
         value: String,
         /// Why not.
         reason: &'static str,
+    },
+    /// A user who may make changes does not exist.
+    #[error("{place}: allow_users: {error}")]
+    User {
+        /// Where it is set.
+        place: Place,
+        /// Which user.
+        error: UserError,
     },
     /// A variable is not UTF-8.
     #[error("{variable} is not UTF-8")]

@@ -2,6 +2,8 @@
 
 /// What a setting takes, in words.
 pub(super) const PORTS: &str = "an integer from 1 to 65535";
+pub(super) const USERS: &str = "a list of users, each by name or number, or [\"*\"] for anybody";
+pub(super) const HOSTS: &str = "a list of host names without ports";
 pub(super) const PATHS: &str = "a string: an absolute path, or one that starts with ~/";
 
 /// A setting that files and the environment may have.
@@ -9,7 +11,8 @@ pub(super) const PATHS: &str = "a string: an absolute path, or one that starts w
 pub struct Key {
     /// Its name in a file; in the environment it is upper case behind `PALD_`.
     pub name: &'static str,
-    /// Its value where nothing else is said, as the environment would have it.
+    /// Its value where nothing else is said, as the environment would have it: lists are joined
+    /// with commas.
     pub default: &'static str,
     pub(super) kind: Kind,
 }
@@ -19,25 +22,36 @@ pub struct Key {
 pub(super) enum Kind {
     Port,
     Path,
+    Users,
+    Hosts,
 }
 
 impl Kind {
+    /// Whether it takes a list.
+    pub(super) fn is_list(self) -> bool {
+        matches!(self, Self::Users | Self::Hosts)
+    }
+
     /// What is allowed, in words.
     pub(super) fn allowed(self) -> &'static str {
         match self {
             Self::Port => PORTS,
             Self::Path => PATHS,
+            Self::Users => USERS,
+            Self::Hosts => HOSTS,
         }
     }
 }
 
 /// All settings.
-pub const KEYS: [Key; 5] = [
+pub const KEYS: [Key; 7] = [
     Key { name: "port_listen", default: "49200", kind: Kind::Port },
     Key { name: "port_min", default: "49201", kind: Kind::Port },
     Key { name: "port_max", default: "49999", kind: Kind::Port },
     Key { name: "dump_file", default: "~/.pald/dump", kind: Kind::Path },
     Key { name: "data_dir", default: "~/.pald/db", kind: Kind::Path },
+    Key { name: "allow_users", default: "", kind: Kind::Users },
+    Key { name: "allowed_hosts", default: "", kind: Kind::Hosts },
 ];
 
 impl Key {

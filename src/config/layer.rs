@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use config::{Environment, File, FileFormat, Map, Source};
+use config::{File, FileFormat, Source};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -21,7 +21,7 @@ pub(super) struct Layer {
 
 enum Content {
     File(String),
-    Environment(Map<String, String>),
+    Environment(Vec<(&'static Key, String)>),
 }
 
 impl Layer {
@@ -36,13 +36,13 @@ impl Layer {
     pub(super) fn of_environment(
         variables: BTreeMap<String, String>,
     ) -> Result<(Self, Vec<String>), ConfigError> {
-        let (mut places, mut known, mut unknown) = (BTreeMap::new(), Map::new(), Vec::new());
+        let (mut places, mut known, mut unknown) = (BTreeMap::new(), Vec::new(), Vec::new());
         for (variable, value) in variables {
             match KEYS.iter().find(|key| key.variable() == variable) {
                 Some(key) => {
                     check_variable(key, &variable, &value)?;
                     places.insert(key.name, Place::Variable(variable));
-                    known.insert(key.name.to_owned(), value);
+                    known.push((key, value));
                 }
                 None if variable == FILE_VARIABLE => {}
                 None => unknown.push(variable),
@@ -57,13 +57,11 @@ impl Layer {
     }
 
     /// The layer for the `config` crate; all its values are checked.
-    pub(super) fn source(&self) -> Box<dyn Source + Send + Sync> {
-        match &self.content {
+    pub(super) fn source(&self) -> Result<Box<dyn Source + Send + Sync>, config::ConfigError> {
+        Ok(match &self.content {
             Content::File(text) => Box::new(File::from_str(text, FileFormat::Toml)),
-            Content::Environment(known) => {
-                Box::new(Environment::default().source(Some(known.clone())))
-            }
-        }
+            Content::Environment(known) => Box::new(environment(known)?),
+        })
     }
 }
 
@@ -75,9 +73,22 @@ fn check_variable(key: &'static Key, variable: &str, value: &str) -> Result<(), 
             value: Quoted::new(value).to_string(),
             allowed: key.kind.allowed(),
         }),
-        // Paths are checked once the layers are put together.
-        Kind::Port | Kind::Path => Ok(()),
+        // Paths and lists are looked into once the layers are put together.
+        _ => Ok(()),
     }
+}
+
+/// The environment's settings for the `config` crate. Its own reader of environments would take
+/// a list of one number for a number.
+fn environment(known: &[(&'static Key, String)]) -> Result<config::Config, config::ConfigError> {
+    let mut builder = config::Config::builder();
+    for (key, value) in known {
+        builder = match key.kind.is_list() {
+            true => builder.set_override(key.name, value.split(',').collect::<Vec<_>>())?,
+            false => builder.set_override(key.name, value.as_str())?,
+        };
+    }
+    builder.build()
 }
 
 /// The text of a file, if it is text with lines of a sane length.
@@ -126,6 +137,13 @@ impl Document<'_> {
                 number.is_ok_and(|number| Port::new(number).is_some())
             }
             (Kind::Path, DeValue::String(_)) => true,
+            (Kind::Users, DeValue::Array(items)) => {
+                let is_user = |item: &DeValue<'_>| item.is_str() || item.is_integer();
+                items.iter().all(|item| is_user(item.get_ref()))
+            }
+            (Kind::Hosts, DeValue::Array(items)) => {
+                items.iter().all(|item| item.get_ref().is_str())
+            }
             _ => false,
         };
         if is_right {

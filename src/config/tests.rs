@@ -57,6 +57,8 @@ fn without_any_file_the_defaults_hold() {
         port_range: PortRange::new(port(49201), port(49999)).unwrap(),
         dump_file: home.join(".pald/dump"),
         data_dir: home.join(".pald/db"),
+        allow_users: Users::default(),
+        allowed_hosts: vec![],
         unknown_variables: vec![],
     };
     assert_eq!(config, expected);
@@ -97,7 +99,7 @@ fn a_mistake_in_a_file_is_named_with_its_place_and_what_is_allowed() {
     let paths = "it must be a string: an absolute path, or one that starts with ~/";
     let rows: &[(&str, String, Option<&str>)] = &[
         ("\n\nport_lisen = 1", "c:3:1: unknown key `port_lisen`".into(), Some("Did you mean `port_listen`?")),
-        ("[server]\nx = 1", "c:1:2: unknown key `server`".into(), Some("The keys are port_listen, port_min, port_max, dump_file, data_dir")),
+        ("[server]\nx = 1", "c:1:2: unknown key `server`".into(), Some("The keys are port_listen, port_min, port_max, dump_file, data_dir, allow_users, allowed_hosts")),
         ("port_min = \"49201\"", format!("c:1:12: port_min is \"49201\"; {ports}"), Some("Leave the quotes out")),
         ("port_min = 49201.4", format!("c:1:12: port_min is 49201.4; {ports}"), None),
         ("port_min = true", format!("c:1:12: port_min is true; {ports}"), None),
@@ -114,6 +116,13 @@ fn a_mistake_in_a_file_is_named_with_its_place_and_what_is_allowed() {
         ("port_min = 7\nport_max = 7\nport_listen = 7", "c:1:12: the range 7-7 holds nothing but port_listen; it must hold another port".into(), None),
         ("dump_file = '/a/b'\ndata_dir = '/a/b'", "c:1:13: dump_file (/a/b) and data_dir (/a/b) are the same path".into(), None),
         ("dump_file = '/a/b/c'\ndata_dir = '/a/b'", "c:1:13: dump_file (/a/b/c) and data_dir (/a/b) must not lie in each other: dump_file is inside data_dir".into(), None),
+        ("allow_users = 'ann'", "c:1:15: allow_users is \"ann\"; it must be a list of users, each by name or number, or [\"*\"] for anybody".into(), None),
+        ("allow_users = [true]", "c:1:15: allow_users is [true]; it must be a list of users, each by name or number, or [\"*\"] for anybody".into(), None),
+        ("\nallow_users = ['root', 'no such user']", "c:2:15: allow_users: there is no user \"no such user\" on this machine".into(), None),
+        ("allow_users = ['*', 0]", "c:1:15: allow_users: \"*\" is anybody and must stand alone".into(), None),
+        ("allow_users = [4294967296]", "c:1:15: allow_users: there is no user \"4294967296\" on this machine".into(), None),
+        ("allowed_hosts = ['a', 'b:80']", "c:1:17: allowed_hosts is \"b:80\"; it must be a list of host names without ports".into(), None),
+        ("allowed_hosts = [1]", "c:1:17: allowed_hosts is [1]; it must be a list of host names without ports".into(), None),
         ("port_min 1", "c:1:10: key with no value, expected `=`".into(), None),
         ("port_min = 1\nport_min = 2", "c:2:1: duplicate key".into(), None),
         ("a = \"\u{e9}\n", "c:1:7: invalid basic string, expected `\"`".into(), None),
@@ -167,6 +176,24 @@ fn a_mistake_in_the_environment_names_the_variable() {
     for (variables, message) in rows {
         assert_eq!(machine.error(None, variables).0, *message);
     }
+}
+
+#[test]
+fn lists_come_from_files_and_from_variables() {
+    let machine = Machine::new();
+    let file =
+        machine.write("c", "allow_users = ['root', 1234]\nallowed_hosts = ['Pald.Test', '[::2]']");
+    let config = machine.load(Some(file.clone()), &[]).unwrap();
+    assert_eq!(config.allow_users, Users::parse(["0", "1234"].into_iter()).unwrap());
+    assert_eq!(config.allowed_hosts, ["Pald.Test", "[::2]"]);
+    let variables = [("PALD_ALLOW_USERS", "1234, root,"), ("PALD_ALLOWED_HOSTS", "a")];
+    let config = machine.load(Some(file), &variables).unwrap();
+    assert_eq!(config.allow_users, Users::parse(["0", "1234"].into_iter()).unwrap());
+    assert_eq!(config.allowed_hosts, ["a"]);
+    let config = machine.load(None, &[("PALD_ALLOW_USERS", "*")]).unwrap();
+    assert_eq!(config.allow_users, Users::Anybody);
+    let config = machine.load(None, &[("PALD_ALLOW_USERS", "")]).unwrap();
+    assert_eq!(config.allow_users, Users::default());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use actix_web::http::header;
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use thiserror::Error;
 
+use super::guard::Refusal;
 use super::parameters::ParameterError;
 use crate::port::PortError;
 use crate::registry::ChangeError;
@@ -21,12 +22,16 @@ pub(super) enum HttpError {
     Port(#[from] PortError),
     #[error(transparent)]
     Change(#[from] ChangeError),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     #[error("{0} is not registered")]
     NotRegistered(ServiceName),
     #[error("This method is not allowed here; use {allow}")]
     Method { allow: &'static str },
     #[error("There is nothing at this path")]
     UnknownPath,
+    #[error("pald has made a mistake; nothing was changed that was not answered before")]
+    Panic,
 }
 
 impl HttpError {
@@ -35,8 +40,10 @@ impl HttpError {
             Self::Parameter(error) => error.hint(),
             Self::Name(error) => error.hint(),
             Self::Change(error) => error.hint(),
+            Self::Refused(refusal) => refusal.hint(),
             Self::NotRegistered(service) => Some(format!("`/set?service={service}` registers it")),
             Self::UnknownPath => Some("Try /get, /set or /del".to_owned()),
+            Self::Panic => Some("The log of pald says more; please report it".to_owned()),
             Self::Port(_) | Self::Method { .. } => None,
         }
     }
@@ -52,6 +59,8 @@ impl ResponseError for HttpError {
             Self::Change(ChangeError::Storage(_) | ChangeError::Closed) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
+            Self::Refused(_) => StatusCode::FORBIDDEN,
+            Self::Panic => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotRegistered(_) | Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
         }
@@ -78,13 +87,18 @@ pub(super) fn reply(body: String) -> HttpResponse {
     text(StatusCode::OK).body(body)
 }
 
-/// A plain text that no cache keeps.
+/// A plain text that no cache keeps, no page of another site reads, and no browser takes for
+/// anything else.
 fn text(status: StatusCode) -> HttpResponseBuilder {
     let mut response = HttpResponseBuilder::new(status);
     response
         .insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"))
         .insert_header((header::CACHE_CONTROL, "no-cache, no-store, must-revalidate"))
         .insert_header((header::PRAGMA, "no-cache"))
-        .insert_header((header::EXPIRES, "0"));
+        .insert_header((header::EXPIRES, "0"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .insert_header((header::X_FRAME_OPTIONS, "DENY"));
     response
 }

@@ -19,31 +19,45 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Why the parameters of a request can't be taken.
 #[derive(Debug, Error, PartialEq, Eq)]
-pub(super) enum ParameterError {
+pub enum ParameterError {
+    /// It is neither in the query nor in the form.
     #[error("Parameter `{0}` is missing")]
     Missing(&'static str),
+    /// It is there twice, in query and form together.
     #[error("Parameter `{0}` occurs more than once")]
     Repeated(&'static str),
+    /// A `%` is not followed by two hexadecimal digits.
     #[error("{0} contains a % that two hexadecimal digits don't follow")]
     Percent(Quoted),
+    /// The query has more than 8 KiB.
     #[error("The query is {bytes} bytes long; at most 8192 are allowed")]
-    LongQuery { bytes: usize },
+    LongQuery {
+        /// Its length in bytes.
+        bytes: usize,
+    },
+    /// The body has more than 8 KiB.
     #[error("The body is longer than 8192 bytes")]
     LongBody,
+    /// The body took more than 5 s.
     #[error("The body did not arrive within 5 s")]
     SlowBody,
+    /// The connection or its framing broke.
     #[error("The body did not arrive whole")]
     BrokenBody,
+    /// The body has a Content-Encoding.
     #[error("The body is compressed ({0}); send it as it is")]
     Compressed(Quoted),
+    /// The body has another type than a form.
     #[error("The body is {0}; send a form, application/x-www-form-urlencoded")]
     NotAForm(Quoted),
+    /// The body has no type.
     #[error("The body has no Content-Type; send a form, application/x-www-form-urlencoded")]
     Untyped,
 }
 
 impl ParameterError {
-    pub(super) fn hint(&self) -> Option<String> {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
         match self {
             Self::Missing("port") => Some("Try `curl -d port=PORT` with the same address".into()),
             Self::Missing(name) => Some(format!("Try `curl -d {name}=NAME` with the same address")),
@@ -54,12 +68,17 @@ impl ParameterError {
 
 /// The query and the body of a request, as they were sent.
 #[derive(Debug)]
-pub(super) struct Parameters {
+pub struct Parameters {
     query: String,
     body: BytesMut,
 }
 
 impl Parameters {
+    /// The parameters of this query and this form.
+    pub fn new(query: &str, body: &[u8]) -> Self {
+        Self { query: query.to_owned(), body: BytesMut::from(body) }
+    }
+
     /// Takes the query and, of a POST, the form in the body. Other bodies are never read.
     pub(super) async fn of(
         request: &HttpRequest,
@@ -83,7 +102,10 @@ impl Parameters {
     }
 
     /// The value of the parameter, which occurs exactly once in query and body together.
-    pub(super) fn exactly_one(&self, name: &'static str) -> Result<Vec<u8>, ParameterError> {
+    ///
+    /// # Errors
+    /// It is missing, repeated, or not encoded as it should be.
+    pub fn exactly_one(&self, name: &'static str) -> Result<Vec<u8>, ParameterError> {
         let pairs = [self.query.as_bytes(), &self.body];
         let pairs = pairs.iter().flat_map(|part| part.split(|&byte| byte == b'&'));
         let mut found = None;
@@ -165,8 +187,8 @@ mod tests {
     use super::*;
 
     fn service(query: &str, body: &[u8]) -> Result<Vec<u8>, String> {
-        let parameters = Parameters { query: query.to_owned(), body: BytesMut::from(body) };
-        parameters.exactly_one("service").map_err(|error| error.to_string())
+        let found = Parameters::new(query, body).exactly_one("service");
+        found.map_err(|error| error.to_string())
     }
 
     #[test]

@@ -1,0 +1,280 @@
+//! Who may speak to pald: the checks that every request passes before anything else is looked at.
+//!
+//! pald answers curl without any set-up and makes changes on GET, so without these checks any web
+//! page in the user's browser could drive it. A browser says who sent it, in headers that a page
+//! can't forge; curl, wget and scripts send none of these headers and pass.
+
+use std::any::Any;
+
+use actix_web::dev::{Extensions, ServiceRequest};
+use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::http::{Method, Uri, Version};
+use actix_web::rt::net::TcpStream;
+use actix_web::web;
+use thiserror::Error;
+
+use crate::probe::{Peer, Peers};
+use crate::quoted::Quoted;
+use crate::users::Users;
+
+mod host;
+
+pub use host::Hosts;
+
+use host::Authority;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+/// What browsers send when they fetch something that nobody has asked for yet.
+const PREFETCH: [HeaderName; 3] = [
+    HeaderName::from_static("sec-purpose"),
+    HeaderName::from_static("purpose"),
+    HeaderName::from_static("x-moz"),
+];
+
+/// Lets requests in, or not.
+#[derive(Debug)]
+pub struct Guard {
+    hosts: Hosts,
+    users: Users,
+    peers: Peers,
+}
+
+impl Guard {
+    /// Answers to the names of `hosts`, and lets these `users` make changes.
+    ///
+    /// Elsewhere than on Linux no user can be told, and every one may.
+    pub fn new(hosts: Hosts, users: Users, peers: Peers) -> Self {
+        let users = if cfg!(target_os = "linux") { users } else { Users::Anybody };
+        Self { hosts, users, peers }
+    }
+
+    /// Notes at the start of a connection whose it is: later its user could have closed it, and
+    /// the kernel forgets the user of a closed socket.
+    pub(super) fn meet(&self, connection: &dyn Any, extensions: &mut Extensions) {
+        let Some(connection) = connection.downcast_ref::<TcpStream>() else { return };
+        if let (Ok(local), Ok(peer)) = (connection.local_addr(), connection.peer_addr()) {
+            let found = self.peers.of(local, peer);
+            // If the client is gone already, its port may have been another's when it was looked up.
+            if connection.peer_addr().is_ok() {
+                extensions.insert(found);
+            }
+        }
+    }
+
+    /// Lets a request in, or says why not.
+    pub(super) fn admit(&self, request: &ServiceRequest) -> Admission {
+        let head = Head {
+            method: request.method(),
+            uri: request.uri(),
+            version: request.version(),
+            headers: request.headers(),
+        };
+        let checked = head.check(&self.hosts);
+        if checked.is_err() || !head.is_change() || self.users == Users::Anybody {
+            return Admission::Decided(checked);
+        }
+        match request.conn_data::<Peer>() {
+            Some(peer) if peer.is_slow() => Admission::Ask(*peer, self.users.clone()),
+            peer => Admission::Decided(check_user(&self.users, peer.and_then(|peer| peer.user()))),
+        }
+    }
+}
+
+/// Whether a request is let in; it may take a while to tell.
+#[derive(Debug)]
+pub(super) enum Admission {
+    /// It is, or it is not.
+    Decided(Result<(), Refusal>),
+    /// If this peer is one of these users.
+    Ask(Peer, Users),
+}
+
+impl Admission {
+    /// Asks for the user if need be, off the async workers.
+    pub(super) async fn decide(self) -> Result<(), Refusal> {
+        match self {
+            Self::Decided(decided) => decided,
+            Self::Ask(peer, users) => {
+                let asked = web::block(move || peer.user()).await;
+                check_user(&users, asked.ok().flatten())
+            }
+        }
+    }
+}
+
+fn check_user(users: &Users, user: Option<u32>) -> Result<(), Refusal> {
+    match user {
+        user if users.include(user) => Ok(()),
+        Some(user) => Err(Refusal::User(user)),
+        None => Err(Refusal::UnknownUser),
+    }
+}
+
+/// The part of a request that the guard looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Head<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The target, as the client sent it.
+    pub uri: &'a Uri,
+    /// The version of HTTP that the client speaks.
+    pub version: Version,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+}
+
+/// Why a request is refused. The texts are for the person whose program sent it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// There is no Host header, or more than one.
+    #[error("Refused: a request must name its host exactly once")]
+    HostMissing,
+    /// The host is none of pald's names.
+    #[error("Refused: pald does not answer to the host {0}")]
+    Host(Quoted),
+    /// The target names another host than the Host header.
+    #[error("Refused: the target names another host than the Host header")]
+    Target,
+    /// A browser says that the request comes from another site.
+    #[error("Refused: a web page of another site must not use pald")]
+    CrossSite,
+    /// A browser says that nobody has asked for this request.
+    #[error("Refused: a browser must not make changes on its own")]
+    Unasked,
+    /// The request looks like an old browser's, which does not say where it comes from.
+    #[error(
+        "Refused: a browser that does not say where a request comes from must not make changes"
+    )]
+    OldBrowser,
+    /// The client's user may not make changes.
+    #[error("Refused: user {0} may not make changes here")]
+    User(u32),
+    /// The client's user can't be told.
+    #[error("Refused: the user of this connection can't be told")]
+    UnknownUser,
+}
+
+impl Refusal {
+    /// What the user may do about it, where it is the user's to decide.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Host(_) => Some(
+                "Use localhost, or add the name to `allowed_hosts` in the configuration".into(),
+            ),
+            Self::OldBrowser => Some("Use curl, or a browser of this decade".into()),
+            Self::User(_) => Some(
+                "The owner of pald may add that user to `allow_users` in the configuration".into(),
+            ),
+            Self::UnknownUser => {
+                Some("Try again, or set `allow_users = [\"*\"]` in the configuration".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Head<'_> {
+    /// Whether the request could change the registry, whatever its parameters are.
+    pub fn is_change(&self) -> bool {
+        let path = self.uri.path();
+        let is_lookup = *self.method == Method::GET || *self.method == Method::HEAD;
+        matches!(path, "/set" | "/del") || (path.starts_with("/v1/") && !is_lookup)
+    }
+
+    /// Lets a request in, as far as its head can tell.
+    ///
+    /// # Errors
+    /// The first check that it does not pass.
+    pub fn check(&self, hosts: &Hosts) -> Result<(), Refusal> {
+        let authority = self.check_host(hosts)?;
+        self.check_site()?;
+        self.check_origin(authority)?;
+        if self.is_change() {
+            self.check_old_browser(authority)?;
+        }
+        Ok(())
+    }
+
+    /// The host must be one of ours: this is what stops DNS rebinding, which has no other sign.
+    fn check_host(&self, hosts: &Hosts) -> Result<Option<Authority<'_>>, Refusal> {
+        let target = self.uri.authority().map(|authority| authority.as_str().as_bytes());
+        let mut values = self.headers.get_all(header::HOST);
+        let host = match (values.next(), values.next()) {
+            (Some(host), None) => host.as_bytes(),
+            (None, _) if self.version == Version::HTTP_10 => match target {
+                Some(target) => target,
+                None => return Ok(None),
+            },
+            _ => return Err(Refusal::HostMissing),
+        };
+        let authority = Authority::parse(host).filter(|authority| hosts.include(authority));
+        let authority = authority.ok_or_else(|| Refusal::Host(Quoted::new(host)))?;
+        let is_http = self.uri.scheme_str().is_none_or(|scheme| scheme == "http");
+        match is_http && target.is_none_or(|target| target.eq_ignore_ascii_case(host)) {
+            true => Ok(Some(authority)),
+            false => Err(Refusal::Target),
+        }
+    }
+
+    fn check_site(&self) -> Result<(), Refusal> {
+        let is_change = self.is_change();
+        for site in self.headers.get_all(SEC_FETCH_SITE) {
+            match site.as_bytes() {
+                b"same-origin" => {}
+                b"none" if !is_change || self.is_navigation() => {}
+                b"none" => return Err(Refusal::Unasked),
+                _ => return Err(Refusal::CrossSite),
+            }
+        }
+        let is_prefetch = PREFETCH.iter().any(|name| self.headers.contains_key(name));
+        if is_change && is_prefetch { Err(Refusal::Unasked) } else { Ok(()) }
+    }
+
+    /// Whether a person has typed the address or chosen a bookmark.
+    fn is_navigation(&self) -> bool {
+        let is_only = |name, expected: &[u8]| {
+            let mut values = self.headers.get_all(name);
+            values.next().is_some_and(|value| value.as_bytes() == expected)
+                && values.next().is_none()
+        };
+        is_only(SEC_FETCH_MODE, b"navigate") && is_only(SEC_FETCH_DEST, b"document")
+    }
+
+    /// A page's origin must be pald's own. A WebSocket's handshake has this header and no other.
+    fn check_origin(&self, authority: Option<Authority<'_>>) -> Result<(), Refusal> {
+        let mut values = self.headers.get_all(header::ORIGIN);
+        match (values.next(), values.next(), authority) {
+            (None, ..) => Ok(()),
+            (Some(origin), None, Some(authority)) if authority.is_origin(origin.as_bytes()) => {
+                Ok(())
+            }
+            _ => Err(Refusal::CrossSite),
+        }
+    }
+
+    /// Browsers before 2020 send no Sec-Fetch-Site, and no Origin with a GET.
+    fn check_old_browser(&self, authority: Option<Authority<'_>>) -> Result<(), Refusal> {
+        if self.headers.contains_key(SEC_FETCH_SITE) {
+            return Ok(());
+        }
+        let mut agents = self.headers.get_all(header::USER_AGENT).map(|value| value.as_bytes());
+        // PowerShell says Mozilla too.
+        if agents.any(|agent| agent.starts_with(b"Mozilla/") && !contains(agent, b"PowerShell")) {
+            return Err(Refusal::OldBrowser);
+        }
+        let is_own = |referer: &[u8]| authority.is_some_and(|ours| ours.is_origin_of(referer));
+        match self.headers.get_all(header::REFERER).all(|value| is_own(value.as_bytes())) {
+            true => Ok(()),
+            false => Err(Refusal::CrossSite),
+        }
+    }
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+use actix_web::test::TestRequest;
+
+use super::*;
+
+const CROSS_SITE: &str = "Refused: a web page of another site must not use pald";
+const UNASKED: &str = "Refused: a browser must not make changes on its own";
+const OLD: &str =
+    "Refused: a browser that does not say where a request comes from must not make changes";
+const HOST_ONCE: &str = "Refused: a request must name its host exactly once";
+const TARGET: &str = "Refused: the target names another host than the Host header";
+
+/// `lines` are the method, the target and the version, and then headers.
+fn check(lines: &[&str]) -> Result<(), String> {
+    let [method, target, version] = lines[0].split(' ').collect::<Vec<_>>()[..] else { panic!() };
+    let version = if version == "HTTP/1.0" { Version::HTTP_10 } else { Version::HTTP_11 };
+    let mut request =
+        TestRequest::default().method(method.parse().unwrap()).uri(target).version(version);
+    for line in &lines[1..] {
+        let (name, value) = line.split_once(": ").unwrap();
+        request = request.append_header((name, value));
+    }
+    let request = request.to_http_request();
+    let head = Head {
+        method: request.method(),
+        uri: request.uri(),
+        version: request.version(),
+        headers: request.headers(),
+    };
+    let hosts = Hosts::new(vec!["pald.test".to_owned(), "[fe80::1]".to_owned()]);
+    head.check(&hosts).map_err(|refusal| refusal.to_string())
+}
+
+#[test]
+fn only_whole_names_of_this_machine_are_answered_to() {
+    let good = [
+        "localhost",
+        "LocalHost",
+        "127.0.0.1",
+        "[::1]",
+        "localhost:49200",
+        "127.0.0.1:1",
+        "[::1]:65535",
+        "localhost:8080",
+        "pald.test",
+        "PALD.TEST:80",
+        "[fe80::1]:49200",
+    ];
+    for host in good {
+        assert_eq!(check(&["GET /get HTTP/1.1", &format!("Host: {host}")]), Ok(()), "{host}");
+    }
+    let bad = [
+        "",
+        ":",
+        ":80",
+        "evil.test",
+        "localhost.",
+        "localhost.evil.test",
+        "evil-localhost",
+        "xlocalhost",
+        "localhos",
+        "127.0.0.1.evil.test",
+        "127.0.0.2",
+        "127.1",
+        "0.0.0.0",
+        "2130706433",
+        "::1",
+        "[::1",
+        "[::1]x",
+        "[::1]:",
+        "[0:0:0:0:0:0:0:1]",
+        "[::ffff:127.0.0.1]",
+        "localhost:",
+        "localhost:0",
+        "localhost:65536",
+        "localhost:080",
+        "localhost:80:80",
+        "localhost:x",
+        "localhost: 80",
+        "user@localhost",
+        "localhost@evil.test",
+        "localhost/",
+        "localhost,evil.test",
+        "pald.test.evil",
+        "localhost evil.test",
+    ];
+    for host in bad {
+        let expected = format!("Refused: pald does not answer to the host {}", Quoted::new(host));
+        let lines = ["GET /get HTTP/1.1", &format!("Host: {host}")];
+        assert_eq!(check(&lines), Err(expected), "{host}");
+    }
+}
+
+#[test]
+fn each_request_passes_or_fails_by_what_its_sender_says() {
+    let set = "GET /set?service=a HTTP/1.1";
+    let get = "GET /get?service=a HTTP/1.1";
+    let host = "Host: localhost:49200";
+    let site = |value: &str| format!("Sec-Fetch-Site: {value}");
+    let (same_origin, none) = (&*site("same-origin"), &*site("none"));
+    let (navigate, document) = ("Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document");
+    let ours = "Origin: http://localhost:49200";
+    let rows: &[(&[&str], Result<(), &str>)] = &[
+        // Who names no host, or two.
+        (&[get], Err(HOST_ONCE)),
+        (&[get, host, host], Err(HOST_ONCE)),
+        (&["GET /get HTTP/1.0"], Ok(())),
+        (&["GET /set HTTP/1.0"], Ok(())),
+        (
+            &["GET /set HTTP/1.0", "Host: evil.test"],
+            Err("Refused: pald does not answer to the host \"evil.test\""),
+        ),
+        // A target that names a host.
+        (&["GET http://localhost:49200/set HTTP/1.1", host], Ok(())),
+        (&["GET http://localhost:49201/set HTTP/1.1", host], Err(TARGET)),
+        (&["GET http://evil.test/set HTTP/1.1", host], Err(TARGET)),
+        (&["GET http://x@localhost:49200/set HTTP/1.1", host], Err(TARGET)),
+        (&["GET https://localhost:49200/set HTTP/1.1", host], Err(TARGET)),
+        (
+            &["GET http://evil.test/set HTTP/1.0"],
+            Err("Refused: pald does not answer to the host \"evil.test\""),
+        ),
+        (&["GET http://localhost/set HTTP/1.0"], Ok(())),
+        // curl and other programs.
+        (&[set, host], Ok(())),
+        (&[set, host, "User-Agent: curl/8.0", "Accept: */*"], Ok(())),
+        (&[set, host, "User-Agent: Mozilla/5.0 (Windows NT) WindowsPowerShell/5.1"], Ok(())),
+        // Sec-Fetch-Site.
+        (&[set, host, same_origin], Ok(())),
+        (&[set, host, same_origin, "User-Agent: Mozilla/5.0"], Ok(())),
+        (&[set, host, &site("cross-site")], Err(CROSS_SITE)),
+        (&[set, host, &site("same-site")], Err(CROSS_SITE)),
+        (&[set, host, &site("Same-Origin")], Err(CROSS_SITE)),
+        (&[set, host, &site("")], Err(CROSS_SITE)),
+        (&[set, host, &site("same-origin, cross-site")], Err(CROSS_SITE)),
+        (&[set, host, same_origin, &site("cross-site")], Err(CROSS_SITE)),
+        (&[get, host, &site("cross-site")], Err(CROSS_SITE)),
+        (&[get, host, &site("same-site"), navigate, document], Err(CROSS_SITE)),
+        // A typed address.
+        (&[get, host, none], Ok(())),
+        (&[set, host, none], Err(UNASKED)),
+        (&[set, host, none, navigate], Err(UNASKED)),
+        (&[set, host, none, document], Err(UNASKED)),
+        (&[set, host, none, navigate, document], Ok(())),
+        (&[set, host, none, navigate, "Sec-Fetch-Dest: iframe"], Err(UNASKED)),
+        (&[set, host, none, "Sec-Fetch-Mode: no-cors", document], Err(UNASKED)),
+        (&[set, host, none, navigate, navigate, document], Err(UNASKED)),
+        // Prefetching.
+        (&[set, host, none, navigate, document, "Sec-Purpose: prefetch"], Err(UNASKED)),
+        (&[set, host, same_origin, "Sec-Purpose: prefetch;prerender"], Err(UNASKED)),
+        (&[set, host, "Purpose: prefetch"], Err(UNASKED)),
+        (&[set, host, "X-Moz: prefetch"], Err(UNASKED)),
+        (&[get, host, "Purpose: prefetch"], Ok(())),
+        // Origin.
+        (&[set, host, ours], Ok(())),
+        (&[set, host, same_origin, ours], Ok(())),
+        (&[get, host, ours], Ok(())),
+        (&[set, host, "Origin: null"], Err(CROSS_SITE)),
+        (&[set, host, "Origin: https://localhost:49200"], Err(CROSS_SITE)),
+        (&[set, host, "Origin: http://localhost"], Err(CROSS_SITE)),
+        (&[set, host, "Origin: http://localhost:49201"], Err(CROSS_SITE)),
+        (&[set, host, "Origin: http://localhost:49200.evil.test"], Err(CROSS_SITE)),
+        (&[set, host, "Origin: http://localhost:49200/"], Err(CROSS_SITE)),
+        (&[set, host, "Origin: http://127.0.0.1:49200"], Err(CROSS_SITE)),
+        (&[set, host, ours, ours], Err(CROSS_SITE)),
+        (&[get, host, "Origin: http://evil.test", "Upgrade: websocket"], Err(CROSS_SITE)),
+        (&["GET /get HTTP/1.0", ours], Err(CROSS_SITE)),
+        // Browsers that don't say where a request comes from.
+        (&[set, host, "User-Agent: Mozilla/5.0 (X11) Gecko"], Err(OLD)),
+        (&[get, host, "User-Agent: Mozilla/5.0 (X11) Gecko"], Ok(())),
+        (&[set, host, "Referer: http://evil.test/"], Err(CROSS_SITE)),
+        (&[set, host, "Referer: http://localhost:49200.evil.test/"], Err(CROSS_SITE)),
+        (&[set, host, "Referer: http://localhost:49201/"], Err(CROSS_SITE)),
+        (&[set, host, "Referer: http://localhost:49200/page"], Ok(())),
+        (&[set, host, "Referer: http://localhost:49200"], Ok(())),
+        (&[get, host, "Referer: http://evil.test/"], Ok(())),
+        // A change is any request to these paths, whatever its method.
+        (&["OPTIONS /set HTTP/1.1", host, "Purpose: prefetch"], Err(UNASKED)),
+        (&["POST /del HTTP/1.1", host, "X-Moz: prefetch"], Err(UNASKED)),
+        (&["PUT /v1/services/a HTTP/1.1", host, "X-Moz: prefetch"], Err(UNASKED)),
+        (&["GET /v1/services HTTP/1.1", host, "X-Moz: prefetch"], Ok(())),
+        (&["POST /get HTTP/1.1", host, "X-Moz: prefetch"], Ok(())),
+    ];
+    for (lines, expected) in rows {
+        assert_eq!(check(lines), expected.map_err(str::to_owned), "{lines:?}");
+    }
+}

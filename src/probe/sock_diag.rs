@@ -1,0 +1,250 @@
+//! Asks the kernel through netlink's sock_diag whose a TCP socket is, and in which state.
+//!
+//! Not here: whom pald believes, and the processes that have a socket open.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use netlink_packet_core::{
+    ErrorBuffer, NLM_F_REQUEST, NLMSG_ERROR, NetlinkBuffer, NetlinkHeader, NetlinkMessage,
+    Parseable,
+};
+use netlink_packet_sock_diag::inet::{
+    ExtensionFlags, InetRequest, InetResponseHeader, SocketId, StateFlags,
+};
+use netlink_packet_sock_diag::{
+    AF_INET, AF_INET6, IPPROTO_TCP, SOCK_DIAG_BY_FAMILY, SockDiagMessage,
+};
+use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
+
+pub use procfs::net::TcpState;
+
+#[cfg(test)]
+mod tests;
+
+/// How long an answer may take. The kernel answers within the `send`, so only a fault takes longer.
+const ANSWER_TIME: Duration = Duration::from_millis(100);
+/// How many signals, and how many answers to earlier questions, are put up with for one answer.
+const MAX_ATTEMPTS: usize = 16;
+/// An answer about one socket has about 120 bytes, and twice that with all that root is told.
+const MAX_ANSWER_BYTES: usize = 4096;
+/// The index of `lo`, which is 1 in each network namespace (`LOOPBACK_IFINDEX` in the kernel).
+///
+/// All connections within a machine run over `lo`. Named, it finds also those sockets that
+/// `SO_BINDTODEVICE` binds to it; unbound ones match any interface.
+const LOOPBACK_INTERFACE: u32 = 1;
+/// Says that any socket of the addresses is meant (`INET_DIAG_NOCOOKIE`).
+const ANY_COOKIE: [u8; 8] = [0xff; 8];
+
+/// What the kernel says about one TCP socket.
+///
+/// Measured on Linux 6.18, of a client whose user is 65534, the same on IPv4 and IPv6:
+///
+/// | the client | state | inode | uid |
+/// | --- | --- | --- | --- |
+/// | is connected | ESTABLISHED | its own | 65534 |
+/// | called `shutdown(SHUT_WR)` | FIN_WAIT1, then FIN_WAIT2 | its own | 65534 |
+/// | closed or ended, its last words not yet acknowledged | FIN_WAIT1 | 0 | 65534 |
+/// | closed or ended, about 40 ms later | FIN_WAIT2 | 0 | 0 |
+/// | closed, then we did | TIME_WAIT | 0 | 0 |
+/// | is open, we have closed | CLOSE_WAIT | its own | 65534 |
+/// | closed after we did, or reset the connection | there is none | | |
+///
+/// A uid without an inode is therefore nobody's; 0 there does not mean root. For a moment between
+/// the third row and the fourth there is no socket to be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiagSocket {
+    /// The user who made the socket, as our user namespace numbers it; users that it does not know
+    /// read 65534 (`/proc/sys/kernel/overflowuid`).
+    pub uid: u32,
+    /// The inode of its file, or 0 if no process has it open any longer.
+    pub inode: u64,
+    /// Its state of RFC 9293 section 3.3.2.
+    pub state: TcpState,
+}
+
+impl DiagSocket {
+    /// The user whose connection this is, if the socket is a client's that is still open.
+    ///
+    /// True of the client of a connection of ours only if our own end is alive *after* the lookup:
+    /// else the client has reset the connection, and another user may have got its port. Our end
+    /// is alive if `peer_addr` answers; `ENOTCONN` means it is not. Its socket can't be looked up
+    /// here instead, since one of another connection with the same addresses would be found.
+    pub fn owner(&self) -> Option<u32> {
+        let is_open =
+            matches!(self.state, TcpState::Established | TcpState::FinWait1 | TcpState::FinWait2);
+        (is_open && self.inode != 0).then_some(self.uid)
+    }
+}
+
+/// A netlink socket to the kernel's sock_diag, kept for many questions. It needs no privileges.
+#[derive(Debug)]
+pub struct SockDiag {
+    socket: OwnedFd,
+    sequence: u32,
+}
+
+impl SockDiag {
+    /// Opens the netlink socket.
+    ///
+    /// # Errors
+    /// The system has no netlink or does not let us use it. A kernel without `tcp_diag` lets it be
+    /// opened and then finds no socket at all, so a first lookup should be of one known to exist.
+    pub fn open() -> io::Result<Self> {
+        let flags = SocketFlags::CLOEXEC;
+        let protocol = Some(netlink::SOCK_DIAG);
+        let socket =
+            rustix::net::socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, protocol)?;
+        set_socket_timeout(&socket, Timeout::Recv, Some(ANSWER_TIME))?;
+        // A connected netlink socket takes messages from its peer alone, which is the kernel.
+        rustix::net::connect(&socket, &netlink::SocketAddrNetlink::new(0, 0))?;
+        Ok(Self { socket, sequence: 0 })
+    }
+
+    /// The TCP socket with exactly these addresses, as the socket itself sees them, if there is one.
+    ///
+    /// To find a client, `local` is the client's address and `peer` is ours. An IPv4 address and
+    /// the IPv6 address it is mapped to (`::ffff:127.0.0.1`) are the same here, as they are to the
+    /// kernel. Only connections within this machine and network namespace are found. About 4 µs.
+    ///
+    /// # Errors
+    /// `InvalidInput` if one address is IPv4 and the other IPv6, `TimedOut` after 100 ms,
+    /// `InvalidData` for an answer that can't be read, or what the system said. The next lookup
+    /// is not disturbed by any of them.
+    pub fn lookup(
+        &mut self,
+        local: SocketAddr,
+        peer: SocketAddr,
+    ) -> io::Result<Option<DiagSocket>> {
+        let (local, peer) = (canonical(local), canonical(peer));
+        if local.is_ipv4() != peer.is_ipv4() {
+            let message = format!("{local} and {peer} are not of one family");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        self.send(question(local, peer))?;
+        let mut buffer = [0; MAX_ANSWER_BYTES];
+        for _ in 0..MAX_ATTEMPTS {
+            let message = self.receive(&mut buffer)?;
+            match answer(message, self.sequence)? {
+                Answer::Stale => {}
+                Answer::Nothing => return Ok(None),
+                // Where no connection fits, the kernel names a listener on the local address, which
+                // is a stranger. A listener has no peer.
+                Answer::Socket(found) => {
+                    return if has_addresses(&found.socket_id, local, peer) {
+                        socket(&found).map(Some)
+                    } else {
+                        Ok(None)
+                    };
+                }
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::TimedOut, "The kernel answers only earlier questions"))
+    }
+
+    /// Sends a question under a new sequence number.
+    fn send(&mut self, request: InetRequest) -> io::Result<()> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST;
+        header.sequence_number = self.sequence;
+        let payload = SockDiagMessage::InetRequest(request).into();
+        let mut message = NetlinkMessage::new(header, payload);
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        rustix::io::retry_on_intr(|| {
+            rustix::net::send(&self.socket, &bytes, SendFlags::empty()).map(|_| ())
+        })?;
+        Ok(())
+    }
+
+    /// Waits for one datagram.
+    fn receive<'a>(&self, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+        for _ in 0..MAX_ATTEMPTS {
+            // With TRUNC the true length is answered, so that a cut datagram is noticed.
+            match rustix::net::recv(&self.socket, &mut *buffer, RecvFlags::TRUNC) {
+                Ok((_, length)) => return buffer.get(..length).ok_or_else(|| invalid("is cut")),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Err(io::ErrorKind::TimedOut.into()),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Err(io::ErrorKind::Interrupted.into())
+    }
+}
+
+/// An IPv4 address that is mapped into IPv6 as the IPv4 address it is, without a scope.
+pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+fn question(local: SocketAddr, peer: SocketAddr) -> InetRequest {
+    InetRequest {
+        family: if local.is_ipv4() { AF_INET } else { AF_INET6 },
+        protocol: IPPROTO_TCP,
+        extensions: ExtensionFlags::empty(),
+        states: StateFlags::all(),
+        socket_id: SocketId {
+            source_port: local.port(),
+            destination_port: peer.port(),
+            source_address: local.ip(),
+            destination_address: peer.ip(),
+            interface_id: LOOPBACK_INTERFACE,
+            cookie: ANY_COOKIE,
+        },
+    }
+}
+
+/// What one datagram says.
+#[derive(Debug)]
+enum Answer {
+    /// Something about another question.
+    Stale,
+    /// There is no such socket.
+    Nothing,
+    Socket(InetResponseHeader),
+}
+
+/// Reads a datagram as the answer to the question with this sequence number.
+fn answer(message: &[u8], sequence: u32) -> io::Result<Answer> {
+    let message = NetlinkBuffer::new_checked(message).map_err(invalid)?;
+    if message.sequence_number() != sequence {
+        return Ok(Answer::Stale);
+    }
+    match message.message_type() {
+        // The attributes that follow the header are not needed, and so can't be wrong.
+        SOCK_DIAG_BY_FAMILY => {
+            InetResponseHeader::parse(message.payload()).map(Answer::Socket).map_err(invalid)
+        }
+        NLMSG_ERROR => {
+            let error = ErrorBuffer::new_checked(message.payload()).map_err(invalid)?;
+            let code = error.code().map_or(0, |code| code.get().saturating_neg());
+            match io::Error::from_raw_os_error(code) {
+                error if Errno::from_io_error(&error) == Some(Errno::NOENT) => Ok(Answer::Nothing),
+                error => Err(error),
+            }
+        }
+        other => Err(invalid(format!("is of the type {other}"))),
+    }
+}
+
+fn has_addresses(id: &SocketId, local: SocketAddr, peer: SocketAddr) -> bool {
+    let is = |ip: IpAddr, port, address| canonical(SocketAddr::new(ip, port)) == address;
+    is(id.source_address, id.source_port, local)
+        && is(id.destination_address, id.destination_port, peer)
+}
+
+fn socket(found: &InetResponseHeader) -> io::Result<DiagSocket> {
+    let state = TcpState::from_u8(found.state)
+        .ok_or_else(|| invalid(format!("has the TCP state {}", found.state)))?;
+    Ok(DiagSocket { uid: found.uid, inode: found.inode.into(), state })
+}
+
+fn invalid(what: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("An answer of sock_diag {what}"))
+}

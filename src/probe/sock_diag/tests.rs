@@ -1,0 +1,265 @@
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+use rustix::net::sockopt::set_socket_linger;
+
+use super::*;
+use crate::probe::linux::uid_by_proc;
+
+const NOBODY: u32 = 65534;
+/// A listener's address, and the same one as a client names it.
+const ADDRESSES: [(&str, &str); 3] = [
+    ("127.0.0.1:0", "127.0.0.1"),
+    ("[::1]:0", "::1"),
+    // An IPv6 socket that carries an IPv4 connection.
+    ("127.0.0.1:0", "::ffff:127.0.0.1"),
+];
+
+/// Both ends of a connection, and the listener, which keeps the port.
+struct Connection {
+    client: TcpStream,
+    server: TcpStream,
+    _listener: TcpListener,
+}
+
+impl Connection {
+    fn new((bind, host): (&str, &str)) -> Self {
+        let listener = TcpListener::bind(bind).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let client = TcpStream::connect((host, port)).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        Self { client, server, _listener: listener }
+    }
+}
+
+/// The addresses of the client's socket, as our own end tells them.
+fn of_client(server: &TcpStream) -> (SocketAddr, SocketAddr) {
+    (server.peer_addr().unwrap(), server.local_addr().unwrap())
+}
+
+fn found((client, server): (SocketAddr, SocketAddr)) -> Option<DiagSocket> {
+    SockDiag::open().unwrap().lookup(client, server).unwrap()
+}
+
+/// Whose the socket is, by netlink and by /proc.
+fn owners((client, server): (SocketAddr, SocketAddr)) -> [Option<u32>; 2] {
+    let by_proc = uid_by_proc(client, server).unwrap();
+    [found((client, server)), by_proc].map(|found| found.and_then(|socket| socket.owner()))
+}
+
+fn our_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+fn inode(stream: &TcpStream) -> u64 {
+    rustix::fs::fstat(stream).unwrap().st_ino
+}
+
+#[test]
+fn an_open_client_is_known_by_its_user_and_inode() {
+    for row in ADDRESSES {
+        let connection = Connection::new(row);
+        let (client, server) = of_client(&connection.server);
+        let (uid, state) = (our_uid(), TcpState::Established);
+        let expected = DiagSocket { uid, inode: inode(&connection.client), state };
+        assert_eq!(found((client, server)), Some(expected.clone()), "{row:?}");
+        assert_eq!(uid_by_proc(client, server).unwrap(), Some(expected.clone()), "{row:?}");
+        assert_eq!(expected.owner(), Some(uid));
+        let ours = DiagSocket { inode: inode(&connection.server), ..expected };
+        assert_eq!(found((server, client)), Some(ours), "{row:?}");
+    }
+}
+
+#[test]
+fn one_socket_answers_many_questions() {
+    let mut sock_diag = SockDiag::open().unwrap();
+    let connections = ADDRESSES.map(Connection::new);
+    for _ in 0..100 {
+        for connection in &connections {
+            let (client, server) = of_client(&connection.server);
+            let found = sock_diag.lookup(client, server).unwrap().unwrap();
+            assert_eq!(found.inode, inode(&connection.client));
+            let other = SocketAddr::new(server.ip(), client.port());
+            assert_eq!(sock_diag.lookup(other, other).unwrap(), None);
+        }
+    }
+}
+
+#[test]
+fn a_half_closed_client_keeps_its_user() {
+    for row in ADDRESSES {
+        let mut connection = Connection::new(row);
+        connection.client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(connection.server.read(&mut [0]).unwrap(), 0);
+        let addresses = of_client(&connection.server);
+        let found = found(addresses).unwrap();
+        assert!(matches!(found.state, TcpState::FinWait1 | TcpState::FinWait2), "{found:?}");
+        assert_eq!(found.inode, inode(&connection.client));
+        assert_eq!(owners(addresses), [Some(our_uid()); 2]);
+    }
+}
+
+/// Its socket is seen to lose first its inode, then its uid, and between the two not to be there.
+#[test]
+fn a_client_that_closed_is_nobody() {
+    for row in ADDRESSES {
+        let Connection { client, mut server, _listener } = Connection::new(row);
+        let addresses = of_client(&server);
+        drop(client);
+        assert_eq!(server.read(&mut [0]).unwrap(), 0);
+        assert!(found(addresses).is_none_or(|orphan| orphan.inode == 0));
+        assert_eq!(owners(addresses), [None; 2]);
+        // Our own end can't tell: it is in CLOSE_WAIT, as it is with a half-closed client.
+        assert!(server.peer_addr().is_ok());
+        drop(server);
+        assert!(found(addresses).is_none_or(|waiting| waiting.inode == 0));
+        assert_eq!(owners(addresses), [None; 2]);
+    }
+}
+
+#[test]
+fn a_client_that_closed_with_words_on_the_way_is_nobody() {
+    for row in ADDRESSES {
+        let Connection { mut client, server, _listener } = Connection::new(row);
+        client.set_nonblocking(true).unwrap();
+        while client.write(&[0; 65536]).is_ok() {}
+        drop(client);
+        let addresses = of_client(&server);
+        let orphan = found(addresses).unwrap();
+        assert_eq!((orphan.state, orphan.inode), (TcpState::FinWait1, 0));
+        assert_eq!(owners(addresses), [None; 2]);
+    }
+}
+
+#[test]
+fn a_client_that_reset_is_gone_and_our_own_end_knows() {
+    for row in ADDRESSES {
+        let (server, addresses) = after_reset(Connection::new(row));
+        assert_eq!(found(addresses), None);
+        assert_eq!(uid_by_proc(addresses.0, addresses.1).unwrap(), None);
+        assert_eq!(server.peer_addr().unwrap_err().kind(), io::ErrorKind::NotConnected);
+    }
+}
+
+/// Our end of a connection that its client has reset, and the addresses the client had.
+fn after_reset(connection: Connection) -> (TcpStream, (SocketAddr, SocketAddr)) {
+    let Connection { client, mut server, _listener } = connection;
+    let addresses = of_client(&server);
+    set_socket_linger(&client, Some(Duration::ZERO)).unwrap();
+    drop(client);
+    let error = server.read(&mut [0]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    (server, addresses)
+}
+
+/// The kernel answers with the listener when asked for a connection to it that does not exist.
+#[test]
+fn a_stranger_who_listens_on_the_port_of_a_client_is_not_the_client() {
+    for row in &ADDRESSES[..2] {
+        let (_server, addresses) = after_reset(Connection::new(*row));
+        let _stranger = TcpListener::bind(addresses.0).unwrap();
+        assert_eq!(found(addresses), None);
+        assert_eq!(uid_by_proc(addresses.0, addresses.1).unwrap(), None);
+    }
+}
+
+/// Any user may bind a socket with `SO_BINDTODEVICE`, since Linux 5.7.
+#[test]
+fn a_client_bound_to_the_loopback_interface_is_found() {
+    use socket2::{Domain, Socket, Type};
+    for (bind, domain) in [("127.0.0.1:0", Domain::IPV4), ("[::1]:0", Domain::IPV6)] {
+        let listener = TcpListener::bind(bind).unwrap();
+        let client = Socket::new(domain, Type::STREAM, None).unwrap();
+        client.bind_device(Some(b"lo")).unwrap();
+        client.connect(&listener.local_addr().unwrap().into()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        assert_eq!(owners(of_client(&server)), [Some(our_uid()); 2]);
+    }
+}
+
+/// A shell of another user that connects and then waits to be told the end of its input.
+fn client_of_nobody(address: SocketAddr) -> Child {
+    let (ip, port) = (address.ip(), address.port());
+    let script = format!("exec 3<>/dev/tcp/{ip}/{port} && read -r");
+    let mut command = Command::new("bash");
+    command.args(["-c", &script]).uid(NOBODY).gid(NOBODY).current_dir("/");
+    command.stdin(Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+fn another_user_is_told_from_us() {
+    if our_uid() != 0 {
+        eprintln!("Skipped: only root can start a client as another user");
+        return;
+    }
+    for bind in ["127.0.0.1:0", "[::1]:0"] {
+        let listener = TcpListener::bind(bind).unwrap();
+        let mut client = client_of_nobody(listener.local_addr().unwrap());
+        let (server, _) = listener.accept().unwrap();
+        let addresses = of_client(&server);
+        assert_eq!(owners(addresses), [Some(NOBODY); 2]);
+        drop(client.stdin.take());
+        client.wait().unwrap();
+        assert_eq!(owners(addresses), [None; 2]);
+    }
+}
+
+#[test]
+fn addresses_of_two_families_are_refused() {
+    let (v4, v6) = ("127.0.0.1:1".parse().unwrap(), "[::1]:1".parse().unwrap());
+    let error = SockDiag::open().unwrap().lookup(v4, v6).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+}
+
+#[test]
+fn an_answer_that_never_comes_is_not_waited_for() {
+    let error = SockDiag::open().unwrap().receive(&mut [0; 16]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+}
+
+/// What lies unread from earlier, as after a time-out, is passed over; too much of it is an error.
+#[test]
+fn answers_to_earlier_questions_are_passed_over() {
+    let connection = Connection::new(ADDRESSES[0]);
+    let (client, server) = of_client(&connection.server);
+    let mut sock_diag = SockDiag::open().unwrap();
+    for (earlier, expected) in [(MAX_ATTEMPTS - 1, true), (MAX_ATTEMPTS, false), (0, true)] {
+        for _ in 0..earlier {
+            sock_diag.send(question(server, client)).unwrap();
+        }
+        let found = sock_diag.lookup(client, server);
+        assert_eq!(found.is_ok_and(|s| s.unwrap().inode == inode(&connection.client)), expected);
+    }
+}
+
+#[test]
+fn broken_answers_are_errors() {
+    let connection = Connection::new(ADDRESSES[1]);
+    let (client, server) = of_client(&connection.server);
+    let mut sock_diag = SockDiag::open().unwrap();
+    let mut buffer = [0; MAX_ANSWER_BYTES];
+    sock_diag.send(question(client, server)).unwrap();
+    let good = sock_diag.receive(&mut buffer).unwrap().to_vec();
+    assert!(matches!(answer(&good, 1), Ok(Answer::Socket(_))));
+    assert!(matches!(answer(&good, 2), Ok(Answer::Stale)));
+    for length in 0..good.len() {
+        // Cut on the way, or sent so short: the length stands in the first four bytes.
+        assert!(answer(&good[..length], 1).is_err());
+        let mut short = good[..length].to_vec();
+        if let Some(field) = short.get_mut(..4) {
+            field.copy_from_slice(&u32::try_from(length).unwrap().to_ne_bytes());
+        }
+        let has_header = length >= 16 + 72;
+        assert_eq!(answer(&short, 1).is_ok(), has_header, "{length} bytes");
+    }
+    for at in 0..good.len() {
+        for byte in [0, 1, 2, 3, 4, 0x7f, 0x80, 0xff] {
+            let mut bad = good.clone();
+            bad[at] = byte;
+            // Nothing is asserted: this must not panic.
+            let _ = answer(&bad, 1).map(|a| matches!(a, Answer::Socket(s) if socket(&s).is_ok()));
+        }
+    }
+}

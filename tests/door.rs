@@ -1,0 +1,289 @@
+//! Who is let in and who is not, through the real door.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use crate::daemon::{Daemon, Home, parse};
+
+/// The user whom no test runs as.
+const NOBODY: u32 = 65534;
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// What a shell of another user sends and reads on a connection of its own.
+fn ask_as(user: u32, home: &Home, script: &str) -> String {
+    let script = script.replace("PORT", &home.listen.to_string());
+    let mut shell = Command::new("bash");
+    let output = shell.args(["-c", &script]).uid(user).gid(user).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+const SET_AS_ANOTHER: &str = "exec 3<>/dev/tcp/127.0.0.1/PORT
+    printf 'GET /set?service=anothers HTTP/1.0\\r\\n\\r\\n' >&3
+    cat <&3";
+
+#[test]
+fn a_refusal_is_one_line_that_says_why_and_changes_nothing() {
+    let home = Home::new(9);
+    let daemon = home.start();
+    daemon.set("shop").port();
+    let own = format!("Origin: http://localhost:{}\r\n", home.listen);
+    let rows: &[(&str, &str, u16, &str)] = &[
+        (
+            "GET /set?service=a",
+            "Sec-Fetch-Site: cross-site\r\n",
+            403,
+            "Refused: a web page of another site must not use pald\n",
+        ),
+        (
+            "GET /get?service=shop",
+            "Sec-Fetch-Site: same-site\r\n",
+            403,
+            "Refused: a web page of another site must not use pald\n",
+        ),
+        (
+            "POST /set?service=a",
+            "Origin: http://evil.test\r\n",
+            403,
+            "Refused: a web page of another site must not use pald\n",
+        ),
+        (
+            "GET /get?service=shop",
+            "Origin: null\r\nUpgrade: websocket\r\n",
+            403,
+            "Refused: a web page of another site must not use pald\n",
+        ),
+        (
+            "GET /set?service=a",
+            "Sec-Fetch-Site: none\r\nSec-Fetch-Mode: no-cors\r\n",
+            403,
+            "Refused: a browser must not make changes on its own\n",
+        ),
+        (
+            "GET /set?service=a",
+            "User-Agent: Mozilla/5.0\r\n",
+            403,
+            "Refused: a browser that does not say where a request comes from must not make changes\nhint: Use curl, or a browser of this decade\n",
+        ),
+        (
+            "GET /nowhere",
+            "Sec-Fetch-Site: cross-site\r\n",
+            403,
+            "Refused: a web page of another site must not use pald\n",
+        ),
+        (
+            "PUT /set",
+            "Sec-Fetch-Site: cross-site\r\n",
+            403,
+            "Refused: a web page of another site must not use pald\n",
+        ),
+        ("OPTIONS /set", &own, 405, "This method is not allowed here; use GET, POST\n"),
+        (
+            "GET /get?service=a",
+            &own,
+            404,
+            "a is not registered\nhint: `/set?service=a` registers it\n",
+        ),
+    ];
+    for (request, headers, status, body) in rows {
+        let (method, target) = request.split_once(' ').unwrap();
+        let reply = daemon.client.request(method, target, headers);
+        assert_eq!((reply.status, reply.body.as_str()), (*status, *body), "{request} {headers}");
+        assert_eq!(reply.header("access-control-allow-origin"), None);
+    }
+    let raw = |request: &str| parse(&daemon.client.raw(request));
+    let reply =
+        raw("GET /set?service=a HTTP/1.1\r\nHost: evil.test:49200\r\nConnection: close\r\n\r\n");
+    let expected = "Refused: pald does not answer to the host \"evil.test:49200\"\n\
+                    hint: Use localhost, or add the name to `allowed_hosts` in the configuration\n";
+    assert_eq!((reply.status, reply.body.as_str()), (403, expected));
+    // actix's own parser answers what is no HTTP at all.
+    for broken in [
+        "GET /set?service=a HTTP/1.1\r\n\r\n",
+        "GET /set?service=a HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    ] {
+        assert_eq!(raw(broken).status, 400, "{broken}");
+    }
+    assert_eq!(daemon.set("next").port(), home.min + 1, "a refused request has changed something");
+}
+
+#[test]
+fn what_curl_and_its_kin_send_passes() {
+    let home = Home::new(9);
+    let daemon = home.start();
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let rows = [
+        "GET /set?service=a HTTP/1.0\r\n\r\n".to_owned(),
+        "GET /set?service=a HTTP/1.1\r\nHost: localhost:8080\r\nConnection: close\r\n\r\n".to_owned(),
+        "POST /set?service=a HTTP/1.1\r\nHost: [::1]:1\r\nConnection: close\r\n\r\n".to_owned(),
+        "POST /set?service=a HTTP/1.1\r\nHost: LOCALHOST\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
+        format!("POST /set HTTP/1.1\r\nHost: 127.0.0.1\r\n{form}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n4\r\nserv\r\n5\r\nice=a\r\n0\r\n\r\n"),
+        format!("POST /set HTTP/1.0\r\n{form}Content-Length: 9\r\n\r\nservice=a"),
+        "GET /set?service=a HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n\r\n".to_owned(),
+        format!("GET http://localhost:{0}/set?service=a HTTP/1.1\r\nHost: localhost:{0}\r\nConnection: close\r\n\r\n", home.listen),
+    ];
+    for request in rows {
+        assert_eq!(parse(&daemon.client.raw(&request)).port(), home.min, "{request}");
+    }
+    let reply = daemon.client.raw(format!("POST /set HTTP/1.1\r\nHost: localhost\r\n{form}Expect: 100-continue\r\nContent-Length: 9\r\nConnection: close\r\n\r\nservice=a"));
+    let reply = reply.strip_prefix("HTTP/1.1 100 Continue\r\n\r\n").unwrap();
+    assert_eq!(parse(reply).port(), home.min);
+}
+
+#[test]
+fn every_reply_carries_the_headers_that_keep_pages_out() {
+    let home = Home::new(9);
+    let daemon = home.start();
+    let replies = [
+        daemon.set("shop"),
+        daemon.get("/get?service=nope"),
+        daemon.get("/nowhere"),
+        daemon.client.request("PUT", "/get", ""),
+        daemon.client.request("GET", "/get?service=shop", "Origin: null\r\n"),
+        daemon.client.post("/set", "application/json", b"{}"),
+    ];
+    for reply in replies {
+        let headers = [
+            ("content-type", "text/plain; charset=utf-8"),
+            ("cache-control", "no-cache, no-store, must-revalidate"),
+            ("pragma", "no-cache"),
+            ("expires", "0"),
+            ("x-content-type-options", "nosniff"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("referrer-policy", "no-referrer"),
+            ("x-frame-options", "DENY"),
+        ];
+        for (name, value) in headers {
+            assert_eq!(reply.header(name), Some(value), "{}: {name}", reply.status);
+        }
+        assert_eq!(reply.header("server"), None);
+    }
+}
+
+#[test]
+fn other_names_are_answered_to_once_they_are_allowed() {
+    let home = Home::new(9);
+    let mut command = home.command();
+    command.env("PALD_ALLOWED_HOSTS", "pald.test");
+    let daemon = home.start_command(command);
+    let ask = |host: &str| {
+        let request =
+            format!("GET /set?service=a HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        parse(&daemon.client.raw(request)).status
+    };
+    assert_eq!([ask("pald.test"), ask("Pald.Test:80"), ask("localhost")], [200; 3]);
+    assert_eq!([ask("xpald.test"), ask("pald.test.evil"), ask("pald.test:")], [403; 3]);
+}
+
+#[test]
+fn another_user_may_look_and_must_not_change() {
+    if !is_root() {
+        println!("skipped: only root can ask as another user");
+        return;
+    }
+    let home = Home::new(9);
+    let daemon = home.start();
+    daemon.set("shop").port();
+    let reply = parse(&ask_as(NOBODY, &home, SET_AS_ANOTHER));
+    let expected = "Refused: user 65534 may not make changes here\n\
+                    hint: The owner of pald may add that user to `allow_users` in the configuration\n";
+    assert_eq!((reply.status, reply.body.as_str()), (403, expected));
+    let del = SET_AS_ANOTHER.replace("/set?service=anothers", &format!("/del?port={}", home.min));
+    assert_eq!(parse(&ask_as(NOBODY, &home, &del)).status, 403);
+    let get = SET_AS_ANOTHER.replace("/set?service=anothers", "/get?service=shop");
+    assert_eq!(parse(&ask_as(NOBODY, &home, &get)).port(), home.min);
+    assert_eq!(daemon.get("/get?service=anothers").status, 404);
+}
+
+#[test]
+fn another_user_who_closes_at_once_is_not_taken_for_root() {
+    if !is_root() {
+        println!("skipped: only root can ask as another user");
+        return;
+    }
+    let home = Home::new(900);
+    let daemon = home.start();
+    // Each of these sends a change and is gone, by close or by the end of its process, before or
+    // while pald looks; a closed socket reads user 0, which is not root.
+    let script = "for i in $(seq 300); do
+            exec 3<>/dev/tcp/127.0.0.1/PORT
+            printf 'GET /set?service=closed%d HTTP/1.0\\r\\n\\r\\n' $i >&3
+            exec 3>&-
+            ( exec 4<>/dev/tcp/127.0.0.1/PORT
+              printf 'GET /set?service=ended%d HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n' $i >&4 )
+        done";
+    ask_as(NOBODY, &home, script);
+    // This connection comes after all of theirs: once it is answered, they have been looked at.
+    daemon.set("own").port();
+    let (code, log) = daemon.stop();
+    assert_eq!(code, Some(0));
+    assert_eq!(log.matches("allocated").count(), 1, "{log}");
+    assert_eq!(home.dump().lines().count(), 1, "{}", home.dump());
+}
+
+#[test]
+fn another_user_may_change_once_it_is_allowed() {
+    if !is_root() {
+        println!("skipped: only root can ask as another user");
+        return;
+    }
+    // (allow_users, what users 1234, 1235 and 65534 are answered)
+    for (users, statuses) in [("1234", [200, 403, 403]), ("*", [200; 3])] {
+        let home = Home::new(9);
+        let mut command = home.command();
+        command.env("PALD_ALLOW_USERS", users);
+        let _daemon = home.start_command(command);
+        let ask = |user| parse(&ask_as(user, &home, SET_AS_ANOTHER)).status;
+        assert_eq!([ask(1234), ask(1235), ask(NOBODY)], statuses, "{users}");
+    }
+}
+
+/// Connections that send only the start of a request.
+fn slow_clients(home: &Home, count: usize) -> Vec<TcpStream> {
+    let starts = [
+        "",
+        "GET /get?service=shop HTTP/1.1\r\nHost: ",
+        "POST /set HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 900\r\n\r\nserv",
+    ];
+    (0..count)
+        .map(|number| {
+            let mut stream = TcpStream::connect(("127.0.0.1", home.listen)).unwrap();
+            stream.write_all(starts[number % starts.len()].as_bytes()).unwrap();
+            stream
+        })
+        .collect()
+}
+
+fn start_with_64_descriptors(home: &Home) -> Daemon {
+    let mut command = Command::new("bash");
+    command.args(["-c", "ulimit -n 64 && exec \"$0\"", crate::daemon::PALD]);
+    home.prepare(&mut command);
+    home.start_command(command)
+}
+
+#[test]
+fn slow_clients_starve_nobody_even_with_few_descriptors() {
+    let home = Home::new(9);
+    let daemon = start_with_64_descriptors(&home);
+    daemon.set("shop").port();
+    let slow = slow_clients(&home, 60);
+    // The client's own time limit is four times what a waiting line of 60 takes.
+    assert_eq!(daemon.get("/get?service=shop").port(), home.min);
+    assert_eq!(daemon.set("during").port(), home.min + 1);
+    // Slow clients have been told why they were dropped, or were just dropped.
+    for mut stream in slow {
+        let mut reply = String::new();
+        if stream.read_to_string(&mut reply).is_ok() && !reply.is_empty() {
+            assert_eq!(parse(&reply).status, 408, "{reply}");
+        }
+    }
+    // The store never ran out of descriptors.
+    assert_eq!(daemon.set("after").port(), home.min + 2);
+    let (code, log) = daemon.stop();
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(home.dump().lines().count(), 3);
+}
