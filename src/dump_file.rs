@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::allocation::Allocation;
 use crate::dump::{self, BadLine, Dump};
 use crate::files::{self, Links, ReadError, Shown};
+use crate::seal::Seal;
 use crate::timestamp::Timestamp;
 
 mod refresher;
@@ -17,30 +19,52 @@ pub use refresher::Refresher;
 /// The largest dump that is read, in bytes.
 pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
+/// What only pald writes: it stands in every line of its dumps.
+const OWN_COMMENT: &[u8] = b"# pald: since=";
+
 /// How many bad lines an error lists.
 const MAX_LISTED_LINES: usize = 20;
 
-/// A dump as it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadDump {
+/// A dump as it was found.
+#[derive(Debug)]
+pub struct FoundDump {
     /// The file, byte by byte.
     pub bytes: Vec<u8>,
-    /// What it says.
-    pub dump: Dump,
+    /// What it says, or what is wrong with it.
+    pub parsed: Result<Dump, BadLines>,
+}
+
+impl FoundDump {
+    /// Whether pald wrote any of it, going by the comments that it puts into its dumps.
+    pub fn is_own(&self) -> bool {
+        self.bytes.windows(OWN_COMMENT.len()).any(|window| window == OWN_COMMENT)
+    }
+
+    /// The entries at their seal's revision, if the dump is whole: just as pald has written it.
+    pub fn whole(&self) -> Option<(Vec<Allocation>, Seal)> {
+        let dump = self.parsed.as_ref().ok()?;
+        let claimed = dump.seal?;
+        // A dump of pald says of each entry when it was registered.
+        let allocations: Option<Vec<_>> = dump
+            .entries
+            .iter()
+            .map(|entry| Some(entry.clone().into_allocation(entry.created_at?)))
+            .collect();
+        let allocations = allocations?;
+        let seal = Seal::of(claimed.revision, &allocations);
+        let is_whole = seal.entries == claimed.entries && seal.check() == claimed.check;
+        is_whole.then_some((allocations, seal))
+    }
 }
 
 /// Reads the dump at `path`; `None` if there is none. A link is never followed.
 ///
 /// # Errors
-/// The file is not one that is read at all, or its bad lines.
-pub fn read(path: &Path) -> Result<Option<ReadDump>, DumpFileError> {
-    let Some(bytes) = files::read(path, MAX_BYTES, Links::Refuse)? else {
-        return Ok(None);
-    };
-    match dump::parse(&bytes) {
-        Ok(dump) => Ok(Some(ReadDump { bytes, dump })),
-        Err(lines) => Err(DumpFileError::Lines(BadLines { path: path.to_owned(), lines })),
-    }
+/// The file is not one that is read at all. Bad lines are no error here.
+pub fn read(path: &Path) -> Result<Option<FoundDump>, ReadError> {
+    let Some(bytes) = files::read(path, MAX_BYTES, Links::Refuse)? else { return Ok(None) };
+    let parsed = dump::parse(&bytes).map_err(|lines| BadLines { path: path.to_owned(), lines });
+    Ok(Some(FoundDump { bytes, parsed }))
 }
 
 /// Keeps `bytes`, the dump as it was, beside it as `<path>.<what>-<time>`; the name of the copy.
@@ -62,7 +86,7 @@ pub enum DumpFileError {
     Read(#[from] ReadError),
     /// Lines of it are wrong.
     #[error(transparent)]
-    Lines(BadLines),
+    Lines(#[from] BadLines),
 }
 
 /// The bad lines of a dump, of which the message lists the first 20.
@@ -120,13 +144,13 @@ mod tests {
         let shown = path.display();
 
         fs::write(&path, "a 1\nb 70000\n").unwrap();
-        let error = read(&path).unwrap_err();
+        let error = DumpFileError::from(read(&path).unwrap().unwrap().parsed.unwrap_err());
         let expected = format!("{shown}:2: port 70000 is outside 1-65535; nothing was imported");
         assert_eq!(error.to_string(), expected);
         assert_eq!(error.hint(), "Fix line 2 and start pald again");
 
         fs::write(&path, "a 0\n".repeat(23)).unwrap();
-        let error = read(&path).unwrap_err().to_string();
+        let error = read(&path).unwrap().unwrap().parsed.unwrap_err().to_string();
         let lines: Vec<_> = error.lines().collect();
         assert_eq!(lines.len(), 22);
         assert_eq!(lines[0], format!("{shown} has 23 bad lines; nothing was imported"));

@@ -9,18 +9,18 @@ use std::{io, thread};
 
 use thiserror::Error;
 use tokio::sync::oneshot;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::dump;
-use crate::dump_file::{self, DumpFileError, Refresher};
+use crate::dump_file::{DumpFileError, Refresher};
 use crate::files::Shown;
 use crate::port::{Port, PortRange};
 use crate::service_name::ServiceName;
-use crate::store::{self, Store, StoreError};
-use crate::timestamp::Timestamp;
+use crate::store::StoreError;
 
 mod committer;
 mod port_set;
+mod recovery;
 mod view;
 
 pub use port_set::PortSet;
@@ -57,7 +57,7 @@ impl Registry {
     /// # Errors
     /// The store or the dump can't be taken as it is; neither was changed then.
     pub fn open(options: RegistryOptions) -> Result<Self, OpenError> {
-        let (store, contents) = open_store(&options)?;
+        let (store, contents) = recovery::open_store(&options)?;
         if let Some(allocation) =
             contents.allocations.iter().find(|a| a.port == options.port_listen)
         {
@@ -141,26 +141,6 @@ fn dump_of(view: Arc<SharedView>) -> impl Fn() -> String {
     }
 }
 
-/// Opens the store; the first time it is made from the dump, if there is one.
-fn open_store(options: &RegistryOptions) -> Result<(Store, store::Contents), OpenError> {
-    let RegistryOptions { data_dir, dump_file, .. } = options;
-    if store::exists(data_dir) {
-        return Ok(Store::open(data_dir)?);
-    }
-    let Some(read) = dump_file::read(dump_file)? else {
-        return Ok(Store::create(data_dir, &[])?);
-    };
-    let now = Timestamp::now();
-    let entries = read.dump.entries;
-    let allocations: Vec<_> = entries.into_iter().map(|entry| entry.into_allocation(now)).collect();
-    if !allocations.is_empty() {
-        let copy = dump_file::keep_aside(dump_file, "imported", &read.bytes)
-            .map_err(|source| OpenError::KeepDump { path: dump_file.clone(), source })?;
-        info!(dump = %Shown(dump_file), copy = %Shown(&copy), services = allocations.len(), "Importing the dump");
-    }
-    Ok(Store::create(data_dir, &allocations)?)
-}
-
 /// Why a registry did not open.
 #[derive(Debug, Error)]
 pub enum OpenError {
@@ -170,8 +150,26 @@ pub enum OpenError {
     /// The dump is to be imported and can't be.
     #[error(transparent)]
     Dump(#[from] DumpFileError),
-    /// The copy of the imported dump can't be written.
-    #[error("Can't keep a copy of {} beside it; nothing was imported", Shown(.path))]
+    /// The store is missing or damaged, and the dump can't replace it.
+    #[error("{problem}; and the dump {} can't replace it: {reason}", Shown(.dump))]
+    NothingWhole {
+        /// What is wrong with the store.
+        problem: String,
+        /// The dump.
+        dump: PathBuf,
+        /// What is wrong with the dump.
+        reason: String,
+    },
+    /// The damaged store can't be moved aside.
+    #[error("Can't move the damaged store {} aside", Shown(.path))]
+    Quarantine {
+        /// The store.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A copy of the dump can't be written.
+    #[error("Can't keep a copy of {} beside it; nothing was changed", Shown(.path))]
     KeepDump {
         /// The dump.
         path: PathBuf,
@@ -189,7 +187,12 @@ impl OpenError {
         match self {
             Self::Store(error) => error.hint(),
             Self::Dump(error) => Some(error.hint()),
-            Self::KeepDump { .. } | Self::Thread(_) => None,
+            Self::NothingWhole { dump, .. } => Some(format!(
+                "Put a backup of the dump at {0} and move the store away; if you have edited the dump \
+                 yourself, take pald's comments out of it: sed -i 's/# pald:.*//' {0}",
+                Shown(dump)
+            )),
+            Self::Quarantine { .. } | Self::KeepDump { .. } | Self::Thread(_) => None,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -50,26 +51,50 @@ pub fn exists(path: &Path) -> bool {
 }
 
 impl Store {
-    /// Makes a store of `allocations` aside, as `<path>.new`, and moves it to `path` when it is
-    /// whole and on disk. What an interrupted attempt left there is removed.
+    /// Makes a store of `allocations` and moves it to `path`, where there is none.
     ///
     /// # Errors
     /// The system or sled failed; `path` is then as it was.
-    pub fn create(path: &Path, allocations: &[Allocation]) -> Result<(Self, Contents), StoreError> {
+    pub fn create(
+        path: &Path,
+        allocations: &[Allocation],
+        revision: u64,
+    ) -> Result<(Self, Contents), StoreError> {
+        Self::prepare(path, allocations, revision)?;
+        Self::take_prepared(path)
+    }
+
+    /// Makes a store of `allocations` aside, as `<path>.new`, whole and on disk. What an
+    /// interrupted attempt left there is removed.
+    ///
+    /// # Errors
+    /// The system or sled failed.
+    pub fn prepare(
+        path: &Path,
+        allocations: &[Allocation],
+        revision: u64,
+    ) -> Result<(), StoreError> {
         let io = |source| StoreError::Io { path: path.to_owned(), source };
         let aside = files::sibling(path, ".new");
         if exists(&aside) {
             std::fs::remove_dir_all(&aside).map_err(io)?;
         }
         files::create_private_folder(&aside).map_err(io)?;
-        let seal = Seal::of(u64::from(!allocations.is_empty()), allocations);
+        let seal = Seal::of(revision, allocations);
         let store = Self::open_empty(&aside)?;
         let changes: Vec<_> =
             allocations.iter().cloned().map(|a| Change::Insert(Arc::new(a))).collect();
         store.commit(&changes, seal)?;
-        store.sync_everything()?;
-        drop(store);
-        std::fs::rename(&aside, path).map_err(io)?;
+        store.sync_everything()
+    }
+
+    /// Moves the store that was prepared to `path`, where there is none, and opens it.
+    ///
+    /// # Errors
+    /// The system or sled failed.
+    pub fn take_prepared(path: &Path) -> Result<(Self, Contents), StoreError> {
+        let io = |source| StoreError::Io { path: path.to_owned(), source };
+        std::fs::rename(files::sibling(path, ".new"), path).map_err(io)?;
         files::sync_folder_of(path).map_err(io)?;
         Self::open(path)
     }
@@ -92,9 +117,19 @@ impl Store {
     pub fn commit(&self, changes: &[Change], seal: Seal) -> Result<(), StoreError> {
         self.trees.apply(changes, seal)?;
         self.trees.flush()?;
-        self.data_file
-            .sync_data()
-            .map_err(|source| StoreError::Io { path: self.path.clone(), source })
+        let io = |source| StoreError::Io { path: self.path.clone(), source };
+        self.data_file.sync_data().map_err(io)?;
+        self.check_place().map_err(io)
+    }
+
+    /// Makes sure that what was synced is what the next start will find: somebody may have moved or
+    /// removed the folder.
+    fn check_place(&self) -> io::Result<()> {
+        let (open, found) = (self.data_file.metadata()?, std::fs::metadata(self.path.join("db"))?);
+        match (open.dev(), open.ino()) == (found.dev(), found.ino()) {
+            true => Ok(()),
+            false => Err(io::Error::new(io::ErrorKind::NotFound, "its file `db` was replaced")),
+        }
     }
 }
 
@@ -159,6 +194,19 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the store itself is at fault, and not the system around it or this program.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Panicked { .. } | Self::Record { .. } | Self::Contradiction { .. } => true,
+            // What the operating system refuses has a number; sled's own complaints have none.
+            Self::Sled { source: sled::Error::Io(cause), .. } => {
+                cause.raw_os_error().is_none() && !open::is_busy(cause)
+            }
+            Self::Sled { .. } => true,
+            Self::Io { .. } | Self::TooNew { .. } => false,
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -22,7 +22,12 @@ impl Timestamp {
 
     /// The second that the system clock shows; a clock outside 1970 to 9999 counts as its nearer end.
     pub fn now() -> Self {
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        Self::of(SystemTime::now())
+    }
+
+    /// The second of a time; one outside 1970 to 9999 counts as its nearer end.
+    pub fn of(time: SystemTime) -> Self {
+        let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Self(seconds.min(Self::MAX_SECONDS))
     }
 

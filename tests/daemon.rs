@@ -5,9 +5,10 @@ use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -119,7 +120,18 @@ impl Home {
 
     /// Runs the program to its end: its exit code and what it said on stderr.
     pub(crate) fn run(&self, mut command: Command) -> (Option<i32>, String) {
-        let output = command.output().unwrap();
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let pid = rustix::process::Pid::from_child(&child);
+        let (ended, end) = std::sync::mpsc::channel::<()>();
+        // A program that should end and serves instead is killed, so that the test fails.
+        let watchdog = std::thread::spawn(move || {
+            if end.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout) {
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+            }
+        });
+        let output = child.wait_with_output().unwrap();
+        drop(ended);
+        watchdog.join().unwrap();
         assert_eq!(output.stdout, b"", "stdout is for answers");
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     }
@@ -294,4 +306,13 @@ pub(crate) fn parse(text: &str) -> Reply {
         (name.to_ascii_lowercase(), value.trim().to_owned())
     });
     Reply { status, headers: headers.collect(), body: body.to_owned() }
+}
+
+/// Waits until the dump satisfies a condition.
+pub(crate) fn wait_for_dump(home: &Home, condition: impl Fn(&str) -> bool) {
+    let start = Instant::now();
+    while !std::fs::read_to_string(home.file("dump")).is_ok_and(|dump| condition(&dump)) {
+        assert!(start.elapsed() < Duration::from_secs(30), "the dump was never refreshed");
+        std::thread::yield_now();
+    }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::daemon::{Client, Home, parse};
+use crate::daemon::{Client, Home, parse, wait_for_dump};
 
 #[test]
 fn ports_survive_a_restart_however_pald_ended() {
@@ -74,16 +74,6 @@ fn what_pald_makes_is_private() {
         }
     }
     assert!(seen >= 6, "only {seen} files");
-}
-
-/// Waits until the dump satisfies a condition; how long that took.
-fn wait_for_dump(home: &Home, condition: impl Fn(&str) -> bool) -> Duration {
-    let start = Instant::now();
-    while !fs::read_to_string(home.file("dump")).is_ok_and(|dump| condition(&dump)) {
-        assert!(start.elapsed() < Duration::from_secs(30), "the dump was never refreshed");
-        std::thread::yield_now();
-    }
-    start.elapsed()
 }
 
 #[test]

@@ -11,5 +11,6 @@ mod kill;
 mod life;
 mod many_clients;
 mod mistakes;
+mod recovery;
 mod sync;
 mod text_routes;

@@ -7,6 +7,9 @@ use anyhow::Error;
 
 use super::serve::ServeError;
 use crate::dump_file::DumpFileError;
+use crate::files::ReadError;
+use crate::http::ListenError;
+use crate::lock::LockError;
 use crate::registry::OpenError;
 
 /// Exit codes. 2, for usage, is chosen by the parser of the command line.
@@ -54,19 +57,19 @@ impl From<ServeError> for Failure {
 
 fn exit(error: &ServeError) -> Exit {
     match error {
-        ServeError::Config(_) | ServeError::Listen(crate::http::ListenError::Refused { .. }) => {
-            Exit::Config
-        }
+        ServeError::Config(_) | ServeError::Listen(ListenError::Refused { .. }) => Exit::Config,
         ServeError::Running { .. }
-        | ServeError::Locked(crate::lock::LockError::Held { .. })
-        | ServeError::Listen(crate::http::ListenError::InUse { .. }) => Exit::Conflict,
-        ServeError::Locked(crate::lock::LockError::Io { .. }) | ServeError::Folder { .. } => {
-            Exit::Storage
-        }
-        ServeError::Open(OpenError::Dump(DumpFileError::Lines(_) | DumpFileError::Read(_))) => {
-            Exit::Dump
-        }
-        ServeError::Open(OpenError::Store(_) | OpenError::KeepDump { .. }) => Exit::Storage,
+        | ServeError::Locked(LockError::Held { .. })
+        | ServeError::Listen(ListenError::InUse { .. }) => Exit::Conflict,
+        ServeError::Locked(LockError::Io { .. }) | ServeError::Folder { .. } => Exit::Storage,
+        ServeError::Open(
+            OpenError::Store(_)
+            | OpenError::NothingWhole { .. }
+            | OpenError::Quarantine { .. }
+            | OpenError::KeepDump { .. }
+            | OpenError::Dump(DumpFileError::Read(ReadError::Io { .. })),
+        ) => Exit::Storage,
+        ServeError::Open(OpenError::Dump(_)) => Exit::Dump,
         ServeError::Open(OpenError::Thread(_)) | ServeError::Http(_) => Exit::Bug,
     }
 }

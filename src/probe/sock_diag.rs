@@ -157,9 +157,8 @@ impl SockDiag {
         message.finalize();
         let mut bytes = vec![0; message.buffer_len()];
         message.serialize(&mut bytes);
-        rustix::io::retry_on_intr(|| {
-            rustix::net::send(&self.socket, &bytes, SendFlags::empty()).map(|_| ())
-        })?;
+        // The kernel takes it at once, so no signal can come between.
+        rustix::net::send(&self.socket, &bytes, SendFlags::empty())?;
         Ok(())
     }
 

@@ -116,7 +116,7 @@ fn open_database(path: &Path) -> Result<Db, StoreError> {
         let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
         match opened {
             Ok(Ok(db)) => return Ok(db),
-            Ok(Err(error)) if is_busy(&error) && Instant::now() < deadline => {
+            Ok(Err(sled::Error::Io(cause))) if is_busy(&cause) && Instant::now() < deadline => {
                 thread::sleep(BUSY_PAUSE);
             }
             Ok(Err(error)) => return Err(sled_failed(path, error)),
@@ -131,9 +131,8 @@ fn open_database(path: &Path) -> Result<Db, StoreError> {
 }
 
 /// Whether sled found the database locked; it says so in words only.
-fn is_busy(error: &sled::Error) -> bool {
-    matches!(error, sled::Error::Io(cause) if cause.kind() == io::ErrorKind::Other
-        && cause.to_string().contains("lock"))
+pub(super) fn is_busy(cause: &io::Error) -> bool {
+    cause.kind() == io::ErrorKind::Other && cause.to_string().contains("could not acquire lock")
 }
 
 fn io_failed(path: &Path, source: io::Error) -> StoreError {

@@ -4,6 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use rustix::net::sockopt::set_socket_linger;
+use socket2::{Domain, Socket, Type};
 
 use super::*;
 use crate::probe::linux::uid_by_proc;
@@ -21,7 +22,7 @@ const ADDRESSES: [(&str, &str); 3] = [
 struct Connection {
     client: TcpStream,
     server: TcpStream,
-    _listener: TcpListener,
+    listener: TcpListener,
 }
 
 impl Connection {
@@ -30,7 +31,7 @@ impl Connection {
         let port = listener.local_addr().unwrap().port();
         let client = TcpStream::connect((host, port)).unwrap();
         let (server, _) = listener.accept().unwrap();
-        Self { client, server, _listener: listener }
+        Self { client, server, listener }
     }
 }
 
@@ -105,7 +106,7 @@ fn a_half_closed_client_keeps_its_user() {
 #[test]
 fn a_client_that_closed_is_nobody() {
     for row in ADDRESSES {
-        let Connection { client, mut server, _listener } = Connection::new(row);
+        let Connection { client, mut server, listener: _listener } = Connection::new(row);
         let addresses = of_client(&server);
         drop(client);
         assert_eq!(server.read(&mut [0]).unwrap(), 0);
@@ -122,7 +123,7 @@ fn a_client_that_closed_is_nobody() {
 #[test]
 fn a_client_that_closed_with_words_on_the_way_is_nobody() {
     for row in ADDRESSES {
-        let Connection { mut client, server, _listener } = Connection::new(row);
+        let Connection { mut client, server, listener: _listener } = Connection::new(row);
         client.set_nonblocking(true).unwrap();
         while client.write(&[0; 65536]).is_ok() {}
         drop(client);
@@ -136,30 +137,69 @@ fn a_client_that_closed_with_words_on_the_way_is_nobody() {
 #[test]
 fn a_client_that_reset_is_gone_and_our_own_end_knows() {
     for row in ADDRESSES {
-        let (server, addresses) = after_reset(Connection::new(row));
+        let (_listener, server, addresses) = after_reset(Connection::new(row));
         assert_eq!(found(addresses), None);
         assert_eq!(uid_by_proc(addresses.0, addresses.1).unwrap(), None);
         assert_eq!(server.peer_addr().unwrap_err().kind(), io::ErrorKind::NotConnected);
     }
 }
 
-/// Our end of a connection that its client has reset, and the addresses the client had.
-fn after_reset(connection: Connection) -> (TcpStream, (SocketAddr, SocketAddr)) {
-    let Connection { client, mut server, _listener } = connection;
+/// The listener and our end of a connection that its client has reset, and the client's addresses.
+fn after_reset(connection: Connection) -> (TcpListener, TcpStream, (SocketAddr, SocketAddr)) {
+    let Connection { client, mut server, listener } = connection;
     let addresses = of_client(&server);
     set_socket_linger(&client, Some(Duration::ZERO)).unwrap();
     drop(client);
     let error = server.read(&mut [0]).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
-    (server, addresses)
+    (listener, server, addresses)
+}
+
+/// A socket that keeps its port from everybody who does not ask for it, so that no other test gets
+/// it between two uses: bound strictly, and only then with `SO_REUSEADDR`.
+fn hold(bind: &str) -> (Socket, SocketAddr) {
+    let address: SocketAddr = bind.parse().unwrap();
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+    socket.bind(&address.into()).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
+}
+
+/// A connection to the listener from this address, which is held.
+fn connect_from(address: SocketAddr, listener: TcpListener) -> Connection {
+    let client = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+    client.set_reuse_address(true).unwrap();
+    client.bind(&address.into()).unwrap();
+    client.connect(&listener.local_addr().unwrap().into()).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    Connection { client: client.into(), server, listener }
+}
+
+/// Who resets a connection could else have what was sent on it believed of the next user.
+#[test]
+fn only_our_own_end_tells_a_client_from_one_with_its_port_after_it() {
+    for (bind, _) in &ADDRESSES[..2] {
+        let (_hold, from) = hold(bind);
+        let connection = connect_from(from, TcpListener::bind(bind).unwrap());
+        let (listener, first, addresses) = after_reset(connection);
+        let second = connect_from(from, listener);
+        assert_eq!(of_client(&second.server), addresses);
+        assert_eq!(owners(addresses), [Some(our_uid()); 2]);
+        assert_eq!(found((addresses.1, addresses.0)).unwrap().inode, inode(&second.server));
+        assert!(second.server.peer_addr().is_ok());
+        assert_eq!(first.peer_addr().unwrap_err().kind(), io::ErrorKind::NotConnected);
+    }
 }
 
 /// The kernel answers with the listener when asked for a connection to it that does not exist.
 #[test]
 fn a_stranger_who_listens_on_the_port_of_a_client_is_not_the_client() {
-    for row in &ADDRESSES[..2] {
-        let (_server, addresses) = after_reset(Connection::new(*row));
-        let _stranger = TcpListener::bind(addresses.0).unwrap();
+    for (bind, _) in &ADDRESSES[..2] {
+        let (stranger, from) = hold(bind);
+        let connection = connect_from(from, TcpListener::bind(bind).unwrap());
+        let (_listener, _server, addresses) = after_reset(connection);
+        stranger.listen(1).unwrap();
         assert_eq!(found(addresses), None);
         assert_eq!(uid_by_proc(addresses.0, addresses.1).unwrap(), None);
     }
@@ -168,7 +208,6 @@ fn a_stranger_who_listens_on_the_port_of_a_client_is_not_the_client() {
 /// Any user may bind a socket with `SO_BINDTODEVICE`, since Linux 5.7.
 #[test]
 fn a_client_bound_to_the_loopback_interface_is_found() {
-    use socket2::{Domain, Socket, Type};
     for (bind, domain) in [("127.0.0.1:0", Domain::IPV4), ("[::1]:0", Domain::IPV6)] {
         let listener = TcpListener::bind(bind).unwrap();
         let client = Socket::new(domain, Type::STREAM, None).unwrap();

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::dump;
-use crate::registry::open_store;
+use crate::registry::recovery::open_store;
 use crate::store::Contents;
 
 const MIN: u16 = 100;
@@ -145,6 +145,11 @@ impl Bench {
         let (allocations, seal) = committer.view.read().snapshot();
         let mut text = dump::render(allocations.iter().map(Arc::as_ref), seal);
         if !model.0.contains_key(&name(service)) && model.service_at(port(number)).is_none() {
+            // A dump that pald has not written is imported as it is.
+            text = text
+                .lines()
+                .map(|line| line.split("# pald").next().unwrap().to_owned() + "\n")
+                .collect();
             text.push_str(&format!("{} {number}\n", name(service)));
             model.0.insert(name(service), port(number));
         }

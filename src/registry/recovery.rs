@@ -1,0 +1,220 @@
+//! What a start makes of the store and the dump that it finds. Each of the two is first held
+//! against itself; together they never lose a service without a word.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use tracing::{info, warn};
+
+use super::{OpenError, RegistryOptions};
+use crate::allocation::Allocation;
+use crate::dump_file::{self, DumpFileError, FoundDump};
+use crate::files::{self, Shown};
+use crate::port::Port;
+use crate::seal::Seal;
+use crate::service_name::ServiceName;
+use crate::store::{self, Contents, Store, StoreError};
+use crate::timestamp::Timestamp;
+
+/// How many differences between store and dump a warning names.
+const MAX_NAMED: usize = 5;
+
+type Opened = Result<(Store, Contents), OpenError>;
+
+/// Opens the store; makes it from the dump where there is none yet, and where it is damaged or
+/// behind a dump that is whole.
+pub(super) fn open_store(options: &RegistryOptions) -> Opened {
+    let start = Start { data_dir: &options.data_dir, dump_file: &options.dump_file };
+    let dump = dump_file::read(start.dump_file).map_err(DumpFileError::Read)?;
+    if !store::exists(start.data_dir) {
+        return start.without_store(dump);
+    }
+    match Store::open(start.data_dir) {
+        Ok((store, contents)) => start.with_store(store, contents, dump),
+        Err(error) if error.is_damage() => start.with_damage(&error, dump),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Start<'a> {
+    data_dir: &'a Path,
+    dump_file: &'a Path,
+}
+
+impl Start<'_> {
+    /// The very first start, or one after the store was moved away.
+    fn without_store(self, dump: Option<FoundDump>) -> Opened {
+        let Some(dump) = dump else { return Ok(Store::create(self.data_dir, &[], 0)?) };
+        if let Some((allocations, seal)) = dump.whole() {
+            warn!(
+                dump = %Shown(self.dump_file),
+                revision = seal.revision,
+                services = seal.entries,
+                written = self.dump_time(),
+                "There is no store: the registry is restored from the dump"
+            );
+            return Ok(Store::create(self.data_dir, &allocations, seal.revision)?);
+        }
+        if dump.is_own() {
+            let problem = format!("There is no store at {}", Shown(self.data_dir));
+            return Err(self.nothing_whole(problem, Some(dump)));
+        }
+        self.import(dump)
+    }
+
+    /// Takes a dump over that pald has not written.
+    fn import(self, FoundDump { bytes, parsed }: FoundDump) -> Opened {
+        let now = Timestamp::now();
+        let entries = parsed.map_err(DumpFileError::Lines)?.entries;
+        if entries.is_empty() {
+            return Ok(Store::create(self.data_dir, &[], 0)?);
+        }
+        let allocations: Vec<_> = entries.into_iter().map(|e| e.into_allocation(now)).collect();
+        let copy = self.keep_dump("imported", &bytes)?;
+        info!(
+            dump = %Shown(self.dump_file),
+            copy = %Shown(&copy),
+            services = allocations.len(),
+            "Importing the dump"
+        );
+        Ok(Store::create(self.data_dir, &allocations, 1)?)
+    }
+
+    /// The store is whole. It wins, unless the dump proves that it has lost its newest changes.
+    fn with_store(self, store: Store, contents: Contents, dump: Option<FoundDump>) -> Opened {
+        let Some(dump) = dump else { return Ok((store, contents)) };
+        let Some((allocations, seal)) = dump.whole() else {
+            self.keep_if_edited(&contents, &dump)?;
+            return Ok((store, contents));
+        };
+        let (stored, dumped) = (contents.seal.revision, seal.revision);
+        if dumped > stored {
+            drop(store);
+            let problem = format!("it has lost its changes since revision {stored}");
+            return self.restore(&problem, &allocations, seal);
+        }
+        if dumped < stored {
+            info!(
+                store = stored,
+                dump = dumped,
+                "The dump is behind the store; it will be refreshed"
+            );
+        } else {
+            self.keep_if_edited(&contents, &dump)?;
+        }
+        Ok((store, contents))
+    }
+
+    /// Keeps a dump that the next refresh would replace, if it says anything else than the store.
+    fn keep_if_edited(self, contents: &Contents, dump: &FoundDump) -> Result<(), OpenError> {
+        let differences = match &dump.parsed {
+            // What pald writes for a registry without services; it says nothing about its age.
+            Ok(_) if dump.bytes.is_empty() => return Ok(()),
+            Ok(dump) => differences(&contents.allocations, &dump.entries),
+            Err(bad_lines) => bad_lines.to_string().lines().map(str::to_owned).collect(),
+        };
+        if differences.is_empty() {
+            return Ok(());
+        }
+        let copy = self.keep_dump("edited", &dump.bytes)?;
+        let (store, dump, copy) = (Shown(self.data_dir), Shown(self.dump_file), Shown(&copy));
+        let more = match differences.len().saturating_sub(MAX_NAMED) {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        let named = differences[..differences.len().min(MAX_NAMED)].join("; ");
+        warn!(
+            "The dump {dump} is not what pald wrote: {named}{more}. The store is right and the dump \
+             will be replaced; it is kept as {copy}. To take it over instead, stop pald and do: \
+             mv {store} {store}.old && sed 's/# pald:.*//' {copy} > {dump}"
+        );
+        Ok(())
+    }
+
+    /// The store is damaged. A dump that is whole takes its place.
+    fn with_damage(self, error: &StoreError, dump: Option<FoundDump>) -> Opened {
+        match dump.as_ref().and_then(FoundDump::whole) {
+            Some((allocations, seal)) => self.restore(&error.with_causes(), &allocations, seal),
+            None => Err(self.nothing_whole(error.with_causes(), dump)),
+        }
+    }
+
+    /// Makes the store anew from a dump that is whole, and keeps the old one aside.
+    fn restore(self, problem: &str, allocations: &[Allocation], seal: Seal) -> Opened {
+        Store::prepare(self.data_dir, allocations, seal.revision)?;
+        let suffix = format!(".damaged-{}", Timestamp::now().compact());
+        let aside = files::unused_sibling(self.data_dir, &suffix);
+        std::fs::rename(self.data_dir, &aside)
+            .map_err(|source| OpenError::Quarantine { path: self.data_dir.to_owned(), source })?;
+        // From here on a crash leaves no store and a whole dump, which is a store restored.
+        let opened = Store::take_prepared(self.data_dir)?;
+        warn!(
+            store = %Shown(self.data_dir),
+            problem,
+            kept = %Shown(&aside),
+            dump = %Shown(self.dump_file),
+            revision = seal.revision,
+            services = seal.entries,
+            written = self.dump_time(),
+            "The store is damaged: the registry is restored from the dump; changes made after the \
+             dump was written are lost"
+        );
+        Ok(opened)
+    }
+
+    fn keep_dump(self, what: &str, bytes: &[u8]) -> Result<PathBuf, OpenError> {
+        dump_file::keep_aside(self.dump_file, what, bytes)
+            .map_err(|source| OpenError::KeepDump { path: self.dump_file.to_owned(), source })
+    }
+
+    /// When the dump was written, in words.
+    fn dump_time(self) -> String {
+        let written = std::fs::metadata(self.dump_file).and_then(|metadata| metadata.modified());
+        written.map_or_else(|_| "unknown".to_owned(), |time| Timestamp::of(time).to_string())
+    }
+
+    fn nothing_whole(self, problem: String, dump: Option<FoundDump>) -> OpenError {
+        let reason = match dump {
+            None => "it does not exist".to_owned(),
+            Some(FoundDump { bytes, .. }) if bytes.is_empty() => "it is empty".to_owned(),
+            Some(FoundDump { parsed: Err(lines), .. }) => match &lines.lines[..] {
+                [line] => format!("line {}: {}", line.number, line.error),
+                lines => format!("it has {} bad lines", lines.len()),
+            },
+            Some(FoundDump { parsed: Ok(dump), .. }) => match dump.seal {
+                Some(claimed) => format!(
+                    "its {} services are not the {} of revision {} that its last line speaks of",
+                    dump.entries.len(),
+                    claimed.entries,
+                    claimed.revision
+                ),
+                None => "its last line does not say what it should hold".to_owned(),
+            },
+        };
+        OpenError::NothingWhole { problem, dump: self.dump_file.to_owned(), reason }
+    }
+}
+
+/// In which services a dump differs from the store, in words.
+fn differences(stored: &[Allocation], dumped: &[crate::dump::DumpEntry]) -> Vec<String> {
+    let dumped: BTreeMap<&ServiceName, _> = dumped.iter().map(|e| (&e.service, e)).collect();
+    let ports: BTreeMap<&ServiceName, Port> = stored.iter().map(|a| (&a.service, a.port)).collect();
+    let added = dumped.values().filter(|entry| !ports.contains_key(&entry.service));
+    let added = added.map(|entry| format!("it adds {} on {}", entry.service, entry.port));
+    let changed = stored.iter().filter_map(|kept| match dumped.get(&kept.service) {
+        None => Some(format!("it lacks {} on {}", kept.service, kept.port)),
+        Some(entry) if entry.port != kept.port => {
+            Some(format!("it has {} on {} instead of {}", kept.service, entry.port, kept.port))
+        }
+        Some(entry) if entry.addresses != kept.addresses => {
+            Some(format!("it has other addresses for {}", kept.service))
+        }
+        // A dump of the 2015 program does not say when a service was registered.
+        Some(entry) if entry.created_at.is_some_and(|time| time != kept.created_at) => {
+            Some(format!("it has another date for {}", kept.service))
+        }
+        Some(_) => None,
+    });
+    added.chain(changed).collect()
+}
