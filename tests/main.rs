@@ -7,6 +7,7 @@ mod daemon;
 mod door;
 mod first_start;
 mod golden_store;
+mod hostile_page;
 mod kill;
 mod life;
 mod many_clients;
