@@ -97,8 +97,8 @@ const DAMAGES: [(Damage, &str); 10] = [
     ),
     (|home| fs::remove_file(home.file("db/db")).unwrap(), "its file `db` is missing"),
     (
-        |home| fs::write(home.file("db/conf"), "garbage").unwrap(),
-        "Can't use the store ~/.pald/db: ",
+        |home| fs::write(home.file("db/db"), [0; 9000]).unwrap(),
+        "Can't use the store ~/.pald/db: Read corrupted data",
     ),
 ];
 
