@@ -5,6 +5,7 @@
 mod arrows;
 mod daemon;
 mod door;
+mod faults;
 mod first_start;
 mod golden_store;
 mod hostile_page;
@@ -12,6 +13,7 @@ mod kill;
 mod life;
 mod many_clients;
 mod mistakes;
+mod power_cut;
 mod recovery;
 mod sync;
 mod text_routes;

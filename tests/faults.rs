@@ -1,0 +1,120 @@
+//! What the tests of faults share: chance, long runs, writers and their memory, file systems.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::daemon::Client;
+
+/// How often a test does what it does: `variable` asks for a long run.
+pub(crate) fn count(variable: &str, default: usize) -> usize {
+    let wish = std::env::var(variable).ok();
+    wish.map_or(default, |number| {
+        number.parse().unwrap_or_else(|_| panic!("{variable} is a number"))
+    })
+}
+
+/// Chance that differs from run to run; `PALD_FAULT_SEED` repeats one.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new() -> Self {
+        let seed = count("PALD_FAULT_SEED", usize::try_from(std::process::id()).unwrap());
+        println!("PALD_FAULT_SEED={seed}");
+        Self(u64::try_from(seed).unwrap().wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// A number below `end`, by xorshift64*.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) % end
+    }
+}
+
+/// What one writer knows of its services: the port of each, `None` once it is released.
+///
+/// What was asked for and not answered may have happened or not, and is no longer known.
+pub(crate) type Known = BTreeMap<String, Option<u16>>;
+
+/// Sets and releases services until pald is gone; how many changes were acknowledged.
+pub(crate) fn write_until_killed(client: &Client, prefix: &str, known: &mut Known) -> usize {
+    let mut acknowledged = 0;
+    for number in 0.. {
+        let service = format!("{prefix}.{number}");
+        known.remove(&service);
+        let Ok(reply) = client.try_get(&format!("/set?service={service}")) else { break };
+        let port = reply.port();
+        known.insert(service.clone(), Some(port));
+        acknowledged += 1;
+        if number % 3 != 0 {
+            known.remove(&service);
+            let Ok(reply) = client.try_get(&format!("/del?port={port}")) else { break };
+            assert_eq!(reply.body, "OK\n");
+            known.insert(service, None);
+            acknowledged += 1;
+        }
+    }
+    acknowledged
+}
+
+/// The services that pald knows otherwise than it has acknowledged, in words.
+pub(crate) fn lost(client: &Client, known: &Known) -> Vec<String> {
+    let answer = |service: &String| client.get(&format!("/get?service={service}"));
+    let wrong = known.iter().filter_map(|(service, port)| {
+        let reply = answer(service);
+        let found = (reply.status != 404).then(|| reply.port());
+        (found != *port).then(|| format!("{service} is on {found:?} instead of {port:?}"))
+    });
+    wrong.collect()
+}
+
+/// Runs a tool that must succeed.
+pub(crate) fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|cause| panic!("{command:?}: {cause}"));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}: {stderr}", output.status);
+}
+
+/// Why these tools can't be used here; a test that needs them says so and does nothing.
+pub(crate) fn missing(tools: &[&str]) -> Option<String> {
+    let is_missing = |tool: &&&str| Command::new(tool).arg("-V").output().is_err();
+    tools.iter().find(is_missing).map(|tool| format!("{tool} is not installed"))
+}
+
+/// A mounted file system, unmounted when the test ends, however that ends.
+pub(crate) struct Mount {
+    point: PathBuf,
+}
+
+impl Mount {
+    /// Mounts with these arguments; why not, if the system does not let us.
+    pub(crate) fn new(arguments: &[&str], point: &Path) -> Result<Self, String> {
+        let output = Command::new("mount").args(arguments).arg(point).output();
+        let output = output.map_err(|cause| format!("mount: {cause}"))?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+        }
+        Ok(Self { point: point.to_owned() })
+    }
+
+    /// The device below, as the kernel names it.
+    pub(crate) fn device(&self) -> String {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+        let mut mounts = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+        let ours = mounts.find(|fields| Path::new(fields[1]) == self.point).unwrap();
+        ours[0].strip_prefix("/dev/").unwrap().to_owned()
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let unmount = |option: &[&str]| {
+            let status = Command::new("umount").args(option).arg(&self.point).status();
+            status.is_ok_and(|status| status.success())
+        };
+        // A process that is about to end may still have a file open; then the rest is the kernel's.
+        let _ = unmount(&[]) || unmount(&["--lazy"]);
+    }
+}
