@@ -31,6 +31,11 @@ impl Random {
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) % end
     }
+
+    /// An index into something of this length.
+    pub(crate) fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(u64::try_from(length).unwrap())).unwrap()
+    }
 }
 
 /// What one writer knows of its services: the port of each, `None` once it is released.
@@ -116,5 +121,25 @@ impl Drop for Mount {
         };
         // A process that is about to end may still have a file open; then the rest is the kernel's.
         let _ = unmount(&[]) || unmount(&["--lazy"]);
+    }
+}
+
+/// Keeps a `~/.pald` for a look at it, in the folder that `PALD_FAULT_KEEP` names, if any.
+pub(crate) fn keep(folder: &Path, name: &str) {
+    if let Some(kept) = std::env::var_os("PALD_FAULT_KEEP") {
+        copy_folder(folder, &Path::new(&kept).join(name.replace([' ', '/'], "_")));
+    }
+}
+
+/// Copies a folder with all that is in it.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let copy = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &copy);
+        } else {
+            std::fs::copy(entry.path(), copy).unwrap();
+        }
     }
 }

@@ -10,6 +10,7 @@ mod first_start;
 mod golden_store;
 mod hostile_page;
 mod kill;
+mod kill_points;
 mod life;
 mod many_clients;
 mod mistakes;

@@ -1,0 +1,298 @@
+//! kill -9 before each system call that changes a file or a socket, one run for each.
+//!
+//! strace counts the calls of each thread by itself, so one thread's early calls would hide the
+//! later ones of another. That is why the same script is run through with several views: on the
+//! main thread alone or on all threads from the start, and, once pald serves, on all threads, on
+//! the committer and on the writer of the dump.
+//!
+//! Needs strace and the right to trace, or else it is skipped. The suite tries every n-th point,
+//! from a random first one on; `PALD_KILL_POINT_STEP` is n, and 1 tries all.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+use tempfile::TempDir;
+
+use crate::daemon::{Daemon, Home, PALD};
+use crate::faults::{Known, Random, copy_folder, count, keep, lost, missing};
+
+const CALLS: [&str; 16] = [
+    "write",
+    "writev",
+    "pwrite64",
+    "fsync",
+    "fdatasync",
+    "sync_file_range",
+    "rename",
+    "renameat",
+    "renameat2",
+    "ftruncate",
+    "truncate",
+    "fallocate",
+    "unlink",
+    "unlinkat",
+    "mkdir",
+    "sendto",
+];
+
+/// Which threads are looked at, and from when on.
+#[derive(Debug, Clone, Copy)]
+enum View {
+    MainFromStart,
+    AllFromStart,
+    AllServing,
+    Serving { thread: &'static str },
+}
+
+const VIEWS: [View; 5] = [
+    View::MainFromStart,
+    View::AllFromStart,
+    View::AllServing,
+    View::Serving { thread: "committer" },
+    View::Serving { thread: "dump" },
+];
+
+/// A `~/.pald` before a run, and what pald must know in it.
+struct Scene {
+    name: &'static str,
+    folder: TempDir,
+    known: Known,
+}
+
+impl Scene {
+    /// An old dump that is still to be imported.
+    fn first_start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let known: Known = (1..=40).map(|port| (format!("old{port}"), Some(port))).collect();
+        let dump: String = (1..=40).map(|port| format!("old{port}\t{port}\t10.0.0.1\n")).collect();
+        fs::write(folder.path().join("dump"), dump).unwrap();
+        Self { name: "first start", folder, known }
+    }
+
+    /// A store that was in use, ended by a kill.
+    fn second_start() -> Self {
+        let Self { folder, mut known, .. } = Self::first_start();
+        let home = Home::new(9);
+        copy_folder(folder.path(), &home.file(""));
+        let daemon = home.start();
+        for service in ["before1", "before2"] {
+            known.insert(service.to_owned(), Some(daemon.set(service).port()));
+        }
+        daemon.kill();
+        let folder = tempfile::tempdir().unwrap();
+        copy_folder(&home.file(""), folder.path());
+        Self { name: "second start", folder, known }
+    }
+}
+
+/// One run of the script under strace, with these options of it.
+///
+/// What pald must know after it is in `known`; a change without an answer is not in it.
+fn run_script(home: &Home, view: View, options: &[String], known: &mut Known) {
+    let mut strace = Command::new("strace");
+    strace.args(options);
+    let (daemon, tracer) = match view {
+        View::MainFromStart | View::AllFromStart => {
+            if matches!(view, View::AllFromStart) {
+                strace.arg("-f");
+            }
+            strace.args(["-qq", PALD]);
+            home.prepare(&mut strace);
+            strace.env("PATH", std::env::var_os("PATH").unwrap());
+            match home.try_start(strace) {
+                Ok(daemon) => (daemon, None),
+                Err(_killed) => return,
+            }
+        }
+        View::AllServing | View::Serving { .. } => {
+            let daemon = home.start();
+            let tracer = attach(strace, daemon.pid(), view);
+            (daemon, Some(tracer))
+        }
+    };
+    change(&daemon, known);
+    // strace ends by itself with what it looks at; that pald may be gone already is the point.
+    let _ = rustix::process::kill_process(pald_of(home), Signal::TERM);
+    daemon.wait();
+    if let Some(mut tracer) = tracer {
+        tracer.wait().unwrap();
+    }
+}
+
+/// Three sets and a del; what was answered goes into `known`.
+fn change(daemon: &Daemon, known: &mut Known) {
+    let mut first = None;
+    for service in ["new1", "new2", "new3"] {
+        let Ok(reply) = daemon.client.try_get(&format!("/set?service={service}")) else { return };
+        known.insert(service.to_owned(), Some(reply.port()));
+        first = first.or(Some(reply.port()));
+    }
+    let port = first.unwrap();
+    let was = known.remove("new1");
+    match daemon.client.try_get(&format!("/del?port={port}")) {
+        Ok(reply) => {
+            assert_eq!((reply.body.as_str(), was), ("OK\n", Some(Some(port))));
+            known.insert("new1".to_owned(), None);
+        }
+        Err(_killed) => {}
+    }
+}
+
+/// Attaches strace and waits until it has.
+fn attach(mut strace: Command, pid: u32, view: View) -> Child {
+    let thread = match view {
+        View::Serving { thread } => thread_id(pid, thread).to_string(),
+        _ => pid.to_string(),
+    };
+    if matches!(view, View::AllServing) {
+        strace.arg("-f");
+    }
+    strace.args(["-p", &thread]).stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut child = strace.spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert!(line.contains("attached"), "{line}");
+    // strace goes on talking about threads and must never wait for a reader.
+    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+    child
+}
+
+/// The id of the thread with this name.
+fn thread_id(pid: u32, name: &str) -> u32 {
+    let start = Instant::now();
+    loop {
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(Result::unwrap);
+        // A thread may be gone before its name is read.
+        let name_of = |thread: &fs::DirEntry| fs::read_to_string(thread.path().join("comm"));
+        let mut named = threads.filter(|thread| name_of(thread).is_ok_and(|n| n.trim() == name));
+        if let Some(thread) = named.next() {
+            return thread.file_name().to_str().unwrap().parse().unwrap();
+        }
+        // A thread gives itself its name, and may not have come to that yet.
+        assert!(start.elapsed() < Duration::from_secs(30), "there is no thread {name}");
+        std::thread::yield_now();
+    }
+}
+
+/// The process that its lock file names: a child of strace is none of ours.
+fn pald_of(home: &Home) -> Pid {
+    let lock = fs::read_to_string(home.file("db.lock")).unwrap();
+    let pid = lock.split("pid ").nth(1).unwrap().split(',').next().unwrap();
+    Pid::from_raw(pid.parse().unwrap()).unwrap()
+}
+
+/// How many calls of each kind the busiest thread makes in a run that nobody harms.
+fn count_calls(scene: &Scene, view: View) -> BTreeMap<&'static str, usize> {
+    let home = home_of(scene);
+    let trace = home.path().join("trace");
+    let options =
+        ["-o".to_owned(), path(&trace), "-e".to_owned(), format!("trace={}", CALLS.join(","))];
+    run_script(&home, view, &options, &mut Known::new());
+    let mut by_thread = BTreeMap::<(&str, &str), usize>::new();
+    let trace = fs::read_to_string(&trace).unwrap();
+    for line in trace.lines() {
+        // With `-f` a line starts with the thread.
+        let (thread, call) = match line.split_once(' ') {
+            Some((thread, rest)) if thread.bytes().all(|b| b.is_ascii_digit()) => (thread, rest),
+            _ => ("", line),
+        };
+        if let Some((call, _)) = call.trim_start().split_once('(') {
+            *by_thread.entry((thread, call)).or_default() += 1;
+        }
+    }
+    let busiest = |call| by_thread.iter().filter(|((_, c), _)| *c == call).map(|(_, n)| *n).max();
+    CALLS.into_iter().filter_map(|call| Some((call, busiest(call)?))).collect()
+}
+
+fn home_of(scene: &Scene) -> Home {
+    let home = Home::new(9);
+    copy_folder(scene.folder.path(), &home.file(""));
+    home
+}
+
+fn path(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+/// Kills pald at one point and starts it again; what is wrong then, and whether it was killed.
+fn try_point(scene: &Scene, view: View, call: &str, number: usize) -> (Vec<String>, bool) {
+    let home = home_of(scene);
+    let mut known = scene.known.clone();
+    let trace = home.path().join("trace");
+    let options = [
+        "-o".to_owned(),
+        path(&trace),
+        "-e".to_owned(),
+        format!("trace={call}"),
+        "-e".to_owned(),
+        format!("inject={call}:signal=KILL:when={number}"),
+    ];
+    run_script(&home, view, &options, &mut known);
+    let was_killed = fs::read_to_string(&trace).unwrap().contains("killed by SIGKILL");
+    let point = format!("{}, {view:?}, {call} {number}", scene.name);
+    let left = files_below(&home.file(""));
+    let aside = tempfile::tempdir().unwrap();
+    copy_folder(&home.file(""), aside.path());
+    let wrong = match home.try_start(home.command()) {
+        Ok(daemon) => {
+            let mut wrong = lost(&daemon.client, &known);
+            let (code, log) = daemon.stop();
+            if code != Some(0) {
+                wrong.push(format!("ended with {code:?}: {log}"));
+            }
+            wrong
+        }
+        Err((status, log)) => vec![format!("does not start again: {status}: {log}")],
+    };
+    if !wrong.is_empty() {
+        keep(aside.path(), &point);
+    }
+    (wrong.into_iter().map(|what| format!("{point}: {what}; {left:?}")).collect(), was_killed)
+}
+
+/// All files and their sizes, to be told in a failure.
+fn files_below(folder: &Path) -> Vec<(PathBuf, u64)> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let below = entries.flat_map(|path| match path.is_dir() {
+        true => files_below(&path),
+        false => vec![(path.clone(), path.metadata().unwrap().len())],
+    });
+    below.collect()
+}
+
+#[test]
+fn a_kill_before_any_call_loses_nothing() {
+    if let Some(reason) = missing(&["strace"]) {
+        return println!("skipped: {reason}");
+    }
+    let step = count("PALD_KILL_POINT_STEP", 15);
+    let mut next = Random::new().index(step);
+    let (mut points, mut tried, mut killed, mut wrong) = (0, 0, 0, Vec::new());
+    for scene in [Scene::first_start(), Scene::second_start()] {
+        for view in VIEWS {
+            let calls = count_calls(&scene, view);
+            println!("{}, {view:?}: {calls:?}", scene.name);
+            for (call, number) in calls.iter().flat_map(|(call, n)| (1..=*n).map(|n| (*call, n))) {
+                points += 1;
+                if next > 0 {
+                    next -= 1;
+                    continue;
+                }
+                next = step - 1;
+                let (found, was_killed) = try_point(&scene, view, call, number);
+                tried += 1;
+                killed += usize::from(was_killed);
+                wrong.extend(found);
+            }
+        }
+    }
+    println!("{tried} of {points} kill points tried, {killed} kills, {} wrong", wrong.len());
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(killed > 0);
+}
