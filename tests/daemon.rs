@@ -5,8 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -18,6 +17,9 @@ pub(crate) const PALD: &str = env!("CARGO_BIN_EXE_pald");
 /// Ports for tests lie below what the kernel gives to connections by itself.
 const FIRST_PORT: u16 = 10_000;
 const PORTS: u16 = 22_000;
+
+/// How long a start may take.
+const START_TIME: Duration = Duration::from_secs(30);
 
 /// A run of ports that no other test of this process has, and on whose first nobody listens.
 pub(crate) fn free_ports(count: u16) -> u16 {
@@ -98,11 +100,13 @@ impl Home {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut log = String::new();
+        let limit = StartLimit::of(&child);
         while !log.contains("Serving") {
             if stderr.read_line(&mut log).unwrap() == 0 {
                 return Err((child.wait().unwrap(), log));
             }
         }
+        drop(limit);
         let log = Arc::new(Mutex::new(log));
         let reader = std::thread::spawn({
             let log = Arc::clone(&log);
@@ -121,19 +125,30 @@ impl Home {
     /// Runs the program to its end: its exit code and what it said on stderr.
     pub(crate) fn run(&self, mut command: Command) -> (Option<i32>, String) {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let pid = rustix::process::Pid::from_child(&child);
-        let (ended, end) = std::sync::mpsc::channel::<()>();
         // A program that should end and serves instead is killed, so that the test fails.
-        let watchdog = std::thread::spawn(move || {
-            if end.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout) {
-                rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-            }
-        });
+        let _limit = StartLimit::of(&child);
         let output = child.wait_with_output().unwrap();
-        drop(ended);
-        watchdog.join().unwrap();
         assert_eq!(output.stdout, b"", "stdout is for answers");
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+/// Kills a start that hangs, so that it ends with a signal instead of never.
+struct StartLimit {
+    _started: mpsc::Sender<()>,
+}
+
+impl StartLimit {
+    fn of(child: &Child) -> Self {
+        let pid = rustix::process::Pid::from_child(child);
+        let (started, ended) = mpsc::channel();
+        std::thread::spawn(move || {
+            // The sender is dropped when pald serves or has ended; it never sends.
+            if ended.recv_timeout(START_TIME) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+        });
+        Self { _started: started }
     }
 }
 

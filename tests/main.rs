@@ -4,6 +4,7 @@
 
 mod arrows;
 mod daemon;
+mod damage;
 mod door;
 mod faults;
 mod first_start;

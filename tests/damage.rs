@@ -1,0 +1,174 @@
+//! Stored files are damaged in every way that comes to mind: pald never goes on with less than it
+//! should have without a word.
+//!
+//! After each damage pald starts, within a time limit, and must either have everything, or restore
+//! its dump and say so, or refuse with exit 74.
+//!
+//! One damage can't be seen by the store itself: sled ends its log at the first write that it
+//! can't read, as after a power cut, so damage to the newest changes leaves an older store that is
+//! whole. The revision in the dump tells; where there is no good dump, such a store is counted as
+//! shortened and let pass, if it is exactly what the registry was at some earlier moment.
+//!
+//! `PALD_DAMAGES` says how many stores are damaged by chance, besides those of the fixed rows.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use crate::daemon::Home;
+use crate::faults::{Random, copy_folder, count, keep};
+
+mod kind;
+mod template;
+
+use kind::Damage;
+use template::{Template, services, templates};
+
+/// What becomes of the dump while the store is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DumpState {
+    Current,
+    Absent,
+    Damaged,
+}
+
+/// What pald did about a damage.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    Opened,
+    Restored,
+    Refused,
+    Shortened,
+    Wrong(String),
+}
+
+/// Starts pald on the damaged store.
+fn outcome(home: &Home, template: &Template, dump: DumpState) -> Outcome {
+    let (code, log) = match home.try_start(home.command()) {
+        Ok(daemon) => daemon.stop(),
+        Err((status, log)) => {
+            let is_told = log.lines().filter(|line| line.starts_with("Error: ")).count() == 1;
+            return match (status.code(), is_told) {
+                (Some(74), true) => Outcome::Refused,
+                _ => Outcome::Wrong(format!("{status}: {log}")),
+            };
+        }
+    };
+    if code != Some(0) {
+        return Outcome::Wrong(format!("ended with {code:?}: {log}"));
+    }
+    let services = services(&home.file("dump"));
+    let is_kept = files_of(&home.file("")).iter().any(|name| name.starts_with("db.damaged-"));
+    let is_told = log.lines().any(|line| line.contains("WARN") && line.contains("damaged"));
+    match (services == template.services, is_kept, is_told) {
+        (true, false, false) => Outcome::Opened,
+        (true, true, true) if dump == DumpState::Current => Outcome::Restored,
+        (false, false, false)
+            if dump != DumpState::Current && template.history.contains(&services) =>
+        {
+            Outcome::Shortened
+        }
+        _ => {
+            let lost = template.services.iter().filter(|(name, _)| !services.contains_key(*name));
+            let more = services.keys().filter(|name| !template.services.contains_key(*name));
+            let (lost, more) = (lost.count(), more.count());
+            Outcome::Wrong(format!(
+                "serves with {lost} services lost and {more} come back; kept {is_kept}, told {is_told}: {log}"
+            ))
+        }
+    }
+}
+
+fn files_of(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    entries.map(|name| name.to_str().unwrap().to_owned()).collect()
+}
+
+/// All damages of one run, and what pald did about them.
+struct Rounds {
+    home: Home,
+    /// How often what came of which state of the dump.
+    counts: BTreeMap<(String, String), usize>,
+    wrong: Vec<String>,
+}
+
+impl Rounds {
+    fn new() -> Self {
+        Self { home: Home::new(9), counts: BTreeMap::new(), wrong: Vec::new() }
+    }
+
+    /// Damages one file of a fresh copy of the store.
+    fn damage(&mut self, template: &Template, file: &str, damage: Damage, dump: DumpState) {
+        let folder = self.home.file("");
+        fs::remove_dir_all(&folder).unwrap();
+        copy_folder(template.folder.path(), &folder);
+        let target = self.home.file("db").join(file);
+        damage.apply(&target);
+        match dump {
+            DumpState::Current => {}
+            DumpState::Absent => fs::remove_file(self.home.file("dump")).unwrap(),
+            DumpState::Damaged => fs::write(self.home.file("dump"), "old1 99999\n").unwrap(),
+        }
+        let before = tempfile::tempdir().unwrap();
+        copy_folder(&folder, before.path());
+        let outcome = outcome(&self.home, template, dump);
+        let name = match &outcome {
+            Outcome::Wrong(what) => {
+                let round = format!("{}, {file}, {damage:?}, dump {dump:?}", template.name);
+                keep(before.path(), &round);
+                self.wrong.push(format!("{round}: {what}"));
+                "wrong".to_owned()
+            }
+            other => format!("{other:?}"),
+        };
+        *self.counts.entry((format!("{dump:?}"), name)).or_default() += 1;
+    }
+
+    fn finish(self) {
+        for ((dump, outcome), count) in &self.counts {
+            println!("dump {dump}: {count} {outcome}");
+        }
+        let all: usize = self.counts.values().sum();
+        println!("{all} damaged stores, {} wrong", self.wrong.len());
+        assert!(self.wrong.is_empty(), "{}", self.wrong.join("\n"));
+    }
+}
+
+#[test]
+fn a_file_that_is_gone_or_cut_is_never_passed_over() {
+    let mut rounds = Rounds::new();
+    for template in &templates()[..1] {
+        for file in template.files() {
+            let length = fs::read(template.folder.path().join("db").join(&file)).unwrap().len();
+            let cuts = [1, length / 2, length.saturating_sub(1)].map(Damage::Cut);
+            for damage in [Damage::Removed, Damage::Emptied].into_iter().chain(cuts) {
+                rounds.damage(template, &file, damage, DumpState::Current);
+            }
+            for dump in [DumpState::Absent, DumpState::Damaged] {
+                rounds.damage(template, &file, Damage::Emptied, dump);
+            }
+        }
+    }
+    rounds.finish();
+}
+
+#[test]
+fn damage_by_chance_is_never_passed_over() {
+    let mut random = Random::new();
+    let mut rounds = Rounds::new();
+    let templates = templates();
+    for _ in 0..count("PALD_DAMAGES", 30) {
+        let template = &templates[random.index(templates.len())];
+        let files = template.files();
+        let file = &files[random.index(files.len())];
+        let length = fs::metadata(template.folder.path().join("db").join(file)).unwrap().len();
+        let damage = Damage::by_chance(&mut random, usize::try_from(length).unwrap());
+        let dump = match random.below(4) {
+            0 => DumpState::Absent,
+            1 => DumpState::Damaged,
+            _ => DumpState::Current,
+        };
+        rounds.damage(template, file, damage, dump);
+    }
+    rounds.finish();
+}
