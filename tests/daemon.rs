@@ -5,11 +5,13 @@ use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use crate::faults::StartLimit;
 
 /// The program under test.
 pub(crate) const PALD: &str = env!("CARGO_BIN_EXE_pald");
@@ -17,9 +19,6 @@ pub(crate) const PALD: &str = env!("CARGO_BIN_EXE_pald");
 /// Ports for tests lie below what the kernel gives to connections by itself.
 const FIRST_PORT: u16 = 10_000;
 const PORTS: u16 = 22_000;
-
-/// How long a start may take.
-const START_TIME: Duration = Duration::from_secs(30);
 
 /// A run of ports that no other test of this process has, and on whose first nobody listens.
 pub(crate) fn free_ports(count: u16) -> u16 {
@@ -130,25 +129,6 @@ impl Home {
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.stdout, b"", "stdout is for answers");
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
-    }
-}
-
-/// Kills a start that hangs, so that it ends with a signal instead of never.
-struct StartLimit {
-    _started: mpsc::Sender<()>,
-}
-
-impl StartLimit {
-    fn of(child: &Child) -> Self {
-        let pid = rustix::process::Pid::from_child(child);
-        let (started, ended) = mpsc::channel();
-        std::thread::spawn(move || {
-            // The sender is dropped when pald serves or has ended; it never sends.
-            if ended.recv_timeout(START_TIME) == Err(mpsc::RecvTimeoutError::Timeout) {
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            }
-        });
-        Self { _started: started }
     }
 }
 

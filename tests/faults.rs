@@ -1,10 +1,16 @@
 //! What the tests of faults share: chance, long runs, writers and their memory, file systems.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use crate::daemon::Client;
+
+/// How long a start may take.
+const START_TIME: Duration = Duration::from_secs(30);
 
 /// How often a test does what it does: `variable` asks for a long run.
 pub(crate) fn count(variable: &str, default: usize) -> usize {
@@ -86,6 +92,39 @@ pub(crate) fn run(command: &mut Command) {
 pub(crate) fn missing(tools: &[&str]) -> Option<String> {
     let is_missing = |tool: &&&str| Command::new(tool).arg("-V").output().is_err();
     tools.iter().find(is_missing).map(|tool| format!("{tool} is not installed"))
+}
+
+/// Starts an strace that attaches to a running process, and waits until it has.
+///
+/// It ends with what it looks at.
+pub(crate) fn spawn_tracer(mut strace: Command) -> Child {
+    let mut child = strace.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert!(line.contains("attached"), "{line}");
+    // strace goes on talking about threads and must never wait for a reader.
+    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+    child
+}
+
+/// Kills a start that hangs, so that it ends with a signal instead of never.
+pub(crate) struct StartLimit {
+    _started: mpsc::Sender<()>,
+}
+
+impl StartLimit {
+    pub(crate) fn of(child: &Child) -> Self {
+        let pid = rustix::process::Pid::from_child(child);
+        let (started, ended) = mpsc::channel();
+        std::thread::spawn(move || {
+            // The sender is dropped when pald serves or has ended; it never sends.
+            if ended.recv_timeout(START_TIME) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+        });
+        Self { _started: started }
+    }
 }
 
 /// A mounted file system, unmounted when the test ends, however that ends.

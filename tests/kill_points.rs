@@ -10,16 +10,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 use crate::daemon::{Daemon, Home, PALD};
-use crate::faults::{Known, Random, copy_folder, count, keep, lost, missing};
+use crate::faults::{Known, Random, copy_folder, count, keep, lost, missing, spawn_tracer};
 
 const CALLS: [&str; 16] = [
     "write",
@@ -152,15 +151,8 @@ fn attach(mut strace: Command, pid: u32, view: View) -> Child {
     if matches!(view, View::AllServing) {
         strace.arg("-f");
     }
-    strace.args(["-p", &thread]).stdin(Stdio::null()).stderr(Stdio::piped());
-    let mut child = strace.spawn().unwrap();
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    stderr.read_line(&mut line).unwrap();
-    assert!(line.contains("attached"), "{line}");
-    // strace goes on talking about threads and must never wait for a reader.
-    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-    child
+    strace.args(["-p", &thread]);
+    spawn_tracer(strace)
 }
 
 /// The id of the thread with this name.

@@ -8,6 +8,7 @@ mod damage;
 mod door;
 mod faults;
 mod first_start;
+mod full_disk;
 mod golden_store;
 mod hostile_page;
 mod kill;
