@@ -71,3 +71,9 @@ impl Damage {
         fs::write(file, bytes).unwrap();
     }
 }
+
+/// Where the last byte is that is not zero: the newest changes are right before it.
+pub(super) fn used_length(file: &Path) -> usize {
+    let bytes = fs::read(file).unwrap();
+    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
+}

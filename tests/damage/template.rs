@@ -10,8 +10,8 @@ use crate::daemon::Home;
 use crate::faults::copy_folder;
 
 /// The services of the old dump, which are one change, and those that are set one by one.
-const IMPORTED: u16 = 1_500;
-const SET: u16 = 60;
+const IMPORTED: u16 = 500;
+const SET: u16 = 150;
 
 pub(super) type Services = BTreeMap<String, u16>;
 
