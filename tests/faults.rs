@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::daemon::Client;
+use crate::daemon::{Client, PALD};
 
 /// How long a start may take.
 const START_TIME: Duration = Duration::from_secs(30);
@@ -88,10 +88,13 @@ pub(crate) fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {}: {stderr}", output.status);
 }
 
-/// Why these tools can't be used here; a test that needs them says so and does nothing.
-pub(crate) fn missing(tools: &[&str]) -> Option<String> {
-    let is_missing = |tool: &&&str| Command::new(tool).arg("-V").output().is_err();
-    tools.iter().find(is_missing).map(|tool| format!("{tool} is not installed"))
+/// Why there is no strace for us, in words; a test that needs it says so and does nothing.
+pub(crate) fn no_strace() -> Option<String> {
+    match Command::new("strace").args(["-qq", "-o", "/dev/null", PALD, "--version"]).output() {
+        Ok(output) if output.status.success() => None,
+        Ok(output) => Some(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        Err(cause) => Some(format!("strace: {cause}")),
+    }
 }
 
 /// Starts an strace that attaches to a running process, and waits until it has.

@@ -10,7 +10,7 @@ use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use crate::daemon::{Daemon, Home, Reply};
-use crate::faults::{Known, Mount, Random, count, lost, missing, run, spawn_tracer};
+use crate::faults::{Known, Mount, Random, count, lost, no_strace, run, spawn_tracer};
 
 /// Sizes up to this one are tried: from no room for a lock file to room for a store.
 const LARGEST_KIB: u64 = 640;
@@ -170,7 +170,7 @@ fn a_disk_that_fills_up_ends_changes_and_nothing_else() {
 
 #[test]
 fn a_call_that_fails_in_a_commit_ends_changes_and_nothing_else() {
-    if let Some(reason) = missing(&["strace"]) {
+    if let Some(reason) = no_strace() {
         return println!("skipped: {reason}");
     }
     let faults = [

@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 use crate::daemon::{Daemon, Home, PALD};
-use crate::faults::{Known, Random, copy_folder, count, keep, lost, missing, spawn_tracer};
+use crate::faults::{Known, Random, copy_folder, count, keep, lost, no_strace, spawn_tracer};
 
 const CALLS: [&str; 16] = [
     "write",
@@ -260,7 +260,7 @@ fn files_below(folder: &Path) -> Vec<(PathBuf, u64)> {
 
 #[test]
 fn a_kill_before_any_call_loses_nothing() {
-    if let Some(reason) = missing(&["strace"]) {
+    if let Some(reason) = no_strace() {
         return println!("skipped: {reason}");
     }
     let step = count("PALD_KILL_POINT_STEP", 15);
