@@ -165,13 +165,15 @@ pub fn create_private_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Takes all rights of others from `path`; whether it had any.
+/// Takes all rights of others from `path`, if it is ours; whether it had any.
 ///
 /// # Errors
 /// What the system said.
 pub fn make_private(path: &Path) -> io::Result<bool> {
-    let mode = fs::metadata(path)?.permissions().mode();
-    let was_open = mode & 0o077 != 0;
+    let metadata = fs::metadata(path)?;
+    let mode = metadata.permissions().mode();
+    let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
+    let was_open = is_ours && mode & 0o077 != 0;
     if was_open {
         fs::set_permissions(path, Permissions::from_mode(mode & 0o700))?;
     }

@@ -25,6 +25,7 @@ pub use guard::Guard;
 pub use listen::{ListenError, Listeners};
 
 use error::HttpError;
+use guard::Admission;
 
 /// How long a client may take for the head of a request, and again for its body.
 const REQUEST_TIME: Duration = Duration::from_secs(5);
@@ -57,12 +58,7 @@ pub async fn serve(
             .wrap_fn(move |request, service| {
                 let admission = guard.admit(&request);
                 // The handler's future is made now and polled only once the request is let in.
-                let answer = service.call(request);
-                async move {
-                    admission.decide().await.map_err(HttpError::Refused)?;
-                    let answer = AssertUnwindSafe(answer).catch_unwind().await;
-                    answer.unwrap_or_else(|_| Err(HttpError::Panic.into()))
-                }
+                answer(admission, service.call(request))
             })
             .configure(text::routes)
             .default_service(web::to(async || Err::<String, _>(HttpError::UnknownPath)))
@@ -82,7 +78,38 @@ pub async fn serve(
     server.run().await
 }
 
+/// Answers a request that is let in; a handler that panics is a 500, and all else goes on.
+async fn answer<T>(
+    admission: Admission,
+    handler: impl Future<Output = Result<T, actix_web::Error>>,
+) -> Result<T, actix_web::Error> {
+    admission.decide().await.map_err(HttpError::Refused)?;
+    let answer = AssertUnwindSafe(handler).catch_unwind().await;
+    answer.unwrap_or_else(|_| Err(HttpError::Panic.into()))
+}
+
 /// The addresses as the log shows them.
 pub fn shown(addresses: &[SocketAddr]) -> String {
     addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handler_that_panics_is_a_500_and_one_that_is_refused_never_runs() {
+        let panics = async || -> Result<(), actix_web::Error> { panic!("for the test") };
+        let answer = |admission| {
+            actix_web::rt::System::new().block_on(answer(admission, panics())).unwrap_err()
+        };
+        let answered = answer(Admission::Decided(Ok(())));
+        let response = answered.error_response();
+        assert_eq!(response.status(), 500);
+        assert_eq!(response.headers().get("x-content-type-options").unwrap(), "nosniff");
+
+        let refused = Admission::Decided(Err(guard::Refusal::CrossSite));
+        let answered = answer(refused);
+        assert_eq!(answered.error_response().status(), 403);
+    }
 }

@@ -26,7 +26,12 @@ impl Paths {
 
     /// The user's own configuration, `~/.pald/config.toml`.
     pub fn user_file(&self) -> Option<PathBuf> {
-        self.home.as_ref().map(|home| home.join(".pald/config.toml"))
+        self.own_folder().map(|folder| folder.join("config.toml"))
+    }
+
+    /// The folder of pald's own files, `~/.pald`.
+    pub fn own_folder(&self) -> Option<PathBuf> {
+        self.home.as_ref().map(|home| home.join(".pald"))
     }
 
     /// The path with `~` at its start replaced by the home folder.

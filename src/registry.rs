@@ -1,6 +1,6 @@
 //! The registry: which service has which port, and the rules by which that changes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::task::{Context, Poll};
@@ -16,7 +16,7 @@ use crate::dump_file::{DumpFileError, Refresher};
 use crate::files::Shown;
 use crate::port::{Port, PortRange};
 use crate::service_name::ServiceName;
-use crate::store::StoreError;
+use crate::store::{StoreError, note_place};
 
 mod committer;
 mod port_set;
@@ -155,6 +155,8 @@ pub enum OpenError {
     NothingWhole {
         /// What is wrong with the store.
         problem: String,
+        /// The store.
+        store: PathBuf,
         /// The dump.
         dump: PathBuf,
         /// What is wrong with the dump.
@@ -187,17 +189,23 @@ impl OpenError {
         match self {
             Self::Store(error) => error.hint(),
             Self::Dump(error) => Some(error.hint()),
-            Self::NothingWhole { dump, .. } => Some(format!(
-                "Put a backup of the dump at {0} and move the store away; if you have edited the dump \
-                 yourself, take pald's comments out of it: sed -i 's/# pald:.*//' {0}",
-                Shown(dump)
-            )),
+            Self::NothingWhole { store, dump, .. } => Some(nothing_whole_hint(store, dump)),
             Self::Quarantine { .. } | Self::KeepDump { .. } | Self::Thread(_) => None,
         }
     }
 }
 
-/// Why a change was not made. Nothing of it is visible or stored then.
+fn nothing_whole_hint(store: &Path, dump: &Path) -> String {
+    let (note, store, dump) = (note_place(store), Shown(store), Shown(dump));
+    format!(
+        "Put a backup of the dump at {dump} and move {store} away; or if you have edited the dump \
+         yourself, take pald's comments out of it, `sed -i 's/# pald:.*//' {dump}`, and move {store} \
+         away; or go on with what there is, if anything can be read: rm {}",
+        Shown(&note)
+    )
+}
+
+/// Why a change was not made. Nothing of it is visible then.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ChangeError {
     /// Every port of the range is registered.
@@ -214,9 +222,9 @@ pub enum ChangeError {
     /// The store failed, now or before; only a restart can mend that.
     #[error("Changes are not accepted, because the store failed: {0}")]
     Storage(Arc<str>),
-    /// pald is about to end.
-    #[error("Changes are not accepted any more: pald is shutting down")]
-    Closed,
+    /// Nobody has answered; whether the change was made is not known.
+    #[error("The change was not answered: pald is shutting down, or has made a mistake")]
+    Unanswered,
 }
 
 impl ChangeError {
@@ -229,7 +237,7 @@ impl ChangeError {
             ),
             Self::NotRegistered(_) => None,
             Self::Storage(_) => Some("Make room or mend the disk, then restart pald".to_owned()),
-            Self::Closed => Some("Try again when pald runs again".to_owned()),
+            Self::Unanswered => Some("Look the service up once pald runs again".to_owned()),
         }
     }
 }
@@ -253,7 +261,7 @@ impl<T> Pending<T> {
     /// # Errors
     /// The change was not made.
     pub fn wait(self) -> Result<T, ChangeError> {
-        self.0.blocking_recv().unwrap_or(Err(ChangeError::Closed))
+        self.0.blocking_recv().unwrap_or(Err(ChangeError::Unanswered))
     }
 }
 
@@ -261,6 +269,6 @@ impl<T> Future for Pending<T> {
     type Output = Result<T, ChangeError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(|sent| sent.unwrap_or(Err(ChangeError::Closed)))
+        Pin::new(&mut self.0).poll(context).map(|sent| sent.unwrap_or(Err(ChangeError::Unanswered)))
     }
 }

@@ -16,6 +16,7 @@ use crate::files::{self, Shown};
 use crate::seal::Seal;
 
 mod contents;
+mod high_water;
 #[path = "../migrations/mod.rs"]
 mod migrations;
 mod open;
@@ -24,6 +25,7 @@ mod trees;
 
 pub use contents::Contents;
 
+use high_water::HighWater;
 use record::RecordError;
 use trees::Trees;
 
@@ -42,12 +44,31 @@ pub struct Store {
     trees: Trees,
     /// sled's data file, opened once more: sled itself never syncs it to the disk.
     data_file: File,
+    high_water: HighWater,
     path: PathBuf,
 }
 
 /// Whether there is a store at `path`, whole or damaged.
 pub fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
+}
+
+/// The newest revision that a store at `path` ever had, as the note beside it says, even if the
+/// store itself is gone.
+///
+/// # Errors
+/// What the system said.
+pub fn noted_revision(path: &Path) -> Result<Option<u64>, StoreError> {
+    if !exists(&high_water::place(path)) {
+        return Ok(None);
+    }
+    let note = HighWater::open(path);
+    note.map(|note| note.found).map_err(|source| StoreError::Io { path: path.to_owned(), source })
+}
+
+/// The file with that note.
+pub fn note_place(path: &Path) -> PathBuf {
+    high_water::place(path)
 }
 
 impl Store {
@@ -94,7 +115,10 @@ impl Store {
     /// The system or sled failed.
     pub fn take_prepared(path: &Path) -> Result<(Self, Contents), StoreError> {
         let io = |source| StoreError::Io { path: path.to_owned(), source };
-        std::fs::rename(files::sibling(path, ".new"), path).map_err(io)?;
+        let aside = files::sibling(path, ".new");
+        // The note goes first: without a store, what it says does not count.
+        std::fs::rename(high_water::place(&aside), high_water::place(path)).map_err(io)?;
+        std::fs::rename(aside, path).map_err(io)?;
         files::sync_folder_of(path).map_err(io)?;
         Self::open(path)
     }
@@ -119,7 +143,14 @@ impl Store {
         self.trees.flush()?;
         let io = |source| StoreError::Io { path: self.path.clone(), source };
         self.data_file.sync_data().map_err(io)?;
-        self.check_place().map_err(io)
+        self.check_place().map_err(io)?;
+        self.high_water.note(seal.revision).map_err(io)
+    }
+
+    /// The newest revision that was ever committed, as a note beside the store said when it was
+    /// opened; `None` if there is no such note.
+    pub fn noted_revision(&self) -> Option<u64> {
+        self.high_water.found
     }
 
     /// Makes sure that what was synced is what the next start will find: somebody may have moved or

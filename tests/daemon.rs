@@ -50,7 +50,7 @@ impl Home {
     pub(crate) fn new(size: u16) -> Self {
         let listen = free_ports(size + 1);
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join(".pald")).unwrap();
+        pald::files::create_private_folder(&folder.path().join(".pald")).unwrap();
         Self { folder, listen, min: listen + 1, max: listen + size }
     }
 

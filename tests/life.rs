@@ -1,9 +1,10 @@
 //! Starting, serving and ending.
 
 use std::fs;
+use std::fs::Permissions;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -53,11 +54,23 @@ fn it_listens_on_both_loopback_addresses_and_nowhere_else() {
 
 #[test]
 fn what_pald_makes_is_private() {
-    let home = Home::new(3);
-    fs::remove_dir(home.file("")).unwrap();
-    let daemon = home.start();
-    daemon.set("shop").port();
-    daemon.stop();
+    for was_there in [false, true] {
+        let home = Home::new(3);
+        if was_there {
+            fs::set_permissions(home.file(""), Permissions::from_mode(0o755)).unwrap();
+        } else {
+            fs::remove_dir(home.file("")).unwrap();
+        }
+        let daemon = home.start();
+        daemon.set("shop").port();
+        let (_, log) = daemon.stop();
+        let line = "Others could look into this folder; now it is private folder=~/.pald/";
+        assert_eq!(log.contains(line.trim_end_matches('/')), was_there, "{log}");
+        assert_private(&home);
+    }
+}
+
+fn assert_private(home: &Home) {
     let mut folders = vec![home.file("")];
     let mut seen = 0;
     while let Some(folder) = folders.pop() {

@@ -275,3 +275,58 @@ fn bad_lines_in_a_dump_are_kept_aside_where_the_store_is_whole() {
     assert_eq!(kept(&home, "dump.edited-20").len(), 1);
     assert_eq!(home.dump().lines().count(), 3);
 }
+
+/// sled opens what comes before the damaged end of its log, which agrees with itself.
+#[test]
+fn a_store_that_has_lost_its_newest_changes_is_noticed_without_the_dump_too() {
+    let with_old_store = || {
+        let home = home_with_three();
+        copy(&home.file("db"), &home.file("old"));
+        let daemon = home.start();
+        assert_eq!(daemon.set("d").port(), home.min + 3);
+        let before = home.dump();
+        daemon.stop();
+        fs::remove_dir_all(home.file("db")).unwrap();
+        fs::rename(home.file("old"), home.file("db")).unwrap();
+        (home, before)
+    };
+    // A dump as it was before the lost change: what is left of the store is no less.
+    let (home, before) = with_old_store();
+    fs::write(home.file("dump"), before).unwrap();
+    let daemon = home.start();
+    assert_three(&home, &daemon);
+    let (_, log) = daemon.stop();
+    assert!(log.contains("the registry is restored from what is left of it"), "{log}");
+    let (_, log) = home.start().stop();
+    assert!(!log.contains("WARN"), "{log}");
+
+    // No dump at all: nothing is whole, and the hint names the way to go on all the same.
+    let (home, _) = with_old_store();
+    fs::remove_file(home.file("dump")).unwrap();
+    let (code, stderr) = home.run(home.command());
+    assert_eq!(code, Some(74), "{stderr}");
+    assert!(stderr.contains("it has lost its changes since revision 3"), "{stderr}");
+    assert!(stderr.trim_end().ends_with("rm ~/.pald/db.revision"), "{stderr}");
+    fs::remove_file(home.file("db.revision")).unwrap();
+    assert_three(&home, &home.start());
+}
+
+#[test]
+fn a_store_and_a_dump_that_are_both_gone_are_not_a_first_start() {
+    let home = home_with_three();
+    fs::remove_dir_all(home.file("db")).unwrap();
+    for empty in [false, true] {
+        fs::remove_file(home.file("dump")).unwrap();
+        if empty {
+            fs::write(home.file("dump"), "").unwrap();
+        }
+        let (code, stderr) = home.run(home.command());
+        assert_eq!(code, Some(74), "{stderr}");
+        let reason = if empty { "it is empty" } else { "it does not exist" };
+        let expected = format!(
+            "There is no store at ~/.pald/db; and the dump ~/.pald/dump can't replace it: {reason}\n"
+        );
+        assert!(stderr.contains(&expected), "{stderr}");
+        fs::write(home.file("dump"), "").unwrap();
+    }
+}

@@ -1,7 +1,7 @@
 //! `pald` without a command: serves in the foreground.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix_web::rt::System;
@@ -33,8 +33,8 @@ pub enum ServeError {
     /// The configuration can't be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A folder can't be made.
-    #[error("Can't make the folder {}", Shown(.path))]
+    /// A folder can't be made, or not be made private.
+    #[error("Can't make the folder {} for yourself alone", Shown(.path))]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -90,9 +90,14 @@ pub(super) fn serve(file: Option<PathBuf>) -> Result<(), ServeError> {
     let mode = rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO;
     rustix::process::umask(mode);
     let variables = std::env::vars_os().collect();
-    let config = Config::load(&Sources { paths: Paths::of_this_user(), file, variables })?;
+    let paths = Paths::of_this_user();
+    let own_folder = paths.own_folder();
+    let config = Config::load(&Sources { paths, file, variables })?;
     for variable in &config.unknown_variables {
         warn!(%variable, "This variable is no setting of pald");
+    }
+    for folder in own_folder.iter().chain([&config.data_dir]) {
+        tighten(folder)?;
     }
     let _locks = lock(&config)?;
     let listeners = Listeners::bind(config.port_listen)?;
@@ -108,6 +113,19 @@ pub(super) fn serve(file: Option<PathBuf>) -> Result<(), ServeError> {
     registry.close();
     info!("Ended");
     served.map_err(ServeError::Http)
+}
+
+/// Takes the rights of others from a folder of ours, where it has any.
+fn tighten(folder: &Path) -> Result<(), ServeError> {
+    match files::make_private(folder) {
+        Ok(true) => {
+            info!(folder = %Shown(folder), "Others could look into this folder; now it is private");
+        }
+        Ok(false) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => return Err(ServeError::Folder { path: folder.to_owned(), source }),
+    }
+    Ok(())
 }
 
 /// Makes sure that no other pald uses the same store or the same dump.

@@ -56,7 +56,7 @@ impl ResponseError for HttpError {
             Self::Parameter(_) | Self::Name(_) | Self::Port(_) => StatusCode::BAD_REQUEST,
             Self::Change(ChangeError::NotRegistered(_)) => StatusCode::BAD_REQUEST,
             Self::Change(ChangeError::Exhausted { .. }) => StatusCode::PRECONDITION_FAILED,
-            Self::Change(ChangeError::Storage(_) | ChangeError::Closed) => {
+            Self::Change(ChangeError::Storage(_) | ChangeError::Unanswered) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             Self::Refused(_) => StatusCode::FORBIDDEN,

@@ -1,6 +1,7 @@
 //! The one thread that changes the registry: it gathers waiting changes into batches, and each
 //! batch is one transaction and one sync.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 
 use tracing::{error, info};
@@ -68,10 +69,20 @@ impl Committer {
             let mut requests: Vec<_> = std::iter::once(first).chain(joining).collect();
             let open = requests.iter().position(|request| matches!(request, Request::Close));
             requests.truncate(open.unwrap_or(requests.len()));
-            self.commit(requests);
+            self.commit_or_stop(|committer| committer.commit(requests));
             if open.is_some() {
                 return;
             }
+        }
+    }
+
+    /// Treats a panic on the way to the disk like a failure of the store: what was stored and what
+    /// was not is unknown. Whoever waits for an answer is told that there is none.
+    fn commit_or_stop(&mut self, commit: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| commit(self))).is_err() {
+            let reason = "pald has made a mistake; its log says more";
+            error!(%reason, "The committer panicked; changes are refused until pald is restarted");
+            self.failure = Some(reason.into());
         }
     }
 

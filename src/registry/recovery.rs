@@ -45,6 +45,11 @@ struct Start<'a> {
 impl Start<'_> {
     /// The very first start, or one after the store was moved away.
     fn without_store(self, dump: Option<FoundDump>) -> Opened {
+        let problem = format!("There is no store at {}", Shown(self.data_dir));
+        let is_empty = dump.as_ref().is_none_or(|dump| dump.bytes.is_empty());
+        if is_empty && store::noted_revision(self.data_dir)?.is_some_and(|revision| revision > 0) {
+            return Err(self.nothing_whole(problem, dump));
+        }
         let Some(dump) = dump else { return Ok(Store::create(self.data_dir, &[], 0)?) };
         if let Some((allocations, seal)) = dump.whole() {
             warn!(
@@ -57,7 +62,6 @@ impl Start<'_> {
             return Ok(Store::create(self.data_dir, &allocations, seal.revision)?);
         }
         if dump.is_own() {
-            let problem = format!("There is no store at {}", Shown(self.data_dir));
             return Err(self.nothing_whole(problem, Some(dump)));
         }
         self.import(dump)
@@ -81,27 +85,38 @@ impl Start<'_> {
         Ok(Store::create(self.data_dir, &allocations, 1)?)
     }
 
-    /// The store is whole. It wins, unless the dump proves that it has lost its newest changes.
+    /// The store opens and agrees with itself. It wins, unless it has lost its newest changes: then
+    /// it is an earlier state of itself, which only the dump or the note beside the store can tell.
     fn with_store(self, store: Store, contents: Contents, dump: Option<FoundDump>) -> Opened {
-        let Some(dump) = dump else { return Ok((store, contents)) };
-        let Some((allocations, seal)) = dump.whole() else {
-            self.keep_if_edited(&contents, &dump)?;
-            return Ok((store, contents));
-        };
-        let (stored, dumped) = (contents.seal.revision, seal.revision);
-        if dumped > stored {
-            drop(store);
-            let problem = format!("it has lost its changes since revision {stored}");
-            return self.restore(&problem, &allocations, seal);
-        }
-        if dumped < stored {
-            info!(
-                store = stored,
-                dump = dumped,
-                "The dump is behind the store; it will be refreshed"
-            );
-        } else {
-            self.keep_if_edited(&contents, &dump)?;
+        let stored = contents.seal.revision;
+        let newest = store.noted_revision().unwrap_or(0);
+        let problem = format!("it has lost its changes since revision {stored}");
+        let whole = dump.as_ref().and_then(FoundDump::whole);
+        match whole {
+            Some((allocations, seal)) if seal.revision > stored => {
+                drop(store);
+                return self.restore(&problem, "the dump", &allocations, seal);
+            }
+            Some(_) if newest > stored => {
+                drop(store);
+                let Contents { allocations, seal } = contents;
+                return self.restore(&problem, "what is left of it", &allocations, seal);
+            }
+            None if newest > stored => {
+                let problem = format!("The store {} is damaged: {problem}", Shown(self.data_dir));
+                return Err(self.nothing_whole(problem, dump));
+            }
+            Some((_, seal)) if seal.revision < stored => {
+                let dumped = seal.revision;
+                info!(
+                    store = stored,
+                    dump = dumped,
+                    "The dump is behind the store; it will be refreshed"
+                );
+            }
+            _ => {
+                dump.map_or(Ok(()), |dump| self.keep_if_edited(&contents, &dump))?;
+            }
         }
         Ok((store, contents))
     }
@@ -135,13 +150,21 @@ impl Start<'_> {
     /// The store is damaged. A dump that is whole takes its place.
     fn with_damage(self, error: &StoreError, dump: Option<FoundDump>) -> Opened {
         match dump.as_ref().and_then(FoundDump::whole) {
-            Some((allocations, seal)) => self.restore(&error.with_causes(), &allocations, seal),
+            Some((allocations, seal)) => {
+                self.restore(&error.with_causes(), "the dump", &allocations, seal)
+            }
             None => Err(self.nothing_whole(error.with_causes(), dump)),
         }
     }
 
-    /// Makes the store anew from a dump that is whole, and keeps the old one aside.
-    fn restore(self, problem: &str, allocations: &[Allocation], seal: Seal) -> Opened {
+    /// Makes the store anew from the newest whole registry that there is, and keeps the old one.
+    fn restore(
+        self,
+        problem: &str,
+        source: &str,
+        allocations: &[Allocation],
+        seal: Seal,
+    ) -> Opened {
         Store::prepare(self.data_dir, allocations, seal.revision)?;
         let suffix = format!(".damaged-{}", Timestamp::now().compact());
         let aside = files::unused_sibling(self.data_dir, &suffix);
@@ -157,8 +180,7 @@ impl Start<'_> {
             revision = seal.revision,
             services = seal.entries,
             written = self.dump_time(),
-            "The store is damaged: the registry is restored from the dump; changes made after the \
-             dump was written are lost"
+            "The store is damaged: the registry is restored from {source}; later changes are lost"
         );
         Ok(opened)
     }
@@ -192,7 +214,8 @@ impl Start<'_> {
                 None => "its last line does not say what it should hold".to_owned(),
             },
         };
-        OpenError::NothingWhole { problem, dump: self.dump_file.to_owned(), reason }
+        let (dump, store) = (self.dump_file.to_owned(), self.data_dir.to_owned());
+        OpenError::NothingWhole { problem, store, dump, reason }
     }
 }
 

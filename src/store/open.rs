@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use sled::Db;
 
+use super::high_water::HighWater;
 use super::migrations::MIGRATIONS;
 use super::trees::{Trees, schema_version, set_schema_version, sled_failed};
 use super::{Contents, Store, StoreError};
@@ -68,7 +69,8 @@ impl Store {
             data_file.sync_data().map_err(|source| io_failed(path, source))?;
         }
         let trees = Trees::open(db, path)?;
-        Ok(Self { trees, data_file, path: path.to_owned() })
+        let high_water = HighWater::open(path).map_err(|source| io_failed(path, source))?;
+        Ok(Self { trees, data_file, high_water, path: path.to_owned() })
     }
 
     /// Syncs every file of the store and the folder itself; sled does neither.

@@ -223,3 +223,18 @@ fn after_a_failure_nothing_is_shown_and_changes_are_refused() {
     // What changes nothing is still answered.
     bench.change(&[Wish::Set(1)], &mut model);
 }
+
+#[test]
+fn a_panic_on_the_way_to_the_disk_ends_changes_and_nothing_else() {
+    let mut bench = Bench { folder: tempfile::tempdir().unwrap(), committer: None };
+    let mut model = Model::default();
+    bench.open();
+    bench.change(&[Wish::Set(1)], &mut model);
+    bench.committer().commit_or_stop(|_| panic!("for the test"));
+    let (answer, mut set) = oneshot::channel();
+    bench.committer().commit(vec![Request::Allocate { service: name(2), answer }]);
+    let refused = ChangeError::Storage("pald has made a mistake; its log says more".into());
+    assert_eq!(set.try_recv().unwrap(), Err(refused));
+    bench.change(&[Wish::Set(1)], &mut model);
+    bench.check(&model);
+}
