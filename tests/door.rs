@@ -192,6 +192,10 @@ fn another_user_may_look_and_must_not_change() {
     let expected = "Refused: user 65534 may not make changes here\n\
                     hint: The owner of pald may add that user to `allow_users` in the configuration\n";
     assert_eq!((reply.status, reply.body.as_str()), (403, expected));
+    for path in ["%73et", "s%65t", "%73%65%74"] {
+        let encoded = SET_AS_ANOTHER.replace("/set", &format!("/{path}")).replace('%', "%%");
+        assert_eq!(parse(&ask_as(NOBODY, &home, &encoded)).status, 403, "{path}");
+    }
     let del = SET_AS_ANOTHER.replace("/set?service=anothers", &format!("/del?port={}", home.min));
     assert_eq!(parse(&ask_as(NOBODY, &home, &del)).status, 403);
     let get = SET_AS_ANOTHER.replace("/set?service=anothers", "/get?service=shop");

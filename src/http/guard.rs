@@ -179,6 +179,10 @@ impl Head<'_> {
     /// Whether the request could change the registry, whatever its parameters are.
     pub fn is_change(&self) -> bool {
         let path = self.uri.path();
+        // The router decodes `%73et`. No path of pald needs that, so it counts as the worst it could be.
+        if path.contains('%') {
+            return true;
+        }
         let is_lookup = *self.method == Method::GET || *self.method == Method::HEAD;
         matches!(path, "/set" | "/del") || (path.starts_with("/v1/") && !is_lookup)
     }

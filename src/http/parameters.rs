@@ -139,17 +139,21 @@ async fn read_body(mut payload: Payload) -> Result<BytesMut, ParameterError> {
 }
 
 fn check_type(request: &HttpRequest) -> Result<(), ParameterError> {
-    let header = |name| request.headers().get(name).map(|value| value.as_bytes());
-    match header(header::CONTENT_ENCODING) {
-        None | Some(b"identity") => {}
-        Some(other) => return Err(ParameterError::Compressed(Quoted::new(other))),
+    let headers = |name| request.headers().get_all(name).map(|value| value.as_bytes());
+    for encoding in headers(header::CONTENT_ENCODING) {
+        if !encoding.eq_ignore_ascii_case(b"identity") {
+            return Err(ParameterError::Compressed(Quoted::new(encoding)));
+        }
     }
-    let content_type = header(header::CONTENT_TYPE).ok_or(ParameterError::Untyped)?;
-    let essence = content_type.split(|&byte| byte == b';').next().unwrap_or_default();
-    match essence.trim_ascii().eq_ignore_ascii_case(FORM.as_bytes()) {
-        true => Ok(()),
-        false => Err(ParameterError::NotAForm(Quoted::new(content_type))),
+    let mut types = headers(header::CONTENT_TYPE).peekable();
+    types.peek().ok_or(ParameterError::Untyped)?;
+    for content_type in types {
+        let essence = content_type.split(|&byte| byte == b';').next().unwrap_or_default();
+        if !essence.trim_ascii().eq_ignore_ascii_case(FORM.as_bytes()) {
+            return Err(ParameterError::NotAForm(Quoted::new(content_type)));
+        }
     }
+    Ok(())
 }
 
 fn split_once(pair: &[u8]) -> (&[u8], &[u8]) {

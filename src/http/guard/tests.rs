@@ -178,6 +178,11 @@ fn each_request_passes_or_fails_by_what_its_sender_says() {
         (&["POST /del HTTP/1.1", host, "X-Moz: prefetch"], Err(UNASKED)),
         (&["PUT /v1/services/a HTTP/1.1", host, "X-Moz: prefetch"], Err(UNASKED)),
         (&["GET /v1/services HTTP/1.1", host, "X-Moz: prefetch"], Ok(())),
+        // An encoded path is decoded by the router, after the guard.
+        (&["GET /%73et?service=a HTTP/1.1", host, "X-Moz: prefetch"], Err(UNASKED)),
+        (&["GET /s%65t?service=a HTTP/1.1", host, none], Err(UNASKED)),
+        (&["GET /%64el?port=1 HTTP/1.1", host, "User-Agent: Mozilla/5.0"], Err(OLD)),
+        (&["GET http://localhost:49200/%73et HTTP/1.1", host, "Purpose: prefetch"], Err(UNASKED)),
         (&["POST /get HTTP/1.1", host, "X-Moz: prefetch"], Ok(())),
     ];
     for (lines, expected) in rows {
