@@ -83,8 +83,12 @@ impl Config {
         let mut layers = Vec::new();
         let system_file = &sources.paths.system_file;
         layers.extend(file_layer(system_file)?);
-        let named =
-            sources.file.clone().or_else(|| variables.get(FILE_VARIABLE).map(PathBuf::from));
+        let named = match (&sources.file, variables.get(FILE_VARIABLE)) {
+            (Some(file), _) => Some(file.clone()),
+            // What a shell does for an argument it does not do for a variable.
+            (None, Some(file)) if file.starts_with("~/") => sources.paths.expand(file).ok(),
+            (None, file) => file.map(PathBuf::from),
+        };
         match (named, sources.paths.user_file()) {
             (Some(file), _) => {
                 let layer = file_layer(&file)?.ok_or(ConfigError::NoFile { path: file })?;
@@ -99,18 +103,21 @@ impl Config {
     }
 }
 
-/// The variables that start with `PALD_`, as text.
+/// The variables that start with `PALD_`, as text; only those that matter must be text.
 fn own_variables(
     variables: &[(OsString, OsString)],
 ) -> Result<BTreeMap<String, String>, ConfigError> {
-    let own = variables.iter().filter_map(|(name, value)| {
-        name.to_str().filter(|name| name.starts_with("PALD_")).map(|name| (name, value))
-    });
-    own.map(|(name, value)| match value.to_str() {
-        Some(value) => Ok((name.to_owned(), value.to_owned())),
-        None => Err(ConfigError::NotText { variable: name.to_owned() }),
-    })
-    .collect()
+    let mut own = BTreeMap::new();
+    for (name, value) in variables {
+        let Some(name) = name.to_str().filter(|name| name.starts_with("PALD_")) else { continue };
+        let matters = name == FILE_VARIABLE || KEYS.iter().any(|key| key.variable() == name);
+        let value = match value.to_str() {
+            None if matters => return Err(ConfigError::NotText { variable: name.to_owned() }),
+            other => other.unwrap_or_default(),
+        };
+        own.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(own)
 }
 
 /// The settings of a file; `None` if there is no such file.
@@ -192,11 +199,9 @@ impl<'a> Checked<'a> {
     }
 
     fn hosts(&self) -> Result<Vec<String>, ConfigError> {
-        let is_host = |name: &str| {
-            let name =
-                name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
-                || name.parse::<Ipv6Addr>().is_ok()
+        let is_host = |name: &str| match name.strip_prefix('[').and_then(|n| n.strip_suffix(']')) {
+            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+            None => name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)),
         };
         let hosts = parts(&self.values.allowed_hosts);
         hosts
@@ -232,13 +237,21 @@ fn parts(list: &[String]) -> impl Iterator<Item = &str> {
     list.iter().map(|part| part.trim()).filter(|part| !part.is_empty())
 }
 
+/// What pald itself puts beside the store, and beside the dump.
+const BESIDE_STORE: [&str; 5] = ["", ".new", ".lock", ".revision", ".new.revision"];
+const BESIDE_DUMP: [&str; 3] = ["", ".new", ".lock"];
+
 /// How the dump and the store would overwrite each other, if they would.
 fn clash(dump_file: &Path, data_dir: &Path) -> Option<&'static str> {
+    let of_store = BESIDE_STORE.map(|suffix| files::sibling(data_dir, suffix));
+    let of_dump = BESIDE_DUMP.map(|suffix| files::sibling(dump_file, suffix));
     if dump_file == data_dir {
         Some("are the same path")
-    } else if dump_file.starts_with(data_dir) {
+    } else if of_store.iter().any(|path| of_dump.contains(path)) {
+        Some("must differ in more than an ending that pald uses for its own files")
+    } else if of_store.iter().any(|path| dump_file.starts_with(path)) {
         Some("must not lie in each other: dump_file is inside data_dir")
-    } else if data_dir.starts_with(dump_file) {
+    } else if of_dump.iter().any(|path| data_dir.starts_with(path)) {
         Some("must not lie in each other: data_dir is inside dump_file")
     } else {
         None

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::allocation::Allocation;
-use crate::dump::{self, BadLine, Dump};
+use crate::dump::{self, BadLine, Dump, DumpEntry};
 use crate::files::{self, Links, ReadError, Shown};
 use crate::seal::Seal;
 use crate::timestamp::Timestamp;
@@ -18,9 +18,6 @@ pub use refresher::Refresher;
 
 /// The largest dump that is read, in bytes.
 pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
-
-/// What only pald writes: it stands in every line of its dumps.
-const OWN_COMMENT: &[u8] = b"# pald: since=";
 
 /// How many bad lines an error lists.
 const MAX_LISTED_LINES: usize = 20;
@@ -35,9 +32,17 @@ pub struct FoundDump {
 }
 
 impl FoundDump {
-    /// Whether pald wrote any of it, going by the comments that it puts into its dumps.
-    pub fn is_own(&self) -> bool {
-        self.bytes.windows(OWN_COMMENT.len()).any(|window| window == OWN_COMMENT)
+    /// Whether it says of itself what it should hold, as only pald's own dumps do.
+    pub fn is_sealed(&self) -> bool {
+        self.parsed.as_ref().is_ok_and(|dump| dump.seal.is_some())
+    }
+
+    /// Whether it has entries, all of them without a word of pald's.
+    pub fn is_foreign(&self) -> bool {
+        let is_plain = |entry: &DumpEntry| entry.created_at.is_none() && entry.hold.is_none();
+        self.parsed.as_ref().is_ok_and(|dump| {
+            dump.seal.is_none() && !dump.entries.is_empty() && dump.entries.iter().all(is_plain)
+        })
     }
 
     /// The entries at their seal's revision, if the dump is whole: just as pald has written it.
@@ -65,6 +70,11 @@ pub fn read(path: &Path) -> Result<Option<FoundDump>, ReadError> {
     let Some(bytes) = files::read(path, MAX_BYTES, Links::Refuse)? else { return Ok(None) };
     let parsed = dump::parse(&bytes).map_err(|lines| BadLines { path: path.to_owned(), lines });
     Ok(Some(FoundDump { bytes, parsed }))
+}
+
+/// Whether a dump of this text can be read again.
+pub fn fits(text: &str) -> bool {
+    u64::try_from(text.len()).is_ok_and(|bytes| bytes <= MAX_BYTES)
 }
 
 /// Keeps `bytes`, the dump as it was, beside it as `<path>.<what>-<time>`; the name of the copy.

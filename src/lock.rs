@@ -1,7 +1,7 @@
 //! The locks that keep a second pald away from a store and from a dump.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Read, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,7 @@ const MAX_HOLDER_BYTES: u64 = 200;
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
+    previous: String,
 }
 
 /// Why a lock was not taken.
@@ -31,6 +32,12 @@ pub enum LockError {
         path: PathBuf,
         /// What the other process wrote about itself, or "another process".
         holder: String,
+    },
+    /// Something else than a lock file of pald is where it should be.
+    #[error("{} is not a lock file of pald, and is left as it is", Shown(.path))]
+    NotALock {
+        /// The file.
+        path: PathBuf,
     },
     /// The lock file can't be opened, locked or written.
     #[error("Can't lock {}", Shown(.path))]
@@ -67,17 +74,29 @@ impl Lock {
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
+        let previous = holder_of(&file);
+        let is_lock_file = file.metadata().map_err(io)?.len() == 0 || previous.starts_with("pald ");
+        if !is_lock_file {
+            return Err(LockError::NotALock { path: sibling(path, ".lock") });
+        }
         file.set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(holder.as_bytes()))
             .map_err(io)?;
-        Ok(Self { _file: file })
+        Ok(Self { _file: file, previous })
+    }
+}
+
+impl Lock {
+    /// What the last holder wrote about itself, however it ended.
+    pub fn previous(&self) -> &str {
+        &self.previous
     }
 }
 
 fn holder_of(file: &File) -> String {
     let mut holder = String::new();
-    match file.take(MAX_HOLDER_BYTES).read_to_string(&mut holder) {
+    match Read::take(file, MAX_HOLDER_BYTES).read_to_string(&mut holder) {
         Ok(1..) if holder.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => holder,
         _ => "another process".to_owned(),
     }

@@ -1,6 +1,6 @@
 //! Where pald's files are by default, and what `~` means.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The configuration of the whole machine.
 #[cfg(not(target_os = "macos"))]
@@ -59,6 +59,9 @@ impl Paths {
         if path.ends_with('/') || expanded.file_name().is_none() {
             return Err("has no last part that could be a name");
         }
+        if expanded.components().any(|part| part == Component::ParentDir) {
+            return Err("contains ..");
+        }
         Ok(normal(&expanded))
     }
 }
@@ -89,6 +92,7 @@ mod tests {
             ("~/", Err("has no last part that could be a name")),
             ("/tmp/", Err("has no last part that could be a name")),
             ("/tmp/..", Err("has no last part that could be a name")),
+            ("/tmp/../dump", Err("contains ..")),
             ("/a\0b", Err("contains a NUL byte")),
         ];
         for (path, expected) in rows {

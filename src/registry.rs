@@ -35,6 +35,8 @@ pub struct RegistryOptions {
     pub port_range: PortRange,
     /// Where pald itself listens: never allocated.
     pub port_listen: Port,
+    /// Where the last pald on this store listened, if that is known.
+    pub port_listen_before: Option<Port>,
     /// The folder of the store.
     pub data_dir: PathBuf,
     /// The dump, imported where there is no store yet and refreshed after changes.
@@ -55,13 +57,17 @@ impl Registry {
     /// Opens the store, or makes it from the dump, and starts the threads.
     ///
     /// # Errors
-    /// The store or the dump can't be taken as it is; neither was changed then.
+    /// The store or the dump can't be taken as it is. A dump is never changed then.
     pub fn open(options: RegistryOptions) -> Result<Self, OpenError> {
         let (store, contents) = recovery::open_store(&options)?;
         if let Some(allocation) =
             contents.allocations.iter().find(|a| a.port == options.port_listen)
         {
             let (service, port) = (&allocation.service, allocation.port);
+            // An import may have brought it; but nobody moves pald onto a port that is taken.
+            if options.port_listen_before.is_some_and(|before| before != port) {
+                return Err(OpenError::ListenRegistered { port, service: service.clone() });
+            }
             warn!(%service, %port, "Keeping a service registered on the port where pald listens");
         }
         let view = Arc::new(SharedView::new(contents.allocations, contents.seal));
@@ -161,6 +167,22 @@ pub enum OpenError {
         dump: PathBuf,
         /// What is wrong with the dump.
         reason: String,
+        /// What can be done.
+        remedy: Remedy,
+    },
+    /// The registry would be larger than a dump of it may be.
+    #[error("{} holds more than a dump of 16777216 bytes can; nothing was imported", Shown(.path))]
+    TooMuch {
+        /// The dump.
+        path: PathBuf,
+    },
+    /// pald is told to listen on a service's port.
+    #[error("port_listen is {port}, which is registered to {service}")]
+    ListenRegistered {
+        /// The port.
+        port: Port,
+        /// Whose it is.
+        service: ServiceName,
     },
     /// The damaged store can't be moved aside.
     #[error("Can't move the damaged store {} aside", Shown(.path))]
@@ -189,20 +211,42 @@ impl OpenError {
         match self {
             Self::Store(error) => error.hint(),
             Self::Dump(error) => Some(error.hint()),
-            Self::NothingWhole { store, dump, .. } => Some(nothing_whole_hint(store, dump)),
+            Self::NothingWhole { store, dump, remedy, .. } => Some(remedy.hint(store, dump)),
+            Self::TooMuch { .. } => Some("Take services or addresses out of it".to_owned()),
+            Self::ListenRegistered { service, .. } => Some(format!(
+                "Set another `port_listen`, or start pald where it listened before and release {service}"
+            )),
             Self::Quarantine { .. } | Self::KeepDump { .. } | Self::Thread(_) => None,
         }
     }
 }
 
-fn nothing_whole_hint(store: &Path, dump: &Path) -> String {
-    let (note, store, dump) = (note_place(store), Shown(store), Shown(dump));
-    format!(
-        "Put a backup of the dump at {dump} and move {store} away; or if you have edited the dump \
-         yourself, take pald's comments out of it, `sed -i 's/# pald:.*//' {dump}`, and move {store} \
-         away; or go on with what there is, if anything can be read: rm {}",
-        Shown(&note)
-    )
+/// What can be done where neither the store nor the dump is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Only a backup helps.
+    Backup,
+    /// A backup helps; or the store, which has lost its end, is taken as it is.
+    Accept,
+    /// A backup helps; or the dump is taken as it is, if a person has edited it.
+    TakeEdited,
+}
+
+impl Remedy {
+    fn hint(self, store: &Path, dump: &Path) -> String {
+        let note = note_place(store);
+        let (store, dump, note) = (Shown(store), Shown(dump), Shown(&note));
+        let backup =
+            format!("Put a backup of the dump at {dump}, and move {store} away if it is there");
+        match self {
+            Self::Backup => backup,
+            Self::Accept => format!("{backup}; or go on with what is left of the store: rm {note}"),
+            Self::TakeEdited => format!(
+                "{backup}; or if you have edited the dump yourself, take pald's comments out of it, \
+                 sed -i 's/# pald:.*//' {dump}, and move {store} away"
+            ),
+        }
+    }
 }
 
 /// Why a change was not made. Nothing of it is visible then.

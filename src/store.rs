@@ -3,6 +3,7 @@
 //!
 //! Only this module and the migrations know sled and bincode.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -48,9 +49,32 @@ pub struct Store {
     path: PathBuf,
 }
 
-/// Whether there is a store at `path`, whole or damaged.
-pub fn exists(path: &Path) -> bool {
-    path.symlink_metadata().is_ok()
+/// Whether there is a store at `path`, whole or damaged. An empty folder is none.
+///
+/// # Errors
+/// Something else is there, which pald must not touch.
+pub fn exists(path: &Path) -> Result<bool, StoreError> {
+    let io = |source| StoreError::Io { path: path.to_owned(), source };
+    let metadata = match std::fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        other => other.map_err(io)?,
+    };
+    if !metadata.is_dir() {
+        return Err(StoreError::NotAStore { path: path.to_owned() });
+    }
+    let names = std::fs::read_dir(path).map_err(io)?.map(|entry| Ok(entry?.file_name()));
+    let names = names.collect::<io::Result<Vec<_>>>().map_err(io)?;
+    // Once there was a store here, whatever is left of it is a damaged one.
+    let was_store = high_water::place(path).symlink_metadata().is_ok();
+    let is_sleds = |name: &OsString| {
+        let name = name.as_encoded_bytes();
+        name == b"db" || name == b"conf" || name == b"blobs" || name.starts_with(b"snap.")
+    };
+    match was_store || names.iter().any(is_sleds) {
+        true => Ok(true),
+        false if names.is_empty() => Ok(false),
+        false => Err(StoreError::NotAStore { path: path.to_owned() }),
+    }
 }
 
 /// The newest revision that a store at `path` ever had, as the note beside it says, even if the
@@ -59,7 +83,7 @@ pub fn exists(path: &Path) -> bool {
 /// # Errors
 /// What the system said.
 pub fn noted_revision(path: &Path) -> Result<Option<u64>, StoreError> {
-    if !exists(&high_water::place(path)) {
+    if high_water::place(path).symlink_metadata().is_err() {
         return Ok(None);
     }
     let note = HighWater::open(path);
@@ -95,10 +119,12 @@ impl Store {
         allocations: &[Allocation],
         revision: u64,
     ) -> Result<(), StoreError> {
-        let io = |source| StoreError::Io { path: path.to_owned(), source };
         let aside = files::sibling(path, ".new");
-        if exists(&aside) {
-            std::fs::remove_dir_all(&aside).map_err(io)?;
+        let io = |source| StoreError::Io { path: aside.clone(), source };
+        match std::fs::symlink_metadata(&aside) {
+            Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(&aside).map_err(io)?,
+            Ok(_) => std::fs::remove_file(&aside).map_err(io)?,
+            Err(_) => {}
         }
         files::create_private_folder(&aside).map_err(io)?;
         let seal = Seal::of(revision, allocations);
@@ -183,6 +209,12 @@ pub enum StoreError {
         /// What sled said.
         source: sled::Error,
     },
+    /// Something else than a store is where it should be.
+    #[error("{} is not a store of pald, and is left as it is", Shown(.path))]
+    NotAStore {
+        /// What was found.
+        path: PathBuf,
+    },
     /// sled panicked while it opened the store.
     #[error("The store {} is damaged: it can't be opened ({reason})", Shown(.path))]
     Panicked {
@@ -234,7 +266,7 @@ impl StoreError {
                 cause.raw_os_error().is_none() && !open::is_busy(cause)
             }
             Self::Sled { .. } => true,
-            Self::Io { .. } | Self::TooNew { .. } => false,
+            Self::Io { .. } | Self::NotAStore { .. } | Self::TooNew { .. } => false,
         }
     }
 
@@ -247,12 +279,9 @@ impl StoreError {
             Self::TooNew { .. } => {
                 Some("Start the version of pald that made it, or a later one".into())
             }
-            Self::Panicked { path, .. }
-            | Self::Record { path, .. }
-            | Self::Contradiction { path, .. } => Some(format!(
-                "Move {} away: pald then starts from the services in its dump",
-                Shown(path)
-            )),
+            Self::NotAStore { .. } => Some("Set `data_dir` to a new folder of its own".into()),
+            // The registry says what can be done: that depends on the dump.
+            Self::Panicked { .. } | Self::Record { .. } | Self::Contradiction { .. } => None,
         }
     }
 

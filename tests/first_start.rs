@@ -68,6 +68,9 @@ fn a_service_on_the_listening_port_is_kept_with_a_warning() {
     assert_eq!(daemon.get("/get?service=old").port(), home.listen);
     let expected = format!("port where pald listens service=old port={}", home.listen);
     assert!(daemon.log().contains(&expected), "{}", daemon.log());
+    // The next start finds the same.
+    daemon.stop();
+    let daemon = home.start();
     assert_eq!(daemon.client.del(home.listen).body, "OK\n");
     assert_eq!(daemon.set("new").port(), home.min);
 }
@@ -139,4 +142,70 @@ fn an_interrupted_first_start_is_made_again() {
     let daemon = home.start();
     assert_eq!(daemon.get("/get?service=a").port(), 7);
     assert!(!home.file("db.new").exists());
+}
+
+#[test]
+fn pald_is_not_moved_onto_a_port_that_is_a_services() {
+    let home = Home::new(3);
+    let daemon = home.start();
+    assert_eq!(daemon.set("shop").port(), home.min);
+    daemon.stop();
+    let mut command = home.command();
+    command.env("PALD_PORT_LISTEN", home.min.to_string());
+    let expected = format!(
+        "Error: port_listen is {}, which is registered to shop\n\
+         hint: Set another `port_listen`, or start pald where it listened before and release shop\n",
+        home.min
+    );
+    assert_eq!(home.run(command), (Some(78), expected));
+    assert_eq!(home.start().get("/get?service=shop").port(), home.min);
+}
+
+#[test]
+fn every_dump_that_is_not_empty_is_kept_as_it_was() {
+    for dump in
+        ["# nothing but a comment\n", "\n\n", "a 7 # pald: since=2015-06-01T12:00:00Z hold=off\n"]
+    {
+        let home = Home::new(3);
+        fs::write(home.file("dump"), dump).unwrap();
+        home.start().stop();
+        let copies = files(&home, "dump.imported-");
+        assert_eq!(copies.len(), 1, "{dump}");
+        assert_eq!(fs::read_to_string(&copies[0]).unwrap(), dump);
+        let kept = home.dump();
+        assert_eq!(
+            kept.contains("since=2015-06-01T12:00:00Z hold=off"),
+            dump.contains("hold"),
+            "{kept}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_store_is_never_taken_for_one() {
+    let home = Home::new(3);
+    let foreign = home.path().join("documents");
+    fs::create_dir(&foreign).unwrap();
+    fs::write(foreign.join("thesis"), "text").unwrap();
+    fs::write(home.path().join("file"), "text").unwrap();
+    let mode = fs::metadata(&foreign).unwrap().mode();
+    for path in [foreign.clone(), home.path().join("file"), "/dev/null".into()] {
+        let mut command = home.command();
+        command.env("PALD_DATA_DIR", &path);
+        let (code, stderr) = home.run(command);
+        assert_eq!(code, Some(78), "{stderr}");
+        let message = "is not a store of pald, and is left as it is\nhint: Set `data_dir` to a new folder of its own\n";
+        assert!(stderr.ends_with(message), "{stderr}");
+        assert!(!pald::files::sibling(&path, ".lock").exists());
+    }
+    assert_eq!(fs::metadata(&foreign).unwrap().mode(), mode);
+    assert_eq!(fs::read_dir(&foreign).unwrap().count(), 1);
+
+    // An empty folder, made beforehand, is a place for a store.
+    let empty = home.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let mut command = home.command();
+    command.env("PALD_DATA_DIR", &empty);
+    assert_eq!(home.start_command(command).set("shop").port(), home.min);
+    assert!(empty.join("db").exists());
 }

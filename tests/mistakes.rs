@@ -14,7 +14,7 @@ fn a_mistake_in_the_configuration_ends_the_start_with_78() {
         ),
         (
             "dump_file = 'dump'",
-            "~/.pald/config.toml:1:13: dump_file is \"dump\", which is a relative path; it must be absolute or start with ~/\n",
+            "~/.pald/config.toml:1:13: dump_file is \"dump\", which is a relative path; it must be absolute or start with ~/, and name a file without ..\n",
         ),
         (
             "data_dir = 5",

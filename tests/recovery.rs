@@ -267,6 +267,36 @@ fn a_dump_edited_by_hand_is_kept_and_can_be_taken_over() {
 }
 
 #[test]
+fn a_dump_whose_own_check_fails_is_kept_even_if_its_entries_are_right() {
+    let edits: [fn(&str) -> String; 2] = [
+        |text| text.replace(" revision=", " hold=off revision="),
+        |text| text.split(" check=").next().unwrap().to_owned() + " check=00000000\n",
+    ];
+    for edit in edits {
+        let home = home_with_three();
+        edit_dump(&home, edit);
+        let edited = home.dump();
+        let (_, log) = home.start().stop();
+        assert!(log.contains("WARN The dump ~/.pald/dump is not what pald wrote"), "{log}");
+        assert_eq!(fs::read_to_string(&kept(&home, "dump.edited-20")[0]).unwrap(), edited);
+        assert_ne!(home.dump(), edited);
+    }
+}
+
+#[test]
+fn a_dump_too_large_to_be_read_does_not_keep_a_whole_store_from_starting() {
+    let home = home_with_three();
+    fs::write(home.file("dump"), vec![b'#'; 16 * 1024 * 1024 + 1]).unwrap();
+    let daemon = home.start();
+    assert_three(&home, &daemon);
+    assert!(
+        daemon.log().contains("~/.pald/dump is larger than 16777216 bytes"),
+        "{}",
+        daemon.log()
+    );
+}
+
+#[test]
 fn bad_lines_in_a_dump_are_kept_aside_where_the_store_is_whole() {
     let home = home_with_three();
     edit_dump(&home, |text| text.to_owned() + "my app 7\n");

@@ -11,20 +11,21 @@ use crate::files::ReadError;
 use crate::http::ListenError;
 use crate::lock::LockError;
 use crate::registry::OpenError;
+use crate::store::StoreError;
 
 /// Exit codes. 2, for usage, is chosen by the parser of the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Refused, or in conflict with another program.
-    Conflict = 4,
+    Conflict,
     /// A dump that can't be imported (EX_DATAERR of sysexits.h).
-    Dump = 65,
+    Dump,
     /// A fault of pald itself (EX_SOFTWARE).
-    Bug = 70,
+    Bug,
     /// The store, or the disk under it (EX_IOERR).
-    Storage = 74,
+    Storage,
     /// The configuration (EX_CONFIG).
-    Config = 78,
+    Config,
 }
 
 impl From<Exit> for ExitCode {
@@ -57,11 +58,17 @@ impl From<ServeError> for Failure {
 
 fn exit(error: &ServeError) -> Exit {
     match error {
-        ServeError::Config(_) | ServeError::Listen(ListenError::Refused { .. }) => Exit::Config,
+        ServeError::Config(_)
+        | ServeError::Locked(LockError::NotALock { .. })
+        | ServeError::Open(OpenError::Store(StoreError::NotAStore { .. }))
+        | ServeError::Open(OpenError::ListenRegistered { .. })
+        | ServeError::Listen(ListenError::Refused { .. }) => Exit::Config,
         ServeError::Running { .. }
         | ServeError::Locked(LockError::Held { .. })
         | ServeError::Listen(ListenError::InUse { .. }) => Exit::Conflict,
-        ServeError::Locked(LockError::Io { .. }) | ServeError::Folder { .. } => Exit::Storage,
+        ServeError::Locked(LockError::Io { .. })
+        | ServeError::Folder { .. }
+        | ServeError::Descriptors => Exit::Storage,
         ServeError::Open(
             OpenError::Store(_)
             | OpenError::NothingWhole { .. }
@@ -69,7 +76,7 @@ fn exit(error: &ServeError) -> Exit {
             | OpenError::KeepDump { .. }
             | OpenError::Dump(DumpFileError::Read(ReadError::Io { .. })),
         ) => Exit::Storage,
-        ServeError::Open(OpenError::Dump(_)) => Exit::Dump,
+        ServeError::Open(OpenError::Dump(_) | OpenError::TooMuch { .. }) => Exit::Dump,
         ServeError::Open(OpenError::Thread(_)) | ServeError::Http(_) => Exit::Bug,
     }
 }

@@ -6,8 +6,9 @@ use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-/// What is logged where RUST_LOG says nothing: pald's own words, and warnings of its libraries.
-const DEFAULT_FILTER: &str = "warn,pald=info";
+/// What is logged where RUST_LOG says nothing: pald's own words, and warnings of its libraries, but
+/// not actix's line for each request that is no HTTP, by which anybody could flood the log.
+const DEFAULT_FILTER: &str = "warn,pald=info,actix_http=off";
 
 /// Sends the log to stderr; under journald without time and colour, which it adds itself.
 ///

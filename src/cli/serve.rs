@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix_web::rt::System;
+use actix_web::rt::signal::unix::{Signal, SignalKind, signal};
 use thiserror::Error;
 use tracing::{info, warn};
 
@@ -14,8 +15,10 @@ use crate::http::guard::{Guard, Hosts};
 use crate::http::{self, ListenError, Listeners};
 use crate::lock::{Lock, LockError};
 use crate::paths::Paths;
+use crate::port::Port;
 use crate::probe::Peers;
 use crate::registry::{OpenError, Registry, RegistryOptions};
+use crate::store;
 use crate::users::Users;
 
 /// How many connections are open at once.
@@ -58,6 +61,9 @@ pub enum ServeError {
     /// The registry does not open.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// There are not enough file descriptors for a single connection.
+    #[error("The limit on open files is too low to serve anybody")]
+    Descriptors,
     /// The HTTP service failed.
     #[error("The HTTP service failed")]
     Http(#[source] io::Error),
@@ -75,6 +81,10 @@ impl ServeError {
             Self::Locked(LockError::Held { .. }) => {
                 Some("Stop that program first, or set another `dump_file` or `data_dir`".to_owned())
             }
+            Self::Locked(LockError::NotALock { .. }) => {
+                Some("Move it away, or set another `dump_file` or `data_dir`".to_owned())
+            }
+            Self::Descriptors => Some("Raise `ulimit -n` to 64 or more".to_owned()),
             Self::Locked(LockError::Io { .. }) | Self::Folder { .. } => {
                 Some("Check the disk and the rights of that folder".to_owned())
             }
@@ -96,20 +106,31 @@ pub(super) fn serve(file: Option<PathBuf>) -> Result<(), ServeError> {
     for variable in &config.unknown_variables {
         warn!(%variable, "This variable is no setting of pald");
     }
-    for folder in own_folder.iter().chain([&config.data_dir]) {
+    let is_store = store::exists(&config.data_dir).map_err(OpenError::Store)?;
+    let [store_lock, _dump_lock] = lock(&config)?;
+    for folder in own_folder.iter().chain(is_store.then_some(&config.data_dir)) {
         tighten(folder)?;
     }
-    let _locks = lock(&config)?;
     let listeners = Listeners::bind(config.port_listen)?;
     let guard = guard(&config);
+    let connections = max_connections();
+    if connections == 0 {
+        return Err(ServeError::Descriptors);
+    }
     let registry = Arc::new(Registry::open(RegistryOptions {
         port_range: config.port_range,
         port_listen: config.port_listen,
+        port_listen_before: port_in(store_lock.previous()),
         data_dir: config.data_dir.clone(),
         dump_file: config.dump_file.clone(),
     })?);
-    let served =
-        System::new().block_on(until_signal(&config, Arc::clone(&registry), guard, listeners));
+    let served = System::new().block_on(until_signal(
+        &config,
+        Arc::clone(&registry),
+        guard,
+        listeners,
+        connections,
+    ));
     registry.close();
     info!("Ended");
     served.map_err(ServeError::Http)
@@ -138,9 +159,19 @@ fn lock(config: &Config) -> Result<[Lock; 2], ServeError> {
     let (pid, version) = (std::process::id(), env!("CARGO_PKG_VERSION"));
     let url = format!("http://127.0.0.1:{}", config.port_listen);
     let holder = format!("pald (pid {pid}, version {version}) at {url}");
-    let store = Lock::acquire(&config.data_dir, &holder).map_err(already_running)?;
+    let store = Lock::acquire(&real(&config.data_dir), &holder).map_err(already_running)?;
     let dump = Lock::acquire(&config.dump_file, &holder)?;
     Ok([store, dump])
+}
+
+/// The path behind a link, so that a store has one lock whatever way leads to it.
+fn real(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The port on which a holder of a lock said that it listened.
+fn port_in(holder: &str) -> Option<Port> {
+    holder.rsplit_once(':').and_then(|(_, port)| Port::parse(port).ok())
 }
 
 /// Says of a lock on the store who has it, if that is a pald.
@@ -152,7 +183,7 @@ fn already_running(error: LockError) -> ServeError {
             }
             None => error.into(),
         },
-        LockError::Io { .. } => error.into(),
+        LockError::NotALock { .. } | LockError::Io { .. } => error.into(),
     }
 }
 
@@ -161,6 +192,7 @@ async fn until_signal(
     registry: Arc<Registry>,
     guard: Guard,
     listeners: Listeners,
+    connections: usize,
 ) -> io::Result<()> {
     let signal = ending_signal()?;
     info!(
@@ -171,7 +203,7 @@ async fn until_signal(
         services = registry.len(),
         "Serving"
     );
-    http::serve(registry, guard, listeners, max_connections(), signal).await
+    http::serve(registry, guard, listeners, connections, signal).await
 }
 
 /// The guard that the configuration asks for.
@@ -201,16 +233,35 @@ fn max_connections() -> usize {
 
 /// A future that is ready at the first SIGTERM, SIGINT or SIGHUP.
 fn ending_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    use actix_web::rt::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
+    // nohup(1) has it ignored, and that is to stay so.
+    let mut hang_up = match is_hang_up_ignored() {
+        true => None,
+        false => Some(signal(SignalKind::hangup())?),
+    };
     Ok(async move {
         let name = tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
-            _ = hang_up.recv() => "SIGHUP",
+            () = hung_up(hang_up.as_mut()) => "SIGHUP",
         };
         info!(signal = name, "Ending");
     })
+}
+
+/// Waits for SIGHUP, or for ever if it is ignored.
+async fn hung_up(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether whoever started pald has SIGHUP ignored (proc_pid_status(5): a mask, bit 0 is signal 1).
+fn is_hang_up_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 != 0)
 }

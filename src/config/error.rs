@@ -82,7 +82,7 @@ pub enum ConfigError {
         allowed: &'static str,
     },
     /// A path can't be used.
-    #[error("{place}: {name} is {}, which {reason}; it must be absolute or start with ~/", Quoted::new(.value))]
+    #[error("{place}: {name} is {}, which {reason}; it must be absolute or start with ~/, and name a file without ..", Quoted::new(.value))]
     Path {
         /// Where it is set.
         place: Place,

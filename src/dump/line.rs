@@ -77,9 +77,12 @@ impl Comment {
             let understood = match key {
                 "since" => set(&mut parsed.since, Timestamp::parse(value)),
                 "hold" => set(&mut parsed.hold, on_or_off(value)),
-                "revision" => set(&mut parsed.revision, value.parse().ok()),
-                "entries" => set(&mut parsed.entries, value.parse().ok()),
-                "check" => set(&mut parsed.check, u32::from_str_radix(value, 16).ok()),
+                "revision" => set(&mut parsed.revision, digits(value).and_then(|v| v.parse().ok())),
+                "entries" => set(&mut parsed.entries, digits(value).and_then(|v| v.parse().ok())),
+                "check" => {
+                    let check = digits(value).and_then(|v| u32::from_str_radix(v, 16).ok());
+                    set(&mut parsed.check, check)
+                }
                 _ => true,
             };
             if !understood {
@@ -106,6 +109,11 @@ fn set<T>(slot: &mut Option<T>, value: Option<T>) -> bool {
     let is_first = slot.is_none();
     *slot = value;
     is_first && slot.is_some()
+}
+
+/// The text, unless it has a sign, which the parsers of the standard library take too.
+fn digits(value: &str) -> Option<&str> {
+    value.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(value)
 }
 
 fn on_or_off(value: &str) -> Option<bool> {

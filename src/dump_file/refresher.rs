@@ -119,6 +119,9 @@ impl<F: Fn() -> String> Writer<F> {
             }
             let is_current = !self.state.take_write() || self.write();
             if stop {
+                if !is_current {
+                    error!(dump = %Shown(&self.path), "Ending without the newest changes in the dump");
+                }
                 return;
             }
             if is_current {

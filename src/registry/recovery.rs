@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use tracing::{info, warn};
 
-use super::{OpenError, RegistryOptions};
+use super::{OpenError, RegistryOptions, Remedy};
 use crate::allocation::Allocation;
+use crate::dump::{self, DumpEntry};
 use crate::dump_file::{self, DumpFileError, FoundDump};
-use crate::files::{self, Shown};
+use crate::files::{self, ReadError, Shown};
 use crate::port::Port;
 use crate::seal::Seal;
 use crate::service_name::ServiceName;
@@ -25,11 +26,20 @@ type Opened = Result<(Store, Contents), OpenError>;
 /// behind a dump that is whole.
 pub(super) fn open_store(options: &RegistryOptions) -> Opened {
     let start = Start { data_dir: &options.data_dir, dump_file: &options.dump_file };
-    let dump = dump_file::read(start.dump_file).map_err(DumpFileError::Read)?;
-    if !store::exists(start.data_dir) {
-        return start.without_store(dump);
+    let dump = dump_file::read(start.dump_file).map_err(DumpFileError::Read);
+    if !store::exists(start.data_dir)? {
+        return start.without_store(dump?);
     }
-    match Store::open(start.data_dir) {
+    let opened = Store::open(start.data_dir);
+    let dump = match dump {
+        // It has grown too large to be read, and the store does not need it.
+        Err(DumpFileError::Read(error @ ReadError::TooLarge { .. })) if opened.is_ok() => {
+            warn!("{error}: it can't be checked, and can't replace the store if that is damaged");
+            None
+        }
+        other => other?,
+    };
+    match opened {
         Ok((store, contents)) => start.with_store(store, contents, dump),
         Err(error) if error.is_damage() => start.with_damage(&error, dump),
         Err(error) => Err(error.into()),
@@ -43,15 +53,10 @@ struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// The very first start, or one after the store was moved away.
+    /// The very first start, or one after the store was moved away or lost.
     fn without_store(self, dump: Option<FoundDump>) -> Opened {
-        let problem = format!("There is no store at {}", Shown(self.data_dir));
-        let is_empty = dump.as_ref().is_none_or(|dump| dump.bytes.is_empty());
-        if is_empty && store::noted_revision(self.data_dir)?.is_some_and(|revision| revision > 0) {
-            return Err(self.nothing_whole(problem, dump));
-        }
-        let Some(dump) = dump else { return Ok(Store::create(self.data_dir, &[], 0)?) };
-        if let Some((allocations, seal)) = dump.whole() {
+        let had_store = store::noted_revision(self.data_dir)?.is_some_and(|revision| revision > 0);
+        if let Some((allocations, seal)) = dump.as_ref().and_then(FoundDump::whole) {
             warn!(
                 dump = %Shown(self.dump_file),
                 revision = seal.revision,
@@ -61,28 +66,38 @@ impl Start<'_> {
             );
             return Ok(Store::create(self.data_dir, &allocations, seal.revision)?);
         }
-        if dump.is_own() {
-            return Err(self.nothing_whole(problem, Some(dump)));
+        // A dump that says of itself what it should hold, and does not hold it, is damaged.
+        let is_damaged = dump.as_ref().is_some_and(FoundDump::is_sealed);
+        let is_import = dump.as_ref().is_some_and(FoundDump::is_foreign);
+        if is_damaged || (had_store && !is_import) {
+            let problem = format!("There is no store at {}", Shown(self.data_dir));
+            return Err(self.nothing_whole(problem, dump, Remedy::Backup));
         }
-        self.import(dump)
+        match dump {
+            Some(dump) => self.import(dump),
+            None => Ok(Store::create(self.data_dir, &[], 0)?),
+        }
     }
 
-    /// Takes a dump over that pald has not written.
+    /// Takes a dump over that pald has not written, and keeps it as it was.
     fn import(self, FoundDump { bytes, parsed }: FoundDump) -> Opened {
         let now = Timestamp::now();
         let entries = parsed.map_err(DumpFileError::Lines)?.entries;
-        if entries.is_empty() {
-            return Ok(Store::create(self.data_dir, &[], 0)?);
-        }
         let allocations: Vec<_> = entries.into_iter().map(|e| e.into_allocation(now)).collect();
-        let copy = self.keep_dump("imported", &bytes)?;
-        info!(
-            dump = %Shown(self.dump_file),
-            copy = %Shown(&copy),
-            services = allocations.len(),
-            "Importing the dump"
-        );
-        Ok(Store::create(self.data_dir, &allocations, 1)?)
+        let seal = Seal::of(u64::from(!allocations.is_empty()), &allocations);
+        if !dump_file::fits(&dump::render(&allocations, seal)) {
+            return Err(OpenError::TooMuch { path: self.dump_file.to_owned() });
+        }
+        if !bytes.is_empty() {
+            let copy = self.keep_dump("imported", &bytes)?;
+            info!(
+                dump = %Shown(self.dump_file),
+                copy = %Shown(&copy),
+                services = allocations.len(),
+                "Importing the dump"
+            );
+        }
+        Ok(Store::create(self.data_dir, &allocations, seal.revision)?)
     }
 
     /// The store opens and agrees with itself. It wins, unless it has lost its newest changes: then
@@ -104,7 +119,7 @@ impl Start<'_> {
             }
             None if newest > stored => {
                 let problem = format!("The store {} is damaged: {problem}", Shown(self.data_dir));
-                return Err(self.nothing_whole(problem, dump));
+                return Err(self.nothing_whole(problem, dump, Remedy::Accept));
             }
             Some((_, seal)) if seal.revision < stored => {
                 let dumped = seal.revision;
@@ -123,14 +138,18 @@ impl Start<'_> {
 
     /// Keeps a dump that the next refresh would replace, if it says anything else than the store.
     fn keep_if_edited(self, contents: &Contents, dump: &FoundDump) -> Result<(), OpenError> {
-        let differences = match &dump.parsed {
+        let mut differences = match &dump.parsed {
             // What pald writes for a registry without services; it says nothing about its age.
             Ok(_) if dump.bytes.is_empty() => return Ok(()),
             Ok(dump) => differences(&contents.allocations, &dump.entries),
             Err(bad_lines) => bad_lines.to_string().lines().map(str::to_owned).collect(),
         };
         if differences.is_empty() {
-            return Ok(());
+            // A dump that was imported, and was not written again before pald was killed.
+            if dump.whole().is_some() || dump.is_foreign() {
+                return Ok(());
+            }
+            differences.push("its last line does not fit its entries".to_owned());
         }
         let copy = self.keep_dump("edited", &dump.bytes)?;
         let (store, dump, copy) = (Shown(self.data_dir), Shown(self.dump_file), Shown(&copy));
@@ -153,7 +172,7 @@ impl Start<'_> {
             Some((allocations, seal)) => {
                 self.restore(&error.with_causes(), "the dump", &allocations, seal)
             }
-            None => Err(self.nothing_whole(error.with_causes(), dump)),
+            None => Err(self.nothing_whole(error.with_causes(), dump, Remedy::Backup)),
         }
     }
 
@@ -180,7 +199,7 @@ impl Start<'_> {
             revision = seal.revision,
             services = seal.entries,
             written = self.dump_time(),
-            "The store is damaged: the registry is restored from {source}; later changes are lost"
+            "The store is damaged: the registry is restored from {source}; changes after this revision are lost"
         );
         Ok(opened)
     }
@@ -196,7 +215,13 @@ impl Start<'_> {
         written.map_or_else(|_| "unknown".to_owned(), |time| Timestamp::of(time).to_string())
     }
 
-    fn nothing_whole(self, problem: String, dump: Option<FoundDump>) -> OpenError {
+    fn nothing_whole(self, problem: String, dump: Option<FoundDump>, remedy: Remedy) -> OpenError {
+        let remedy = match &dump {
+            Some(FoundDump { parsed: Ok(dump), .. }) if !dump.entries.is_empty() => {
+                Remedy::TakeEdited
+            }
+            _ => remedy,
+        };
         let reason = match dump {
             None => "it does not exist".to_owned(),
             Some(FoundDump { bytes, .. }) if bytes.is_empty() => "it is empty".to_owned(),
@@ -215,12 +240,12 @@ impl Start<'_> {
             },
         };
         let (dump, store) = (self.dump_file.to_owned(), self.data_dir.to_owned());
-        OpenError::NothingWhole { problem, store, dump, reason }
+        OpenError::NothingWhole { problem, store, dump, reason, remedy }
     }
 }
 
 /// In which services a dump differs from the store, in words.
-fn differences(stored: &[Allocation], dumped: &[crate::dump::DumpEntry]) -> Vec<String> {
+fn differences(stored: &[Allocation], dumped: &[DumpEntry]) -> Vec<String> {
     let dumped: BTreeMap<&ServiceName, _> = dumped.iter().map(|e| (&e.service, e)).collect();
     let ports: BTreeMap<&ServiceName, Port> = stored.iter().map(|a| (&a.service, a.port)).collect();
     let added = dumped.values().filter(|entry| !ports.contains_key(&entry.service));
@@ -232,6 +257,9 @@ fn differences(stored: &[Allocation], dumped: &[crate::dump::DumpEntry]) -> Vec<
         }
         Some(entry) if entry.addresses != kept.addresses => {
             Some(format!("it has other addresses for {}", kept.service))
+        }
+        Some(entry) if entry.hold.is_some_and(|hold| hold != kept.hold) => {
+            Some(format!("it has another `hold` for {}", kept.service))
         }
         // A dump of the 2015 program does not say when a service was registered.
         Some(entry) if entry.created_at.is_some_and(|time| time != kept.created_at) => {

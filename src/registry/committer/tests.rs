@@ -93,6 +93,7 @@ impl Bench {
         RegistryOptions {
             port_range: PortRange::new(port(MIN), port(MAX)).unwrap(),
             port_listen: port(LISTEN),
+            port_listen_before: None,
             data_dir: self.folder.path().join("db"),
             dump_file: self.folder.path().join("dump"),
         }
