@@ -206,6 +206,8 @@ impl<'a> Checked<'a> {
         let hosts = parts(&self.values.allowed_hosts);
         hosts
             .map(|host| match is_host(host) {
+                // A request has an IPv6 address in brackets.
+                true if host.parse::<Ipv6Addr>().is_ok() => Ok(format!("[{host}]")),
                 true => Ok(host.to_owned()),
                 false => Err(ConfigError::Value {
                     name: "allowed_hosts",

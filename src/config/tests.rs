@@ -191,6 +191,9 @@ fn lists_come_from_files_and_from_variables() {
     let config = machine.load(Some(file.clone()), &[]).unwrap();
     assert_eq!(config.allow_users, Users::parse(["0", "1234"].into_iter()).unwrap());
     assert_eq!(config.allowed_hosts, ["Pald.Test", "[::2]"]);
+    // Once such an address was kept as it is, and no request could name it.
+    let bare = machine.write("bare", "allowed_hosts = ['::2']");
+    assert_eq!(machine.load(Some(bare), &[]).unwrap().allowed_hosts, ["[::2]"]);
     let variables = [("PALD_ALLOW_USERS", "1234, root,"), ("PALD_ALLOWED_HOSTS", "a")];
     let config = machine.load(Some(file), &variables).unwrap();
     assert_eq!(config.allow_users, Users::parse(["0", "1234"].into_iter()).unwrap());
