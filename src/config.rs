@@ -101,6 +101,16 @@ impl Config {
         layers.push(environment);
         Checked::new(&layers, &sources.paths)?.into_config(unknown_variables)
     }
+
+    /// Checks the content of one file over the defaults, as [`Config::load`] does, but opens
+    /// nothing: `path` only names the file in errors.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub fn of_file(path: &Path, content: &[u8], paths: &Paths) -> Result<Self, ConfigError> {
+        let layer = Layer::of_file(path, content)?;
+        Checked::new(&[layer], paths)?.into_config(Vec::new())
+    }
 }
 
 /// The variables that start with `PALD_`, as text; only those that matter must be text.

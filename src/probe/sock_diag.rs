@@ -129,18 +129,8 @@ impl SockDiag {
         let mut buffer = [0; MAX_ANSWER_BYTES];
         for _ in 0..MAX_ATTEMPTS {
             let message = self.receive(&mut buffer)?;
-            match answer(message, self.sequence)? {
-                Answer::Stale => {}
-                Answer::Nothing => return Ok(None),
-                // Where no connection fits, the kernel names a listener on the local address, which
-                // is a stranger. A listener has no peer.
-                Answer::Socket(found) => {
-                    return if has_addresses(&found.socket_id, local, peer) {
-                        socket(&found).map(Some)
-                    } else {
-                        Ok(None)
-                    };
-                }
+            if let Some(found) = read_answer(message, self.sequence, local, peer)? {
+                return Ok(found);
             }
         }
         Err(io::Error::new(io::ErrorKind::TimedOut, "The kernel answers only earlier questions"))
@@ -197,6 +187,29 @@ fn question(local: SocketAddr, peer: SocketAddr) -> InetRequest {
             cookie: ANY_COOKIE,
         },
     }
+}
+
+/// Reads a datagram as the answer to the question with this sequence number, which was about the
+/// socket with these canonical addresses; `None` if it is about another question.
+///
+/// This is [`SockDiag::lookup`] without its socket, for bytes that did not come from the kernel.
+///
+/// # Errors
+/// `InvalidData` for an answer that can't be read, or what the kernel said.
+pub fn read_answer(
+    message: &[u8],
+    sequence: u32,
+    local: SocketAddr,
+    peer: SocketAddr,
+) -> io::Result<Option<Option<DiagSocket>>> {
+    Ok(match answer(message, sequence)? {
+        Answer::Stale => None,
+        Answer::Nothing => Some(None),
+        // Where no connection fits, the kernel names a listener on the local address, which is a
+        // stranger. A listener has no peer.
+        Answer::Socket(found) if !has_addresses(&found.socket_id, local, peer) => Some(None),
+        Answer::Socket(found) => Some(Some(socket(&found)?)),
+    })
 }
 
 /// What one datagram says.
