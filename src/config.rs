@@ -211,7 +211,10 @@ impl<'a> Checked<'a> {
     fn hosts(&self) -> Result<Vec<String>, ConfigError> {
         let is_host = |name: &str| match name.strip_prefix('[').and_then(|n| n.strip_suffix(']')) {
             Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-            None => name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)),
+            None => {
+                name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+                    || name.parse::<Ipv6Addr>().is_ok()
+            }
         };
         let hosts = parts(&self.values.allowed_hosts);
         hosts

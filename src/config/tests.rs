@@ -127,7 +127,7 @@ fn a_mistake_in_a_file_is_named_with_its_place_and_what_is_allowed() {
         ("dump_file = '/a/db.revision'\ndata_dir = '/a/db'", "c:1:13: dump_file (/a/db.revision) and data_dir (/a/db) must differ in more than an ending that pald uses for its own files".into(), None),
         ("dump_file = '/a/dump'\ndata_dir = '/a/dump.new'", "c:1:13: dump_file (/a/dump) and data_dir (/a/dump.new) must differ in more than an ending that pald uses for its own files".into(), None),
         ("dump_file = '/a/db/../dump'", "c:1:13: dump_file is \"/a/db/../dump\", which contains ..; it must be absolute or start with ~/, and name a file without ..".into(), None),
-        ("allowed_hosts = ['fe80::1']", "c:1:17: allowed_hosts is \"fe80::1\"; it must be a list of host names without ports".into(), None),
+        ("allowed_hosts = ['[fe80]']", "c:1:17: allowed_hosts is \"[fe80]\"; it must be a list of host names without ports".into(), None),
         ("port_min 1", "c:1:10: key with no value, expected `=`".into(), None),
         ("port_min = 1\nport_min = 2", "c:2:1: duplicate key".into(), None),
         ("a = \"\u{e9}\n", "c:1:7: invalid basic string, expected `\"`".into(), None),
