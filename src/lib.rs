@@ -21,8 +21,9 @@
 //!
 //! # The path of one `set`
 //!
-//! 1. `http::text` reads exactly one `service` from query and form, and
-//!    [`ServiceName::parse`](service_name::ServiceName::parse) accepts it, or the answer is 400.
+//! 1. [`http::guard`] lets the request in, or the answer is 403. `http::text` reads exactly one
+//!    `service` from query and form, and [`ServiceName::parse`](service_name::ServiceName::parse)
+//!    accepts it, or the answer is 400.
 //! 2. [`Registry::allocate`](registry::Registry::allocate) finds the name in the view, and its port
 //!    is the answer; or else the change goes to the committer.
 //! 3. The committer takes the lowest free port, puts the change into the batch, commits the batch
@@ -36,8 +37,9 @@
 //! - What a reader has seen is on disk: a change is shown, and answered, after its sync.
 //! - A change appears whole or not at all; an import is one change.
 //! - A registered service keeps its port until it is released. Nothing moves it.
-//! - pald never starts with less than the store should hold: a store that fails its checks ends
-//!   the start.
+//! - pald never starts with fewer services than it has acknowledged without saying so: at each start
+//!   `registry::recovery` holds store and dump against themselves and against each other.
+//! - Nothing outside this machine, no web page, and on Linux no other user changes the registry.
 //! - A name that is legal here can be read back by the 2015 program.
 //!
 //! # Why a committer

@@ -151,6 +151,7 @@ impl World {
         Registry::open(RegistryOptions {
             port_range: port_range(),
             port_listen: port(LISTEN),
+            port_listen_before: None,
             data_dir: self.path("db"),
             dump_file: self.path("dump"),
         })
