@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+mod descriptors;
 mod exit;
 mod log;
 mod serve;

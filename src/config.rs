@@ -41,6 +41,8 @@ pub struct Config {
     pub dump_file: PathBuf,
     /// The folder of the store, an absolute path.
     pub data_dir: PathBuf,
+    /// Whether ports are held for their services.
+    pub hold_ports: bool,
     /// Who may change the registry besides the user who runs pald and root.
     pub allow_users: Users,
     /// Names to answer to besides those of the loopback addresses.
@@ -69,6 +71,7 @@ struct Values {
     port_max: u16,
     dump_file: String,
     data_dir: String,
+    hold_ports: bool,
     allow_users: Vec<String>,
     allowed_hosts: Vec<String>,
 }
@@ -188,6 +191,7 @@ impl<'a> Checked<'a> {
             port_range,
             dump_file,
             data_dir,
+            hold_ports: self.values.hold_ports,
             allow_users,
             allowed_hosts,
             unknown_variables,

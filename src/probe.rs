@@ -12,6 +12,11 @@ pub mod sock_diag;
 #[cfg_attr(not(target_os = "linux"), path = "probe/peers/elsewhere.rs")]
 mod peers;
 
+mod claim;
+mod ephemeral;
+
+pub use claim::{Hold, Occupied, claim, hold};
+pub use ephemeral::{Overlap, overlap};
 pub use peers::{Peer, Peers};
 
 /// A process that has a port.

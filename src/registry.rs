@@ -19,6 +19,7 @@ use crate::service_name::ServiceName;
 use crate::store::{StoreError, note_place};
 
 mod committer;
+mod holds;
 mod port_set;
 mod recovery;
 mod view;
@@ -26,6 +27,7 @@ mod view;
 pub use port_set::PortSet;
 
 use committer::{Committer, Request};
+use holds::Holds;
 use view::SharedView;
 
 /// What a registry is made of.
@@ -39,6 +41,8 @@ pub struct RegistryOptions {
     pub port_listen_before: Option<Port>,
     /// The folder of the store.
     pub data_dir: PathBuf,
+    /// How many ports may be held at the most, one descriptor each; 0 for none.
+    pub max_holds: usize,
     /// The dump, imported where there is no store yet and refreshed after changes.
     pub dump_file: PathBuf,
 }
@@ -70,12 +74,16 @@ impl Registry {
             }
             warn!(%service, %port, "Keeping a service registered on the port where pald listens");
         }
+        let to_hold = contents.allocations.iter().filter(|allocation| allocation.hold);
+        let holds = Holds::start(to_hold.map(|allocation| allocation.port), options.max_holds)
+            .map_err(OpenError::Thread)?;
         let view = Arc::new(SharedView::new(contents.allocations, contents.seal));
         let refresher = Refresher::start(options.dump_file.clone(), dump_of(Arc::clone(&view)))
             .map_err(OpenError::Thread)?;
         refresher.refresh();
         let (requests, waiting) = mpsc::channel();
-        let committer = Committer::new(&options, store, Arc::clone(&view), refresher, waiting);
+        let committer =
+            Committer::new(&options, store, Arc::clone(&view), holds, refresher, waiting);
         let thread = thread::Builder::new()
             .name("committer".into())
             .spawn(|| committer.run())
@@ -106,6 +114,16 @@ impl Registry {
             return Pending::ready(Ok(port));
         }
         self.request(|answer| Request::Allocate { service, answer })
+    }
+
+    /// Gives the service this very port, inside or outside the range, and whoever runs on it.
+    ///
+    /// When the answer comes, it is on disk.
+    pub fn pin(&self, service: ServiceName, port: Port) -> Pending<Port> {
+        if self.lookup(&service) == Some(port) {
+            return Pending::ready(Ok(port));
+        }
+        self.request(|answer| Request::Pin { service, port, answer })
     }
 
     /// Takes the port from the service that has it; the answer names the service.
@@ -252,13 +270,46 @@ impl Remedy {
 /// Why a change was not made. Nothing of it is visible then.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ChangeError {
-    /// Every port of the range is registered.
-    #[error("No ports available: all {size} ports in {port_range} are registered")]
+    /// Every port of the range is registered or somebody's.
+    #[error(
+        "No ports available: all {size} ports in {port_range} are registered ({}) or in use by \
+         others ({occupied})",
+        size - occupied
+    )]
     Exhausted {
         /// The range.
         port_range: PortRange,
         /// How many of its ports may be allocated.
         size: usize,
+        /// On how many of them others were found.
+        occupied: usize,
+    },
+    /// Another service has the port that was asked for.
+    #[error("Port {port} is already registered to {service}")]
+    Taken {
+        /// The port.
+        port: Port,
+        /// Whose it is.
+        service: ServiceName,
+    },
+    /// The service has another port than the one that was asked for.
+    #[error("{service} is already registered on port {port}")]
+    HasAnother {
+        /// The service.
+        service: ServiceName,
+        /// Its port.
+        port: Port,
+    },
+    /// The port that was asked for is pald's own.
+    #[error("Port {0} is where pald itself listens")]
+    Listening(Port),
+    /// The system does not let pald look whether a port is free.
+    #[error("Can't tell whether port {port} is free: {reason}")]
+    Probe {
+        /// The port.
+        port: Port,
+        /// What the system said.
+        reason: Arc<str>,
     },
     /// No service has the port.
     #[error("Port {0} is not registered")]
@@ -279,7 +330,11 @@ impl ChangeError {
                 "Release one with `/del?port=PORT`, or raise `port_max` in the configuration"
                     .to_owned(),
             ),
-            Self::NotRegistered(_) => None,
+            Self::Taken { port, .. } => Some(format!("`/del?port={port}` releases it")),
+            Self::HasAnother { port, .. } => Some(format!(
+                "Leave `port` out to accept it, or release it with `/del?port={port}`"
+            )),
+            Self::NotRegistered(_) | Self::Listening(_) | Self::Probe { .. } => None,
             Self::Storage(_) => Some("Make room or mend the disk, then restart pald".to_owned()),
             Self::Unanswered => Some("Look the service up once pald runs again".to_owned()),
         }

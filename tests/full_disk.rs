@@ -145,7 +145,7 @@ fn a_start_on_a_full_disk_serves_or_says_why_not() {
 
 #[test]
 fn a_disk_that_fills_up_ends_changes_and_nothing_else() {
-    let home = Home::new(10_000);
+    let home = Home::wide();
     let _mount = match mount(&home, "size=1m") {
         Ok(mount) => mount,
         Err(reason) => return println!("skipped: {reason}"),

@@ -145,7 +145,7 @@ fn change_until_cut(
 
 #[test]
 fn no_acknowledged_change_is_lost_when_the_power_fails() {
-    let home = Home::new(20_000);
+    let home = Home::wide();
     let mut random = Random::new();
     let cuts = count("PALD_POWER_CUTS", 15);
     let mut all = Known::new();

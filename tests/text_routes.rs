@@ -28,7 +28,7 @@ fn the_listening_port_is_never_given_to_a_service() {
     let reply = daemon.set("c");
     assert_eq!(reply.status, 412);
     let expected = format!(
-        "No ports available: all 2 ports in {}-{} are registered\n\
+        "No ports available: all 2 ports in {}-{} are registered (2) or in use by others (0)\n\
          hint: Release one with `/del?port=PORT`, or raise `port_max` in the configuration\n",
         home.min, home.max
     );

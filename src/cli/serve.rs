@@ -9,6 +9,7 @@ use actix_web::rt::signal::unix::{Signal, SignalKind, signal};
 use thiserror::Error;
 use tracing::{info, warn};
 
+use super::descriptors::Descriptors;
 use crate::config::{Config, ConfigError, Sources};
 use crate::files::{self, Shown};
 use crate::http::guard::{Guard, Hosts};
@@ -16,19 +17,10 @@ use crate::http::{self, ListenError, Listeners};
 use crate::lock::{Lock, LockError};
 use crate::paths::Paths;
 use crate::port::Port;
-use crate::probe::Peers;
+use crate::probe::{self, Peers};
 use crate::registry::{OpenError, Registry, RegistryOptions};
 use crate::store;
 use crate::users::Users;
-
-/// How many connections are open at once.
-const MAX_CONNECTIONS: usize = 256;
-/// How many descriptors are kept for the store and the workers, where there are enough.
-const DESCRIPTOR_RESERVE: usize = 64;
-/// How many are kept where there are not: the workers are not open yet, and the dump needs two.
-const SMALL_DESCRIPTOR_RESERVE: usize = 20;
-/// How many connections there are even then.
-const MIN_CONNECTIONS: usize = 32;
 
 /// Why pald does not serve.
 #[derive(Debug, Error)]
@@ -113,14 +105,16 @@ pub(super) fn serve(file: Option<PathBuf>) -> Result<(), ServeError> {
     }
     let listeners = Listeners::bind(config.port_listen)?;
     let guard = guard(&config);
-    let connections = max_connections();
-    if connections == 0 {
+    let descriptors = Descriptors::share_out();
+    if descriptors.connections == 0 {
         return Err(ServeError::Descriptors);
     }
+    warn_of_overlap(&config);
     let registry = Arc::new(Registry::open(RegistryOptions {
         port_range: config.port_range,
         port_listen: config.port_listen,
         port_listen_before: port_in(store_lock.previous()),
+        max_holds: max_holds(&config, descriptors),
         data_dir: config.data_dir.clone(),
         dump_file: config.dump_file.clone(),
     })?);
@@ -129,7 +123,7 @@ pub(super) fn serve(file: Option<PathBuf>) -> Result<(), ServeError> {
         Arc::clone(&registry),
         guard,
         listeners,
-        connections,
+        descriptors,
     ));
     registry.close();
     info!("Ended");
@@ -192,7 +186,7 @@ async fn until_signal(
     registry: Arc<Registry>,
     guard: Guard,
     listeners: Listeners,
-    connections: usize,
+    descriptors: Descriptors,
 ) -> io::Result<()> {
     let signal = ending_signal()?;
     info!(
@@ -203,7 +197,7 @@ async fn until_signal(
         services = registry.len(),
         "Serving"
     );
-    http::serve(registry, guard, listeners, connections, signal).await
+    http::serve(registry, guard, listeners, descriptors.connections, signal).await
 }
 
 /// The guard that the configuration asks for.
@@ -219,16 +213,28 @@ fn guard(config: &Config) -> Guard {
     Guard::new(Hosts::new(config.allowed_hosts.clone()), users.with_own(), peers)
 }
 
-/// How many connections may be open at once, so that the store never runs out of descriptors.
-///
-/// Where there are few descriptors at all, a smaller reserve has to do.
-fn max_connections() -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let open = std::fs::read_dir("/dev/fd").map_or(0, Iterator::count);
-    let with_reserve = limit.saturating_sub(open + DESCRIPTOR_RESERVE);
-    let at_least = limit.saturating_sub(open + SMALL_DESCRIPTOR_RESERVE).min(MIN_CONNECTIONS);
-    with_reserve.max(at_least).min(MAX_CONNECTIONS)
+/// How many ports may be held; none where that is switched off, or is not possible.
+fn max_holds(config: &Config, descriptors: Descriptors) -> usize {
+    // Elsewhere than on Linux a bound socket keeps servers away too.
+    let is_wanted = config.hold_ports && cfg!(target_os = "linux");
+    if is_wanted && descriptors.holds == 0 {
+        warn!("The limit on open files leaves none to hold ports with; raise `ulimit -n`");
+    }
+    if is_wanted { descriptors.holds } else { 0 }
+}
+
+/// Says what the kernel may do to the range, and how to stop it.
+fn warn_of_overlap(config: &Config) {
+    let Some(overlap) = probe::overlap(config.port_range, config.port_listen) else { return };
+    let (range, ephemeral, reserve) = (config.port_range, overlap.ephemeral, overlap.reserve);
+    let tcp = match config.hold_ports {
+        true => "TCP ports are held once they are registered, UDP is not protected",
+        false => "neither TCP nor UDP is protected, since `hold_ports` is off",
+    };
+    warn!(
+        "{range} overlaps the kernel's ephemeral range {ephemeral}: {tcp}. To reserve the range: \
+         sudo sysctl -w net.ipv4.ip_local_reserved_ports={reserve}"
+    );
 }
 
 /// A future that is ready at the first SIGTERM, SIGINT or SIGHUP.

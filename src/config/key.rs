@@ -3,6 +3,7 @@
 /// What a setting takes, in words.
 pub(super) const PORTS: &str = "an integer from 1 to 65535";
 pub(super) const USERS: &str = "a list of users, each by name or number, or [\"*\"] for anybody";
+pub(super) const SWITCH: &str = "true or false";
 pub(super) const HOSTS: &str = "a list of host names without ports";
 pub(super) const PATHS: &str = "a string: an absolute path, or one that starts with ~/";
 
@@ -22,6 +23,7 @@ pub struct Key {
 pub(super) enum Kind {
     Port,
     Path,
+    Switch,
     Users,
     Hosts,
 }
@@ -37,6 +39,7 @@ impl Kind {
         match self {
             Self::Port => PORTS,
             Self::Path => PATHS,
+            Self::Switch => SWITCH,
             Self::Users => USERS,
             Self::Hosts => HOSTS,
         }
@@ -44,12 +47,13 @@ impl Kind {
 }
 
 /// All settings.
-pub const KEYS: [Key; 7] = [
+pub const KEYS: [Key; 8] = [
     Key { name: "port_listen", default: "49200", kind: Kind::Port },
     Key { name: "port_min", default: "49201", kind: Kind::Port },
     Key { name: "port_max", default: "49999", kind: Kind::Port },
     Key { name: "dump_file", default: "~/.pald/dump", kind: Kind::Path },
     Key { name: "data_dir", default: "~/.pald/db", kind: Kind::Path },
+    Key { name: "hold_ports", default: "true", kind: Kind::Switch },
     Key { name: "allow_users", default: "", kind: Kind::Users },
     Key { name: "allowed_hosts", default: "", kind: Kind::Hosts },
 ];

@@ -66,15 +66,20 @@ impl Layer {
 }
 
 fn check_variable(key: &'static Key, variable: &str, value: &str) -> Result<(), ConfigError> {
-    match key.kind {
-        Kind::Port if Port::parse(value).is_err() => Err(ConfigError::Value {
+    let is_right = match key.kind {
+        Kind::Port => Port::parse(value).is_ok(),
+        Kind::Switch => matches!(value, "true" | "false"),
+        // Paths and lists are looked into once the layers are put together.
+        Kind::Path | Kind::Users | Kind::Hosts => true,
+    };
+    match is_right {
+        true => Ok(()),
+        false => Err(ConfigError::Value {
             place: Place::Variable(variable.to_owned()),
             name: key.name,
             value: Quoted::new(value).to_string(),
             allowed: key.kind.allowed(),
         }),
-        // Paths and lists are looked into once the layers are put together.
-        _ => Ok(()),
     }
 }
 
@@ -137,6 +142,7 @@ impl Document<'_> {
                 number.is_ok_and(|number| Port::new(number).is_some())
             }
             (Kind::Path, DeValue::String(_)) => true,
+            (Kind::Switch, DeValue::Boolean(_)) => true,
             (Kind::Users, DeValue::Array(items)) => {
                 let is_user = |item: &DeValue<'_>| item.is_str() || item.is_integer();
                 items.iter().all(|item| is_user(item.get_ref()))

@@ -57,6 +57,7 @@ fn without_any_file_the_defaults_hold() {
         port_range: PortRange::new(port(49201), port(49999)).unwrap(),
         dump_file: home.join(".pald/dump"),
         data_dir: home.join(".pald/db"),
+        hold_ports: true,
         allow_users: Users::default(),
         allowed_hosts: vec![],
         unknown_variables: vec![],
@@ -99,7 +100,7 @@ fn a_mistake_in_a_file_is_named_with_its_place_and_what_is_allowed() {
     let paths = "it must be a string: an absolute path, or one that starts with ~/";
     let rows: &[(&str, String, Option<&str>)] = &[
         ("\n\nport_lisen = 1", "c:3:1: unknown key `port_lisen`".into(), Some("Did you mean `port_listen`?")),
-        ("[server]\nx = 1", "c:1:2: unknown key `server`".into(), Some("The keys are port_listen, port_min, port_max, dump_file, data_dir, allow_users, allowed_hosts")),
+        ("[server]\nx = 1", "c:1:2: unknown key `server`".into(), Some("The keys are port_listen, port_min, port_max, dump_file, data_dir, hold_ports, allow_users, allowed_hosts")),
         ("port_min = \"49201\"", format!("c:1:12: port_min is \"49201\"; {ports}"), Some("Leave the quotes out")),
         ("port_min = 49201.4", format!("c:1:12: port_min is 49201.4; {ports}"), None),
         ("port_min = true", format!("c:1:12: port_min is true; {ports}"), None),

@@ -54,11 +54,16 @@ impl ResponseError for HttpError {
         match self {
             Self::Parameter(ParameterError::SlowBody) => StatusCode::REQUEST_TIMEOUT,
             Self::Parameter(_) | Self::Name(_) | Self::Port(_) => StatusCode::BAD_REQUEST,
-            Self::Change(ChangeError::NotRegistered(_)) => StatusCode::BAD_REQUEST,
+            Self::Change(
+                ChangeError::NotRegistered(_)
+                | ChangeError::Taken { .. }
+                | ChangeError::HasAnother { .. }
+                | ChangeError::Listening(_),
+            ) => StatusCode::BAD_REQUEST,
             Self::Change(ChangeError::Exhausted { .. }) => StatusCode::PRECONDITION_FAILED,
-            Self::Change(ChangeError::Storage(_) | ChangeError::Unanswered) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            Self::Change(
+                ChangeError::Storage(_) | ChangeError::Unanswered | ChangeError::Probe { .. },
+            ) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Refused(_) => StatusCode::FORBIDDEN,
             Self::Panic => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotRegistered(_) | Self::UnknownPath => StatusCode::NOT_FOUND,

@@ -106,6 +106,14 @@ impl Parameters {
     /// # Errors
     /// It is missing, repeated, or not encoded as it should be.
     pub fn exactly_one(&self, name: &'static str) -> Result<Vec<u8>, ParameterError> {
+        self.at_most_one(name)?.ok_or(ParameterError::Missing(name))
+    }
+
+    /// The value of the parameter, if it occurs; it must not occur twice.
+    ///
+    /// # Errors
+    /// It is repeated, or not encoded as it should be.
+    pub fn at_most_one(&self, name: &'static str) -> Result<Option<Vec<u8>>, ParameterError> {
         let pairs = [self.query.as_bytes(), &self.body];
         let pairs = pairs.iter().flat_map(|part| part.split(|&byte| byte == b'&'));
         let mut found = None;
@@ -118,7 +126,7 @@ impl Parameters {
                 return Err(ParameterError::Repeated(name));
             }
         }
-        found.ok_or(ParameterError::Missing(name))
+        Ok(found)
     }
 }
 

@@ -40,14 +40,18 @@ async fn get(
     }
 }
 
-/// The port of `service`, which gets one if it has none.
+/// The port of `service`, which gets one if it has none: `port`, where that is asked for.
 async fn set(
     request: HttpRequest,
     payload: Payload,
     registry: Data<Registry>,
 ) -> Result<HttpResponse, HttpError> {
-    let service = service_of(&request, payload).await?;
-    let port = registry.allocate(service).await?;
+    let parameters = Parameters::of(&request, payload).await?;
+    let service = ServiceName::parse(parameters.exactly_one("service")?)?;
+    let port = match parameters.at_most_one("port")? {
+        Some(port) => registry.pin(service, Port::parse(port)?).await?,
+        None => registry.allocate(service).await?,
+    };
     Ok(reply(format!("{port}\n")))
 }
 

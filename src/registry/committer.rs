@@ -1,22 +1,25 @@
 //! The one thread that changes the registry: it gathers waiting changes into batches, and each
 //! batch is one transaction and one sync.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 
 use tracing::{error, info};
 
+use super::holds::Holds;
 use super::view::SharedView;
 use super::{Answer, ChangeError, RegistryOptions};
 use crate::dump_file::Refresher;
 use crate::port::{Port, PortRange};
+use crate::probe::Hold;
 use crate::seal::Seal;
 use crate::service_name::ServiceName;
 use crate::store::{Change, Store};
 
 mod batch;
 
-use batch::Batch;
+use batch::{Batch, Outcome};
 
 /// How many changes may join the first of a batch.
 const MAX_JOINING: usize = 256;
@@ -26,6 +29,8 @@ const MAX_JOINING: usize = 256;
 pub(super) enum Request {
     /// The service's port, or a new one for it.
     Allocate { service: ServiceName, answer: Answer<Port> },
+    /// This very port for the service.
+    Pin { service: ServiceName, port: Port, answer: Answer<Port> },
     /// An end to the registration of the port.
     Release { port: Port, answer: Answer<ServiceName> },
     /// No more changes.
@@ -44,6 +49,7 @@ pub(super) struct Committer {
     port_listen: Port,
     store: Store,
     view: Arc<SharedView>,
+    holds: Holds,
     refresher: Refresher,
     requests: mpsc::Receiver<Request>,
     /// Why changes are refused, once the store has failed.
@@ -55,11 +61,12 @@ impl Committer {
         options: &RegistryOptions,
         store: Store,
         view: Arc<SharedView>,
+        holds: Holds,
         refresher: Refresher,
         requests: mpsc::Receiver<Request>,
     ) -> Self {
         let RegistryOptions { port_range, port_listen, .. } = *options;
-        Self { port_range, port_listen, store, view, refresher, requests, failure: None }
+        Self { port_range, port_listen, store, view, holds, refresher, requests, failure: None }
     }
 
     /// Commits batch after batch until the registry is closed.
@@ -92,7 +99,7 @@ impl Committer {
         let mut batch = Batch::new(&view, self.port_range, self.port_listen);
         let decisions: Vec<_> =
             requests.into_iter().filter_map(|r| decide(r, &mut batch)).collect();
-        let (changes, seal) = batch.finish();
+        let Outcome { changes, seal, mut holds } = batch.finish();
         drop(view);
         if !changes.is_empty() {
             if let Err(reason) = self.store_batch(&changes, seal) {
@@ -100,9 +107,23 @@ impl Committer {
             }
             self.view.publish(&changes, seal);
             self.refresher.refresh();
-            changes.iter().for_each(log);
+            for change in &changes {
+                self.follow(change, &mut holds);
+                log(change);
+            }
         }
         decisions.into_iter().for_each(Decision::answer);
+    }
+
+    /// Holds what is registered now, and gives up what is not.
+    fn follow(&self, change: &Change, holds: &mut HashMap<Port, Hold>) {
+        match change {
+            Change::Insert(allocation) if allocation.hold => {
+                self.holds.keep(allocation.port, holds.remove(&allocation.port));
+            }
+            Change::Insert(_) => {}
+            Change::Remove(allocation) => self.holds.release(allocation.port),
+        }
     }
 
     /// Puts the changes on disk. After a failure nothing is stored any more: what is in sled's
@@ -123,6 +144,10 @@ fn decide(request: Request, batch: &mut Batch<'_>) -> Option<Decision> {
     match request {
         Request::Allocate { service, answer } => {
             let decided = batch.allocate(service);
+            Some(Decision::Allocated(answer, decided))
+        }
+        Request::Pin { service, port, answer } => {
+            let decided = batch.pin(service, port);
             Some(Decision::Allocated(answer, decided))
         }
         Request::Release { port, answer } => {

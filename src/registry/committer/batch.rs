@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tracing::debug;
+
 use crate::addresses::Addresses;
 use crate::allocation::Allocation;
 use crate::port::{Port, PortRange};
+use crate::probe::{self, Hold};
 use crate::registry::view::View;
 use crate::registry::{ChangeError, PortSet};
 use crate::seal::Seal;
@@ -13,13 +16,25 @@ use crate::service_name::ServiceName;
 use crate::store::Change;
 use crate::timestamp::Timestamp;
 
+/// What a batch comes to: the changes in their order, the seal of the registry after them, and the
+/// holds on the ports that were claimed.
+pub(super) struct Outcome {
+    pub(super) changes: Vec<Change>,
+    pub(super) seal: Seal,
+    pub(super) holds: HashMap<Port, Hold>,
+}
+
 /// The registry as it will be once the batch is stored.
 pub(super) struct Batch<'a> {
     view: &'a View,
     port_range: PortRange,
     port_listen: Port,
-    /// The ports that can't be allocated: registered ones, and the one where pald listens.
+    /// The ports that can't be allocated: registered ones, the one where pald listens, and those
+    /// that others were found on.
     taken: PortSet,
+    /// How many ports of the range others were found on.
+    occupied: usize,
+    holds: HashMap<Port, Hold>,
     by_service: HashMap<ServiceName, Option<Port>>,
     by_port: HashMap<Port, Option<Arc<Allocation>>>,
     changes: Vec<Change>,
@@ -35,6 +50,8 @@ impl<'a> Batch<'a> {
             port_range,
             port_listen,
             taken,
+            occupied: 0,
+            holds: HashMap::new(),
             by_service: HashMap::new(),
             by_port: HashMap::new(),
             changes: Vec::new(),
@@ -42,12 +59,56 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// The service's port; the lowest free one if it has none.
+    /// The service's port; the lowest of the range that can be claimed if it has none.
     pub(super) fn allocate(&mut self, service: ServiceName) -> Result<Port, ChangeError> {
         if let Some(port) = self.port_of(&service) {
             return Ok(port);
         }
-        let port = self.taken.lowest_free(self.port_range).ok_or_else(|| self.exhausted())?;
+        let port = self.claim_lowest()?;
+        self.insert(service, port);
+        Ok(port)
+    }
+
+    /// Gives the service this very port, inside or outside the range.
+    ///
+    /// It is not probed: the service may be running on it, or just starting.
+    pub(super) fn pin(&mut self, service: ServiceName, port: Port) -> Result<Port, ChangeError> {
+        match (self.port_of(&service), self.allocation_at(port)) {
+            (Some(own), _) if own == port => return Ok(port),
+            (Some(own), _) => return Err(ChangeError::HasAnother { service, port: own }),
+            (None, Some(other)) => {
+                return Err(ChangeError::Taken { port, service: other.service.clone() });
+            }
+            (None, None) if port == self.port_listen => return Err(ChangeError::Listening(port)),
+            (None, None) => {}
+        }
+        self.insert(service, port);
+        Ok(port)
+    }
+
+    /// The lowest port of the range that nobody uses, which is held from here on.
+    fn claim_lowest(&mut self) -> Result<Port, ChangeError> {
+        while let Some(port) = self.taken.lowest_free(self.port_range) {
+            match probe::claim(port) {
+                Ok(Ok(hold)) => {
+                    self.holds.insert(port, hold);
+                    return Ok(port);
+                }
+                Ok(Err(occupied)) => {
+                    debug!(%port, reason = %occupied, "skipped");
+                    self.occupied += 1;
+                    self.taken.insert(port);
+                }
+                Err(cause) => {
+                    let reason = cause.to_string().into();
+                    return Err(ChangeError::Probe { port, reason });
+                }
+            }
+        }
+        Err(self.exhausted())
+    }
+
+    fn insert(&mut self, service: ServiceName, port: Port) {
         let allocation = Arc::new(Allocation {
             service,
             port,
@@ -60,7 +121,6 @@ impl<'a> Batch<'a> {
         self.by_port.insert(port, Some(Arc::clone(&allocation)));
         self.seal.add(&allocation);
         self.changes.push(Change::Insert(allocation));
-        Ok(port)
     }
 
     /// Ends the registration of the port; the service that had it.
@@ -70,6 +130,7 @@ impl<'a> Batch<'a> {
         if port != self.port_listen {
             self.taken.remove(port);
         }
+        self.holds.remove(&port);
         self.by_service.insert(service.clone(), None);
         self.by_port.insert(port, None);
         self.seal.remove(&allocation);
@@ -77,12 +138,12 @@ impl<'a> Batch<'a> {
         Ok(service)
     }
 
-    /// The changes in their order, and the seal of the registry after them.
-    pub(super) fn finish(mut self) -> (Vec<Change>, Seal) {
+    /// What has to be stored.
+    pub(super) fn finish(mut self) -> Outcome {
         if !self.changes.is_empty() {
             self.seal.revision += 1;
         }
-        (self.changes, self.seal)
+        Outcome { changes: self.changes, seal: self.seal, holds: self.holds }
     }
 
     fn port_of(&self, service: &ServiceName) -> Option<Port> {
@@ -104,6 +165,7 @@ impl<'a> Batch<'a> {
         ChangeError::Exhausted {
             port_range: self.port_range,
             size: self.port_range.size() - usize::from(is_listening_port_inside),
+            occupied: self.occupied,
         }
     }
 }

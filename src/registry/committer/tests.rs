@@ -65,7 +65,8 @@ impl Model {
         }
         let is_free = |number: &u16| *number != LISTEN && self.service_at(port(*number)).is_none();
         let port_range = PortRange::new(port(MIN), port(MAX)).unwrap();
-        let exhausted = ChangeError::Exhausted { port_range, size: usize::from(MAX - MIN) };
+        let exhausted =
+            ChangeError::Exhausted { port_range, size: usize::from(MAX - MIN), occupied: 0 };
         let lowest = port((MIN..=MAX).find(is_free).ok_or(exhausted)?);
         self.0.insert(service, lowest);
         Ok(lowest)
@@ -94,6 +95,7 @@ impl Bench {
             port_range: PortRange::new(port(MIN), port(MAX)).unwrap(),
             port_listen: port(LISTEN),
             port_listen_before: None,
+            max_holds: 0,
             data_dir: self.folder.path().join("db"),
             dump_file: self.folder.path().join("dump"),
         }
@@ -106,8 +108,9 @@ impl Bench {
         // The dump is only an input here, so it is not refreshed.
         let elsewhere = self.folder.path().join("refreshed");
         let refresher = Refresher::start(elsewhere, String::new).unwrap();
+        let holds = Holds::start(std::iter::empty(), 0).unwrap();
         let (_, requests) = mpsc::channel();
-        self.committer = Some(Committer::new(&options, store, view, refresher, requests));
+        self.committer = Some(Committer::new(&options, store, view, holds, refresher, requests));
     }
 
     fn committer(&mut self) -> &mut Committer {

@@ -1,0 +1,61 @@
+//! How the file descriptors that the system allows are shared out.
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+/// How many connections are open at once.
+const MAX_CONNECTIONS: usize = 256;
+/// How many descriptors are kept for the store and the workers, where there are enough.
+const RESERVE: usize = 64;
+/// How many are kept where there are not: the workers are not open yet, and the dump needs two.
+const SMALL_RESERVE: usize = 20;
+/// How many connections there are even then.
+const MIN_CONNECTIONS: usize = 32;
+
+/// What the connections and the holds may use. The rest is for the store, which stops accepting
+/// changes when it runs out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Descriptors {
+    pub(super) connections: usize,
+    pub(super) holds: usize,
+}
+
+impl Descriptors {
+    /// Raises the limit as far as this user may, and shares it out.
+    pub(super) fn share_out() -> Self {
+        let limit = getrlimit(Resource::Nofile);
+        let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
+        // Where it can't be raised, less is shared out.
+        let limit = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limit };
+        let limit = limit.current.and_then(|limit| usize::try_from(limit).ok());
+        let open = std::fs::read_dir("/dev/fd").map_or(0, Iterator::count);
+        Self::of(limit.unwrap_or(usize::MAX), open)
+    }
+
+    fn of(limit: usize, open: usize) -> Self {
+        let left = limit.saturating_sub(open);
+        let at_least = left.saturating_sub(SMALL_RESERVE).min(MIN_CONNECTIONS);
+        let connections = left.saturating_sub(RESERVE).max(at_least).min(MAX_CONNECTIONS);
+        Self { connections, holds: left.saturating_sub(RESERVE + connections) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_store_comes_first_then_connections_then_holds() {
+        // (limit, already open, connections, holds)
+        let rows = [
+            (64, 12, 32, 0),
+            (64, 40, 4, 0),
+            (10, 12, 0, 0),
+            (256, 12, 180, 0),
+            (1024, 12, 256, 692),
+            (20_000, 12, 256, 19_668),
+        ];
+        for (limit, open, connections, holds) in rows {
+            assert_eq!(Descriptors::of(limit, open), Descriptors { connections, holds }, "{limit}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The holds on registered ports: taken with the claim, taken again after a restart, given up with
+//! the registration.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use std::{io, thread};
+
+use tracing::{debug, warn};
+
+use crate::port::Port;
+use crate::probe::{self, Hold};
+
+/// How long a port that could not be held is left alone before the next attempt.
+const RETRY: Duration = Duration::from_secs(3);
+
+/// All holds, and a thread that takes those that are missing.
+#[derive(Debug)]
+pub(super) struct Holds {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    held: HashMap<Port, Hold>,
+    /// Ports that are to be held and are not yet.
+    missing: BTreeSet<Port>,
+    /// How many holds there may be, so that descriptors are left for the store and for clients.
+    max_holds: usize,
+    has_warned: bool,
+    stop: bool,
+}
+
+impl Holds {
+    /// Starts to take holds on these ports, in the background; none at all if `max_holds` is 0.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub(super) fn start(ports: impl Iterator<Item = Port>, max_holds: usize) -> io::Result<Self> {
+        let missing = if max_holds == 0 { BTreeSet::new() } else { ports.collect() };
+        let state = State { missing, max_holds, ..State::default() };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let thread = thread::Builder::new().name("holds".into()).spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.take_missing()
+        })?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Keeps the hold of a port that was just claimed, or tries to get one where there is none.
+    pub(super) fn keep(&self, port: Port, hold: Option<Hold>) {
+        let mut state = self.shared.lock();
+        if state.max_holds == 0 {
+            return;
+        }
+        match hold {
+            Some(hold) if state.has_room() => drop(state.held.insert(port, hold)),
+            Some(_) => state.warn_once(),
+            None => {
+                state.missing.insert(port);
+                self.shared.changed.notify_one();
+            }
+        }
+    }
+
+    /// Gives up the hold on a port.
+    pub(super) fn release(&self, port: Port) {
+        let mut state = self.shared.lock();
+        state.missing.remove(&port);
+        drop(state.held.remove(&port));
+    }
+}
+
+impl Drop for Holds {
+    fn drop(&mut self) {
+        self.shared.lock().stop = true;
+        self.shared.changed.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been logged by itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl State {
+    fn has_room(&self) -> bool {
+        self.held.len() < self.max_holds
+    }
+
+    fn warn_once(&mut self) {
+        if !self.has_warned {
+            self.has_warned = true;
+            warn!(
+                max_holds = self.max_holds,
+                "There are more services than the limit on open files lets pald hold ports for; \
+                 the others work, but the kernel may give their ports away: raise `ulimit -n`"
+            );
+        }
+    }
+
+    /// Tries to take the hold on a port that is missing.
+    fn take(&mut self, port: Port) {
+        if !self.missing.contains(&port) {
+            return;
+        }
+        if !self.has_room() {
+            return self.warn_once();
+        }
+        match probe::hold(port) {
+            Ok(Some(hold)) => {
+                self.missing.remove(&port);
+                self.held.insert(port, hold);
+            }
+            Ok(None) => {}
+            Err(cause) => debug!(%port, %cause, "This port can't be held"),
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes missing holds until the end of all; sleeps while there are none.
+    ///
+    /// The lock is taken anew for each port, so that a change never waits for thousands of them.
+    fn take_missing(&self) {
+        loop {
+            let missing = self.lock().missing.clone();
+            missing.into_iter().for_each(|port| self.lock().take(port));
+            let state = self.lock();
+            let idle = |state: &mut State| !state.stop && state.missing.is_empty();
+            let state =
+                self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
+            let running = |state: &mut State| !state.stop;
+            let waited = self.changed.wait_timeout_while(state, RETRY, running);
+            if waited.unwrap_or_else(PoisonError::into_inner).0.stop {
+                return;
+            }
+        }
+    }
+}
