@@ -23,8 +23,11 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 
 pub use procfs::net::TcpState;
 
+mod dump;
 #[cfg(test)]
 mod tests;
+
+pub use dump::{DumpedSocket, Transport};
 
 /// How long an answer may take. The kernel answers within the `send`, so only a fault takes longer.
 const ANSWER_TIME: Duration = Duration::from_millis(100);
@@ -109,7 +112,8 @@ impl SockDiag {
     ///
     /// To find a client, `local` is the client's address and `peer` is ours. An IPv4 address and
     /// the IPv6 address it is mapped to (`::ffff:127.0.0.1`) are the same here, as they are to the
-    /// kernel. Only connections within this machine and network namespace are found. About 4 µs.
+    /// kernel. Only connections within this machine and network namespace are found. 3-4 µs,
+    /// however many sockets there are.
     ///
     /// # Errors
     /// `InvalidInput` if one address is IPv4 and the other IPv6, `TimedOut` after 100 ms,
@@ -125,7 +129,7 @@ impl SockDiag {
             let message = format!("{local} and {peer} are not of one family");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        self.send(question(local, peer))?;
+        self.send(question(local, peer), NLM_F_REQUEST)?;
         let mut buffer = [0; MAX_ANSWER_BYTES];
         for _ in 0..MAX_ATTEMPTS {
             let message = self.receive(&mut buffer)?;
@@ -137,10 +141,10 @@ impl SockDiag {
     }
 
     /// Sends a question under a new sequence number.
-    fn send(&mut self, request: InetRequest) -> io::Result<()> {
+    fn send(&mut self, request: InetRequest, flags: u16) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut header = NetlinkHeader::default();
-        header.flags = NLM_F_REQUEST;
+        header.flags = flags;
         header.sequence_number = self.sequence;
         let payload = SockDiagMessage::InetRequest(request).into();
         let mut message = NetlinkMessage::new(header, payload);
@@ -233,16 +237,19 @@ fn answer(message: &[u8], sequence: u32) -> io::Result<Answer> {
         SOCK_DIAG_BY_FAMILY => {
             InetResponseHeader::parse(message.payload()).map(Answer::Socket).map_err(invalid)
         }
-        NLMSG_ERROR => {
-            let error = ErrorBuffer::new_checked(message.payload()).map_err(invalid)?;
-            let code = error.code().map_or(0, |code| code.get().saturating_neg());
-            match io::Error::from_raw_os_error(code) {
-                error if Errno::from_io_error(&error) == Some(Errno::NOENT) => Ok(Answer::Nothing),
-                error => Err(error),
-            }
-        }
+        NLMSG_ERROR => match refusal(message.payload())? {
+            error if Errno::from_io_error(&error) == Some(Errno::NOENT) => Ok(Answer::Nothing),
+            error => Err(error),
+        },
         other => Err(invalid(format!("is of the type {other}"))),
     }
+}
+
+/// What the system said instead of an answer.
+fn refusal(payload: &[u8]) -> io::Result<io::Error> {
+    let error = ErrorBuffer::new_checked(payload).map_err(invalid)?;
+    let code = error.code().map_or(0, |code| code.get().saturating_neg());
+    Ok(io::Error::from_raw_os_error(code))
 }
 
 fn has_addresses(id: &SocketId, local: SocketAddr, peer: SocketAddr) -> bool {

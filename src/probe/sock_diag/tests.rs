@@ -266,7 +266,7 @@ fn answers_to_earlier_questions_are_passed_over() {
     let mut sock_diag = SockDiag::open().unwrap();
     for (earlier, expected) in [(MAX_ATTEMPTS - 1, true), (MAX_ATTEMPTS, false), (0, true)] {
         for _ in 0..earlier {
-            sock_diag.send(question(server, client)).unwrap();
+            sock_diag.send(question(server, client), NLM_F_REQUEST).unwrap();
         }
         let found = sock_diag.lookup(client, server);
         assert_eq!(found.is_ok_and(|s| s.unwrap().inode == inode(&connection.client)), expected);
@@ -279,7 +279,7 @@ fn broken_answers_are_errors() {
     let (client, server) = of_client(&connection.server);
     let mut sock_diag = SockDiag::open().unwrap();
     let mut buffer = [0; MAX_ANSWER_BYTES];
-    sock_diag.send(question(client, server)).unwrap();
+    sock_diag.send(question(client, server), NLM_F_REQUEST).unwrap();
     let good = sock_diag.receive(&mut buffer).unwrap().to_vec();
     assert!(matches!(answer(&good, 1), Ok(Answer::Socket(_))));
     assert!(matches!(answer(&good, 2), Ok(Answer::Stale)));
