@@ -1,0 +1,240 @@
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use socket2::{Domain, Socket, Type};
+
+use super::*;
+use crate::port::Port;
+use crate::timestamp::Timestamp;
+
+const NOBODY: u32 = 65534;
+const ADDRESSES: [&str; 5] = ["127.0.0.1:0", "127.0.0.2:0", "0.0.0.0:0", "[::1]:0", "[::]:0"];
+/// Set for the process that another user runs.
+const AS_ANOTHER_USER: &str = "PALD_TEST_AS_ANOTHER_USER";
+
+fn state(address: SocketAddr) -> PortState {
+    state_beside(address, &[])
+}
+
+/// The state of the address's port, where sockets with these inodes are ours.
+fn state_beside(address: SocketAddr, own: &[u64]) -> PortState {
+    let port = Port::new(address.port()).unwrap();
+    Who::open().state(port, &|inode| own.contains(&inode))
+}
+
+/// Asks until the state is as expected, since the kernel closes connections a moment later.
+fn becomes(address: SocketAddr, is_expected: impl Fn(&PortState) -> bool) -> PortState {
+    let started = Instant::now();
+    loop {
+        let state = state(address);
+        if is_expected(&state) {
+            return state;
+        }
+        assert!(started.elapsed() < Duration::from_secs(5), "still {state}");
+    }
+}
+
+/// A TCP socket that is bound and does not listen.
+fn bound(address: &str) -> (Socket, SocketAddr) {
+    let address: SocketAddr = address.parse().unwrap();
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+    socket.bind(&address.into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
+}
+
+fn inode(socket: impl AsFd) -> u64 {
+    rustix::fs::fstat(socket).unwrap().st_ino
+}
+
+fn our_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// Whether this is our user and process, started before now.
+fn is_us(holder: &Holder) -> bool {
+    let process = holder.process.as_ref().unwrap();
+    holder.user.uid == our_uid()
+        && process.pid == std::process::id()
+        && process.since.unwrap() <= Timestamp::now()
+        && process.since.unwrap().unix_seconds() + 3600 > Timestamp::now().unix_seconds()
+}
+
+/// Whether our process is blamed for this reason.
+fn is_our(state: &PortState, expected: &Reason) -> bool {
+    matches!(state, PortState::Blocked { reason, holder: Some(holder) }
+        if reason == expected && is_us(holder))
+}
+
+#[test]
+fn a_listener_on_any_address_runs() {
+    for address in ADDRESSES {
+        let listener = TcpListener::bind(address).unwrap();
+        let state = state(listener.local_addr().unwrap());
+        assert!(matches!(&state, PortState::Running(holder) if is_us(holder)), "{address} {state}");
+    }
+}
+
+#[test]
+fn a_listener_is_named_for_the_addresses_it_has() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    assert!(listener_on(address).as_ref().is_some_and(is_us));
+    assert_eq!(listener_on(SocketAddr::new([127, 0, 0, 2].into(), address.port())), None);
+    let (_socket, address) = bound("127.0.0.1:0");
+    assert_eq!(listener_on(address), None);
+}
+
+#[test]
+fn a_bound_socket_blocks_unless_it_is_our_hold() {
+    for address in ADDRESSES {
+        let (socket, address) = bound(address);
+        let found = state(address);
+        assert!(is_our(&found, &Reason::Bound), "{address} {found}");
+        // The hold also keeps others from taking the port meanwhile.
+        assert_eq!(state_beside(address, &[inode(&socket)]), PortState::Free, "{address}");
+    }
+}
+
+#[test]
+fn a_server_beside_our_hold_runs() {
+    let (hold, address) = bound("[::]:0");
+    hold.set_reuse_address(true).unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, address.port())).unwrap();
+    let state = state_beside(address, &[inode(&hold)]);
+    assert!(matches!(&state, PortState::Running(holder) if is_us(holder)), "{state}");
+    drop(listener);
+    assert_eq!(state_beside(address, &[inode(&hold)]), PortState::Free);
+}
+
+#[test]
+fn a_udp_socket_blocks() {
+    for address in ADDRESSES {
+        let socket = UdpSocket::bind(address).unwrap();
+        let state = state(socket.local_addr().unwrap());
+        assert!(is_our(&state, &Reason::Udp), "{address} {state}");
+    }
+}
+
+#[test]
+fn a_connection_blocks_both_its_ports() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let listener = TcpListener::bind(address).unwrap();
+        let peer = listener.local_addr().unwrap();
+        let client = TcpStream::connect(peer).unwrap();
+        let own = client.local_addr().unwrap();
+        let (server, _) = listener.accept().unwrap();
+        assert!(is_our(&state(own), &Reason::Outbound { peer }), "{}", state(own));
+        drop(listener);
+        assert!(is_our(&state(peer), &Reason::Accepted { peer: own }), "{}", state(peer));
+        drop(client);
+        let closing = PortState::Blocked { reason: Reason::Closing { peer }, holder: None };
+        becomes(own, |state| *state == closing);
+        drop(server);
+    }
+}
+
+#[test]
+fn time_wait_says_how_long_it_stays() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let listener = TcpListener::bind(address).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut client = TcpStream::connect(address).unwrap();
+        drop(listener.accept().unwrap());
+        assert_eq!(client.read(&mut [0]).unwrap(), 0);
+        drop((client, listener));
+        let state = becomes(address, |state| {
+            matches!(state, PortState::Blocked { reason: Reason::TimeWait { .. }, .. })
+        });
+        let PortState::Blocked { reason: Reason::TimeWait { left }, holder: None } = state else {
+            panic!("{state}");
+        };
+        assert!((1..=60).contains(&left.as_secs()), "{left:?}");
+    }
+}
+
+/// What another user does in `users_see_each_other`: listens, and tells who has the ports that it
+/// is given.
+#[test]
+fn as_another_user() {
+    if std::env::var_os(AS_ANOTHER_USER).is_none() {
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    assert!(matches!(state(address), PortState::Running(holder) if is_us(&holder)));
+    eprintln!("{address}");
+    for line in io::stdin().lines() {
+        eprintln!("{}", state(line.unwrap().parse().unwrap()));
+    }
+}
+
+#[test]
+fn users_see_each_other() {
+    if our_uid() != 0 {
+        eprintln!("Skipped: only root can start a listener as another user");
+        return;
+    }
+    let name = concat!(module_path!(), "::as_another_user").split_once("::").unwrap().1;
+    // By this path another user may run the test, wherever it lies.
+    let mut command = Command::new("/proc/self/exe");
+    command.args(["--exact", name, "--nocapture"]).env(AS_ANOTHER_USER, "1").current_dir("/");
+    command.uid(NOBODY).gid(NOBODY).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let theirs: SocketAddr = lines.next().unwrap().unwrap().parse().unwrap();
+    let PortState::Running(holder) = state(theirs) else { panic!("{}", state(theirs)) };
+    assert_eq!(holder.user.uid, NOBODY);
+    assert_eq!(holder.process.unwrap().pid, child.id());
+    let listener = TcpListener::bind("[::1]:0").unwrap();
+    writeln!(input, "{}", listener.local_addr().unwrap()).unwrap();
+    let words = lines.next().unwrap().unwrap();
+    assert_eq!(words, "in use by user root; process not visible");
+    drop(input);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn states_are_said_in_words() {
+    let user = |name: Option<&str>| User { uid: 1000, name: name.map(str::to_owned) };
+    let process = Process { pid: 8812, name: "node".to_owned(), since: None };
+    let node = Holder { user: user(Some("ann")), process: Some(process) };
+    let ann = Holder { user: user(Some("ann")), process: None };
+    let unnamed = Holder { user: user(None), process: None };
+    let peer: SocketAddr = "127.0.0.1:5432".parse().unwrap();
+    let cause = io::ErrorKind::TimedOut;
+    let blocked =
+        |reason, holder: Option<&Holder>| PortState::Blocked { reason, holder: holder.cloned() };
+    let left = Duration::from_millis(30_001);
+    let rows = [
+        (PortState::Free, "free"),
+        (PortState::Running(node.clone()), "in use by node (pid 8812)"),
+        (PortState::Running(ann.clone()), "in use by user ann; process not visible"),
+        (PortState::Running(unnamed), "in use by user 1000; process not visible"),
+        (
+            blocked(Reason::Outbound { peer }, Some(&node)),
+            "blocked by an outbound connection to 127.0.0.1:5432 of node (pid 8812)",
+        ),
+        (
+            blocked(Reason::Bound, Some(&ann)),
+            "blocked by a bound socket that does not listen of user ann; process not visible",
+        ),
+        (blocked(Reason::TimeWait { left }, None), "blocked by TIME_WAIT for another 31 s"),
+        (
+            blocked(Reason::Redirect { address: peer }, None),
+            "blocked by a redirect of 127.0.0.1 without a socket, such as a container's",
+        ),
+        (
+            PortState::Unknown(Doubt::NotConnected { address: peer, cause }),
+            "unknown: no socket is there, but a connection to 127.0.0.1:5432 fails (timed out)",
+        ),
+    ];
+    for (state, words) in rows {
+        assert_eq!(state.to_string(), words);
+    }
+}
