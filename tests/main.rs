@@ -16,6 +16,7 @@ mod kill_points;
 mod life;
 mod many_clients;
 mod mistakes;
+mod port_truth;
 mod power_cut;
 mod recovery;
 mod sync;
