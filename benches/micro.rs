@@ -1,4 +1,4 @@
-//! How long do the parts of pald take that touch no disk and no network?
+//! How long do the parts of pald take that touch no disk and no other machine?
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -64,4 +64,15 @@ fn seal(bencher: Bencher, size: u16) {
     let allocations = allocations(size);
     let items = ItemsCount::new(allocations.len());
     bencher.counter(items).bench_local(|| Seal::of(1, divan::black_box(&allocations)));
+}
+
+/// What does it cost to make sure that nobody uses a port, and to hold it?
+#[divan::bench]
+fn claim(bencher: Bencher) {
+    // A port below those that the kernel gives away by itself, and that nobody has.
+    let port = (20_000..32_000)
+        .filter_map(Port::new)
+        .find(|port| matches!(pald::probe::claim(*port), Ok(Ok(_))))
+        .unwrap();
+    bencher.bench_local(|| pald::probe::claim(divan::black_box(port)).unwrap().unwrap());
 }

@@ -283,6 +283,8 @@ pub enum ChangeError {
         size: usize,
         /// On how many of them others were found.
         occupied: usize,
+        /// Who has the first few of these, in words.
+        holders: Arc<str>,
     },
     /// Another service has the port that was asked for.
     #[error("Port {port} is already registered to {service}")]
@@ -326,10 +328,14 @@ impl ChangeError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Exhausted { .. } => Some(
-                "Release one with `/del?port=PORT`, or raise `port_max` in the configuration"
-                    .to_owned(),
-            ),
+            Self::Exhausted { holders, .. } => {
+                let way =
+                    "Release one with `/del?port=PORT`, or raise `port_max` in the configuration";
+                Some(match holders.is_empty() {
+                    true => way.to_owned(),
+                    false => format!("{way}; {holders}"),
+                })
+            }
             Self::Taken { port, .. } => Some(format!("`/del?port={port}` releases it")),
             Self::HasAnother { port, .. } => Some(format!(
                 "Leave `port` out to accept it, or release it with `/del?port={port}`"

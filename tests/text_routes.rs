@@ -1,5 +1,7 @@
 //! `/get`, `/set` and `/del` through curl's door.
 
+use std::net::{TcpListener, TcpStream};
+
 use crate::daemon::Home;
 
 #[test]
@@ -212,4 +214,94 @@ fn every_reply_is_plain_text_that_no_cache_keeps() {
         assert_eq!(reply.header("expires"), Some("0"));
         assert_eq!(reply.header("server"), None);
     }
+}
+
+#[test]
+fn a_port_that_is_asked_for_is_given_whoever_runs_on_it() {
+    let home = Home::new(9);
+    let daemon = home.start();
+    // Outside the range, and with a server that runs on it.
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let running = server.local_addr().unwrap().port();
+    let inside = home.min + 4;
+    assert_eq!(daemon.set("shop").port(), home.min);
+    let long = "is not a plain number; use 1 to 65535 without sign, blanks or leading zeros";
+    let rows: &[(&str, String, u16, String)] = &[
+        ("running", running.to_string(), 200, format!("{running}\n")),
+        ("running", running.to_string(), 200, format!("{running}\n")),
+        ("inside", inside.to_string(), 200, format!("{inside}\n")),
+        (
+            "inside",
+            running.to_string(),
+            400,
+            format!(
+                "inside is already registered on port {inside}\nhint: Leave `port` out to accept it, or release it with `/del?port={inside}`\n"
+            ),
+        ),
+        (
+            "other",
+            running.to_string(),
+            400,
+            format!(
+                "Port {running} is already registered to running\nhint: `/del?port={running}` releases it\n"
+            ),
+        ),
+        (
+            "other",
+            home.min.to_string(),
+            400,
+            format!(
+                "Port {0} is already registered to shop\nhint: `/del?port={0}` releases it\n",
+                home.min
+            ),
+        ),
+        (
+            "other",
+            home.listen.to_string(),
+            400,
+            format!("Port {} is where pald itself listens\n", home.listen),
+        ),
+        ("other", "0".into(), 400, "Port 0 is outside 1-65535\n".into()),
+        ("other", "65536".into(), 400, "Port 65536 is outside 1-65535\n".into()),
+        ("other", "080".into(), 400, format!("Port \"080\" {long}\n")),
+        ("other", "7&port=8".into(), 400, "Parameter `port` occurs more than once\n".into()),
+    ];
+    for (service, port, status, body) in rows {
+        let reply = daemon.get(&format!("/set?service={service}&port={port}"));
+        assert_eq!((reply.status, &reply.body), (*status, body), "{service} {port}");
+    }
+    assert_eq!(daemon.get("/get?service=other").status, 404);
+    // The server was not disturbed, and its port is still its service's after a restart.
+    drop(daemon);
+    let daemon = home.start();
+    assert_eq!(daemon.get("/get?service=running").port(), running);
+    let client = TcpStream::connect(("127.0.0.1", running)).unwrap();
+    assert_eq!(server.accept().unwrap().1, client.local_addr().unwrap());
+}
+
+#[test]
+fn a_port_that_others_use_is_skipped_and_named() {
+    let home = Home::new(3);
+    let daemon = home.start();
+    let taken =
+        [home.min, home.min + 2].map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap());
+    assert_eq!(daemon.set("a").port(), home.min + 1);
+    let reply = daemon.set("b");
+    let start = format!(
+        "No ports available: all 3 ports in {}-{} are registered (1) or in use by others (2)\n\
+         hint: Release one with `/del?port=PORT`, or raise `port_max` in the configuration; {0} is in use by ",
+        home.min, home.max
+    );
+    assert_eq!(reply.status, 412);
+    assert!(reply.body.starts_with(&start), "{}", reply.body);
+    assert!(reply.body.contains(&format!("(pid {})", std::process::id())), "{}", reply.body);
+    let start = std::time::Instant::now();
+    let line = format!("skipped port={} state=in use by ", home.min);
+    while !daemon.log().contains(&line) {
+        assert!(start.elapsed() < std::time::Duration::from_secs(30), "{}", daemon.log());
+        std::thread::yield_now();
+    }
+    // A skipped port stays unregistered and is given once it is free.
+    drop(taken);
+    assert_eq!(daemon.set("b").port(), home.min);
 }

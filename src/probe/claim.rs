@@ -6,7 +6,7 @@
 //! connecting.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -25,7 +25,7 @@ const CONNECT_TIME: Duration = Duration::from_millis(200);
 /// descriptor; children do not inherit it. Dropping it gives the port up.
 #[derive(Debug)]
 pub struct Hold {
-    _socket: Socket,
+    _socket: Option<Socket>,
 }
 
 /// Why a port can't be claimed.
@@ -60,6 +60,11 @@ pub fn claim(port: Port) -> io::Result<Result<Hold, Occupied>> {
     if let Err(error) = bind(port, Type::DGRAM, Protocol::UDP, Reuse::Never) {
         return refused(error, Occupied::Udp);
     }
+    // Our own socket would be in the way there, and holds nothing there either.
+    let tcp = if cfg!(target_os = "linux") { Some(tcp) } else { None };
+    if tcp.is_none() && !is_free_on_each_address(port)? {
+        return Ok(Err(Occupied::Tcp));
+    }
     for ip in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()] {
         let address = SocketAddr::new(ip, port.number());
         if !refuses_connections(address)? {
@@ -67,7 +72,9 @@ pub fn claim(port: Port) -> io::Result<Result<Hold, Occupied>> {
         }
     }
     // Only now: set before the bind, it would have hidden others.
-    tcp.set_reuse_address(true)?;
+    if let Some(tcp) = &tcp {
+        tcp.set_reuse_address(true)?;
+    }
     Ok(Ok(Hold { _socket: tcp }))
 }
 
@@ -78,7 +85,7 @@ pub fn claim(port: Port) -> io::Result<Result<Hold, Occupied>> {
 /// What the system said, such as no descriptor left.
 pub fn hold(port: Port) -> io::Result<Option<Hold>> {
     match bind(port, Type::STREAM, Protocol::TCP, Reuse::FromTheStart) {
-        Ok(socket) => Ok(Some(Hold { _socket: socket })),
+        Ok(socket) => Ok(Some(Hold { _socket: Some(socket) })),
         Err(error) if matches!(errno(&error), Some(Errno::ADDRINUSE | Errno::ACCESS)) => Ok(None),
         Err(error) => Err(error),
     }
@@ -112,6 +119,22 @@ fn bind(port: Port, kind: Type, protocol: Protocol, reuse: Reuse) -> io::Result<
         }
         other => other,
     }
+}
+
+/// Elsewhere than on Linux a bind of `[::]` misses sockets on single addresses, so each is tried, one
+/// after the other. From documentation; not run.
+fn is_free_on_each_address(port: Port) -> io::Result<bool> {
+    let addresses: [IpAddr; 3] =
+        [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
+    for (ip, kind) in addresses.iter().flat_map(|ip| [(ip, Type::STREAM), (ip, Type::DGRAM)]) {
+        let address = SocketAddr::new(*ip, port.number());
+        let socket = Socket::new(Domain::for_address(address), kind, None)?;
+        match socket.bind(&SockAddr::from(address)) {
+            Err(error) if errno(&error) == Some(Errno::ADDRINUSE) => return Ok(false),
+            _ => {}
+        }
+    }
+    Ok(true)
 }
 
 /// Sorts a failed bind: the port is somebody's, or not for this user, or the system is at its end.
@@ -186,7 +209,7 @@ mod tests {
         let (port, _hold) = held();
         assert!(matches!(claim(port).unwrap(), Err(Occupied::Tcp)));
         for ip in ["127.0.0.1", "0.0.0.0", "::1", "::"] {
-            let ip: std::net::IpAddr = ip.parse().unwrap();
+            let ip: IpAddr = ip.parse().unwrap();
             let server = TcpListener::bind((ip, port.number())).unwrap();
             let reached = if ip.is_ipv6() { "::1" } else { "127.0.0.1" };
             let client = TcpStream::connect((reached, port.number())).unwrap();

@@ -18,8 +18,10 @@ use crate::service_name::ServiceName;
 use crate::store::{Change, Store};
 
 mod batch;
+mod skips;
 
 use batch::{Batch, Outcome};
+use skips::Skips;
 
 /// How many changes may join the first of a batch.
 const MAX_JOINING: usize = 256;
@@ -50,6 +52,7 @@ pub(super) struct Committer {
     store: Store,
     view: Arc<SharedView>,
     holds: Holds,
+    skips: Skips,
     refresher: Refresher,
     requests: mpsc::Receiver<Request>,
     /// Why changes are refused, once the store has failed.
@@ -66,7 +69,17 @@ impl Committer {
         requests: mpsc::Receiver<Request>,
     ) -> Self {
         let RegistryOptions { port_range, port_listen, .. } = *options;
-        Self { port_range, port_listen, store, view, holds, refresher, requests, failure: None }
+        Self {
+            port_range,
+            port_listen,
+            store,
+            view,
+            holds,
+            skips: Skips::default(),
+            refresher,
+            requests,
+            failure: None,
+        }
     }
 
     /// Commits batch after batch until the registry is closed.
@@ -99,7 +112,7 @@ impl Committer {
         let mut batch = Batch::new(&view, self.port_range, self.port_listen);
         let decisions: Vec<_> =
             requests.into_iter().filter_map(|r| decide(r, &mut batch)).collect();
-        let Outcome { changes, seal, mut holds } = batch.finish();
+        let Outcome { changes, seal, mut holds, skipped } = batch.finish();
         drop(view);
         if !changes.is_empty() {
             if let Err(reason) = self.store_batch(&changes, seal) {
@@ -113,6 +126,7 @@ impl Committer {
             }
         }
         decisions.into_iter().for_each(Decision::answer);
+        self.skips.tell(skipped);
     }
 
     /// Holds what is registered now, and gives up what is not.

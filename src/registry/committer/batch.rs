@@ -8,7 +8,7 @@ use tracing::debug;
 use crate::addresses::Addresses;
 use crate::allocation::Allocation;
 use crate::port::{Port, PortRange};
-use crate::probe::{self, Hold};
+use crate::probe::{self, Hold, Who};
 use crate::registry::view::View;
 use crate::registry::{ChangeError, PortSet};
 use crate::seal::Seal;
@@ -16,12 +16,16 @@ use crate::service_name::ServiceName;
 use crate::store::Change;
 use crate::timestamp::Timestamp;
 
+/// How many ports that others have are named.
+pub(super) const MAX_SHOWN: usize = 3;
+
 /// What a batch comes to: the changes in their order, the seal of the registry after them, and the
-/// holds on the ports that were claimed.
+/// holds on the ports that were claimed; and the ports of the range that others were found on.
 pub(super) struct Outcome {
     pub(super) changes: Vec<Change>,
     pub(super) seal: Seal,
     pub(super) holds: HashMap<Port, Hold>,
+    pub(super) skipped: Vec<Port>,
 }
 
 /// The registry as it will be once the batch is stored.
@@ -32,8 +36,8 @@ pub(super) struct Batch<'a> {
     /// The ports that can't be allocated: registered ones, the one where pald listens, and those
     /// that others were found on.
     taken: PortSet,
-    /// How many ports of the range others were found on.
-    occupied: usize,
+    /// The ports of the range that others were found on.
+    skipped: Vec<Port>,
     holds: HashMap<Port, Hold>,
     by_service: HashMap<ServiceName, Option<Port>>,
     by_port: HashMap<Port, Option<Arc<Allocation>>>,
@@ -50,7 +54,7 @@ impl<'a> Batch<'a> {
             port_range,
             port_listen,
             taken,
-            occupied: 0,
+            skipped: Vec::new(),
             holds: HashMap::new(),
             by_service: HashMap::new(),
             by_port: HashMap::new(),
@@ -96,7 +100,7 @@ impl<'a> Batch<'a> {
                 }
                 Ok(Err(occupied)) => {
                     debug!(%port, reason = %occupied, "skipped");
-                    self.occupied += 1;
+                    self.skipped.push(port);
                     self.taken.insert(port);
                 }
                 Err(cause) => {
@@ -143,7 +147,7 @@ impl<'a> Batch<'a> {
         if !self.changes.is_empty() {
             self.seal.revision += 1;
         }
-        Outcome { changes: self.changes, seal: self.seal, holds: self.holds }
+        Outcome { changes: self.changes, seal: self.seal, holds: self.holds, skipped: self.skipped }
     }
 
     fn port_of(&self, service: &ServiceName) -> Option<Port> {
@@ -165,7 +169,18 @@ impl<'a> Batch<'a> {
         ChangeError::Exhausted {
             port_range: self.port_range,
             size: self.port_range.size() - usize::from(is_listening_port_inside),
-            occupied: self.occupied,
+            occupied: self.skipped.len(),
+            holders: holders(&self.skipped),
         }
     }
+}
+
+/// Who has the first few of these ports, in words.
+fn holders(ports: &[Port]) -> Arc<str> {
+    let mut who = Who::open();
+    let shown = ports.iter().take(MAX_SHOWN).map(|port| {
+        let state = who.state(*port, &|_| false);
+        format!("{port} is {state}")
+    });
+    shown.collect::<Vec<_>>().join(", ").into()
 }

@@ -65,8 +65,12 @@ impl Model {
         }
         let is_free = |number: &u16| *number != LISTEN && self.service_at(port(*number)).is_none();
         let port_range = PortRange::new(port(MIN), port(MAX)).unwrap();
-        let exhausted =
-            ChangeError::Exhausted { port_range, size: usize::from(MAX - MIN), occupied: 0 };
+        let exhausted = ChangeError::Exhausted {
+            port_range,
+            size: usize::from(MAX - MIN),
+            occupied: 0,
+            holders: "".into(),
+        };
         let lowest = port((MIN..=MAX).find(is_free).ok_or(exhausted)?);
         self.0.insert(service, lowest);
         Ok(lowest)
