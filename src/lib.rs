@@ -26,8 +26,9 @@
 //!    accepts it, or the answer is 400.
 //! 2. [`Registry::allocate`](registry::Registry::allocate) finds the name in the view, and its port
 //!    is the answer; or else the change goes to the committer.
-//! 3. The committer takes the lowest free port, puts the change into the batch, commits the batch
-//!    in one transaction, syncs it to the disk, shows it to readers, and answers.
+//! 3. The committer takes the lowest free port that [`probe::claim`] finds nobody on, puts the change
+//!    into the batch, commits the batch in one transaction, syncs it to the disk, shows it to readers,
+//!    keeps the hold on the port, and answers.
 //! 4. The handler prints the port. Errors pass once through `http::error`.
 //!
 //! # What always holds
@@ -51,7 +52,7 @@
 //! # What is deliberately absent
 //!
 //! A reverse proxy, DNS names, TLS, supervision of processes, leases, remote access, telemetry and
-//! plug-ins. pald answers one question: which port is whose.
+//! plug-ins. pald answers one question: which port is whose, and can it be used.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::type_complexity))]
 
