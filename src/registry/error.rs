@@ -1,0 +1,195 @@
+//! What can keep a registry from opening and a change from being made, in words.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::dump_file::DumpFileError;
+use crate::files::Shown;
+use crate::port::{Port, PortRange};
+use crate::service_name::ServiceName;
+use crate::store::{StoreError, note_place};
+
+/// Why a registry did not open.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The store can't be opened or made.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The dump is to be imported and can't be.
+    #[error(transparent)]
+    Dump(#[from] DumpFileError),
+    /// The store is missing or damaged, and the dump can't replace it.
+    #[error("{problem}; and the dump {} can't replace it: {reason}", Shown(.dump))]
+    NothingWhole {
+        /// What is wrong with the store.
+        problem: String,
+        /// The store.
+        store: PathBuf,
+        /// The dump.
+        dump: PathBuf,
+        /// What is wrong with the dump.
+        reason: String,
+        /// What can be done.
+        remedy: Remedy,
+    },
+    /// The registry would be larger than a dump of it may be.
+    #[error("{} holds more than a dump of 16777216 bytes can; nothing was imported", Shown(.path))]
+    TooMuch {
+        /// The dump.
+        path: PathBuf,
+    },
+    /// pald is told to listen on a service's port.
+    #[error("port_listen is {port}, which is registered to {service}")]
+    ListenRegistered {
+        /// The port.
+        port: Port,
+        /// Whose it is.
+        service: ServiceName,
+    },
+    /// The damaged store can't be moved aside.
+    #[error("Can't move the damaged store {} aside", Shown(.path))]
+    Quarantine {
+        /// The store.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A copy of the dump can't be written.
+    #[error("Can't keep a copy of {} beside it; nothing was changed", Shown(.path))]
+    KeepDump {
+        /// The dump.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system has no thread left.
+    #[error("Can't start a thread")]
+    Thread(#[source] io::Error),
+}
+
+impl OpenError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Dump(error) => Some(error.hint()),
+            Self::NothingWhole { store, dump, remedy, .. } => Some(remedy.hint(store, dump)),
+            Self::TooMuch { .. } => Some("Take services or addresses out of it".to_owned()),
+            Self::ListenRegistered { service, .. } => Some(format!(
+                "Set another `port_listen`, or start pald where it listened before and release {service}"
+            )),
+            Self::Quarantine { .. } | Self::KeepDump { .. } | Self::Thread(_) => None,
+        }
+    }
+}
+
+/// What can be done where neither the store nor the dump is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Only a backup helps.
+    Backup,
+    /// A backup helps; or the store, which has lost its end, is taken as it is.
+    Accept,
+    /// A backup helps; or the dump is taken as it is, if a person has edited it.
+    TakeEdited,
+}
+
+impl Remedy {
+    fn hint(self, store: &Path, dump: &Path) -> String {
+        let note = note_place(store);
+        let (store, dump, note) = (Shown(store), Shown(dump), Shown(&note));
+        let backup =
+            format!("Put a backup of the dump at {dump}, and move {store} away if it is there");
+        match self {
+            Self::Backup => backup,
+            Self::Accept => format!("{backup}; or go on with what is left of the store: rm {note}"),
+            Self::TakeEdited => format!(
+                "{backup}; or if you have edited the dump yourself, take pald's comments out of it, \
+                 sed -i 's/# pald:.*//' {dump}, and move {store} away"
+            ),
+        }
+    }
+}
+
+/// Why a change was not made. Nothing of it is visible then.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ChangeError {
+    /// Every port of the range is registered or somebody's.
+    #[error(
+        "No ports available: all {size} ports in {port_range} are registered ({}) or in use by \
+         others ({occupied})",
+        size - occupied
+    )]
+    Exhausted {
+        /// The range.
+        port_range: PortRange,
+        /// How many of its ports may be allocated.
+        size: usize,
+        /// On how many of them others were found.
+        occupied: usize,
+        /// Who has the first few of these, in words.
+        holders: Arc<str>,
+    },
+    /// Another service has the port that was asked for.
+    #[error("Port {port} is already registered to {service}")]
+    Taken {
+        /// The port.
+        port: Port,
+        /// Whose it is.
+        service: ServiceName,
+    },
+    /// The service has another port than the one that was asked for.
+    #[error("{service} is already registered on port {port}")]
+    HasAnother {
+        /// The service.
+        service: ServiceName,
+        /// Its port.
+        port: Port,
+    },
+    /// The port that was asked for is pald's own.
+    #[error("Port {0} is where pald itself listens")]
+    Listening(Port),
+    /// The system does not let pald look whether a port is free.
+    #[error("Can't tell whether port {port} is free: {reason}")]
+    Probe {
+        /// The port.
+        port: Port,
+        /// What the system said.
+        reason: Arc<str>,
+    },
+    /// No service has the port.
+    #[error("Port {0} is not registered")]
+    NotRegistered(Port),
+    /// The store failed, now or before; only a restart can mend that.
+    #[error("Changes are not accepted, because the store failed: {0}")]
+    Storage(Arc<str>),
+    /// Nobody has answered; whether the change was made is not known.
+    #[error("The change was not answered: pald is shutting down, or has made a mistake")]
+    Unanswered,
+}
+
+impl ChangeError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Exhausted { holders, .. } => {
+                let way =
+                    "Release one with `/del?port=PORT`, or raise `port_max` in the configuration";
+                Some(match holders.is_empty() {
+                    true => way.to_owned(),
+                    false => format!("{way}; {holders}"),
+                })
+            }
+            Self::Taken { port, .. } => Some(format!("`/del?port={port}` releases it")),
+            Self::HasAnother { port, .. } => Some(format!(
+                "Leave `port` out to accept it, or release it with `/del?port={port}`"
+            )),
+            Self::NotRegistered(_) | Self::Listening(_) | Self::Probe { .. } => None,
+            Self::Storage(_) => Some("Make room or mend the disk, then restart pald".to_owned()),
+            Self::Unanswered => Some("Look the service up once pald runs again".to_owned()),
+        }
+    }
+}
