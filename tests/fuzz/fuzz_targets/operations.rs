@@ -105,7 +105,10 @@ fn set(model: &Model, service: u8) -> Changed<Port> {
         }
         None => {
             let (port_range, size) = (port_range(), usize::from(MAX - MIN));
-            (Err(ChangeError::Exhausted { port_range, size }), None)
+            (
+                Err(ChangeError::Exhausted { port_range, size, occupied: 0, holders: "".into() }),
+                None,
+            )
         }
     }
 }
