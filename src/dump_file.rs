@@ -151,7 +151,7 @@ mod tests {
     fn one_bad_line_is_one_sentence_and_many_are_listed_up_to_20() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("dump");
-        let shown = path.display();
+        let shown = Shown(&path);
 
         fs::write(&path, "a 1\nb 70000\n").unwrap();
         let error = DumpFileError::from(read(&path).unwrap().unwrap().parsed.unwrap_err());

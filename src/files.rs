@@ -217,7 +217,7 @@ mod tests {
         fs::write(&path, "abc").unwrap();
         assert_eq!(read(&path, 3, Links::Refuse).unwrap().unwrap(), b"abc");
         let error = read(&path, 2, Links::Refuse).unwrap_err();
-        assert_eq!(error.to_string(), format!("{} is larger than 2 bytes", path.display()));
+        assert_eq!(error.to_string(), format!("{} is larger than 2 bytes", Shown(&path)));
     }
 
     #[test]
@@ -227,7 +227,7 @@ mod tests {
         rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).unwrap();
         for path in [&fifo, folder.path(), Path::new("/dev/zero")] {
             let error = read(path, 9, Links::Refuse).unwrap_err();
-            assert_eq!(error.to_string(), format!("{} is not a regular file", path.display()));
+            assert_eq!(error.to_string(), format!("{} is not a regular file", Shown(path)));
         }
     }
 

@@ -112,10 +112,10 @@ mod tests {
         let path = folder.path().join("db");
         let lock = Lock::acquire(&path, "pald (pid 7)").unwrap();
         let error = Lock::acquire(&path, "pald (pid 8)").unwrap_err();
-        assert_eq!(error.to_string(), format!("{} is in use by pald (pid 7)", path.display()));
+        assert_eq!(error.to_string(), format!("{} is in use by pald (pid 7)", Shown(&path)));
         drop(lock);
         let _second = Lock::acquire(&path, "pald (pid 8)").unwrap();
         let error = Lock::acquire(&path, "").unwrap_err();
-        assert_eq!(error.to_string(), format!("{} is in use by pald (pid 8)", path.display()));
+        assert_eq!(error.to_string(), format!("{} is in use by pald (pid 8)", Shown(&path)));
     }
 }

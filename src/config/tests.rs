@@ -38,7 +38,7 @@ impl Machine {
     /// The error with the machine's folder cut out, and its hint.
     fn error(&self, file: Option<PathBuf>, variables: &[(&str, &str)]) -> (String, Option<String>) {
         let error = self.load(file, variables).unwrap_err();
-        let folder = format!("{}/", self.folder.path().display());
+        let folder = format!("{}/", files::Shown(self.folder.path()));
         (error.to_string().replace(&folder, ""), error.hint())
     }
 }

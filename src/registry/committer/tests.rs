@@ -1,6 +1,7 @@
 //! The committer on a real store, against a model of two plain maps.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -11,10 +12,25 @@ use crate::dump;
 use crate::registry::recovery::open_store;
 use crate::store::Contents;
 
-const MIN: u16 = 100;
-const MAX: u16 = 107;
+/// The first of a run of ports that nobody uses, below those that the kernel gives away by itself.
+static FIRST: LazyLock<u16> = LazyLock::new(|| {
+    let start = 12_000 + u16::try_from(std::process::id() % 15_000).unwrap();
+    let is_free = |number: u16| matches!(crate::probe::claim(port(number)), Ok(Ok(_)));
+    (start..start + 5_000).step_by(20).find(|first| (*first..first + 20).all(is_free)).unwrap()
+});
+
+fn min() -> u16 {
+    *FIRST + 5
+}
+
+fn max() -> u16 {
+    min() + 7
+}
+
 /// The listening port lies inside the range, so that skipping it is part of every run.
-const LISTEN: u16 = 103;
+fn listen() -> u16 {
+    min() + 3
+}
 
 #[derive(Debug, Clone)]
 enum Operation {
@@ -35,12 +51,12 @@ enum Wish {
 fn operations() -> impl Strategy<Value = Vec<Operation>> {
     let wish = prop_oneof![
         3 => (0u8..12).prop_map(Wish::Set),
-        2 => (MIN - 1..=MAX + 1).prop_map(Wish::Del),
+        2 => (min() - 1..=max() + 1).prop_map(Wish::Del),
     ];
     let operation = prop_oneof![
         8 => proptest::collection::vec(wish, 1..6).prop_map(Operation::Change),
         1 => Just(Operation::Restart),
-        1 => (0u8..12, MIN - 5..MAX + 5)
+        1 => (0u8..12, min() - 5..max() + 5)
             .prop_map(|(service, port)| Operation::Import { service, port }),
     ];
     proptest::collection::vec(operation, 1..16)
@@ -63,15 +79,16 @@ impl Model {
         if let Some(port) = self.0.get(&service) {
             return Ok(*port);
         }
-        let is_free = |number: &u16| *number != LISTEN && self.service_at(port(*number)).is_none();
-        let port_range = PortRange::new(port(MIN), port(MAX)).unwrap();
+        let is_free =
+            |number: &u16| *number != listen() && self.service_at(port(*number)).is_none();
+        let port_range = PortRange::new(port(min()), port(max())).unwrap();
         let exhausted = ChangeError::Exhausted {
             port_range,
-            size: usize::from(MAX - MIN),
+            size: usize::from(max() - min()),
             occupied: 0,
             holders: "".into(),
         };
-        let lowest = port((MIN..=MAX).find(is_free).ok_or(exhausted)?);
+        let lowest = port((min()..=max()).find(is_free).ok_or(exhausted)?);
         self.0.insert(service, lowest);
         Ok(lowest)
     }
@@ -96,8 +113,8 @@ struct Bench {
 impl Bench {
     fn options(&self) -> RegistryOptions {
         RegistryOptions {
-            port_range: PortRange::new(port(MIN), port(MAX)).unwrap(),
-            port_listen: port(LISTEN),
+            port_range: PortRange::new(port(min()), port(max())).unwrap(),
+            port_listen: port(listen()),
             port_listen_before: None,
             max_holds: 0,
             data_dir: self.folder.path().join("db"),
@@ -222,7 +239,7 @@ fn after_a_failure_nothing_is_shown_and_changes_are_refused() {
     let (other_answer, mut del) = oneshot::channel();
     bench.committer().commit(vec![
         Request::Allocate { service: name(2), answer },
-        Request::Release { port: port(MIN), answer: other_answer },
+        Request::Release { port: port(min()), answer: other_answer },
     ]);
     assert_eq!(set.try_recv().unwrap(), Err(refused.clone()));
     assert_eq!(del.try_recv().unwrap(), Err(refused));
