@@ -92,6 +92,23 @@ pub fn read(path: &Path, max_bytes: u64, links: Links) -> Result<Option<Vec<u8>>
     Ok(Some(bytes))
 }
 
+/// Opens a small file of our own to read and to write it, and makes it with mode 0600 if there is
+/// none. No link is followed and no FIFO waited for.
+///
+/// # Errors
+/// What the system said.
+pub fn open_private(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
+}
+
 /// Puts `bytes` at `path`, so that after any crash there is either the old file or the new one.
 ///
 /// The new file has mode 0600. The folder is synced: on return the file is on disk. Only one

@@ -1,14 +1,12 @@
 //! The locks that keep a second pald away from a store and from a dump.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
 use thiserror::Error;
 
-use crate::files::{Shown, sibling};
+use crate::files::{self, Shown, sibling};
 
 /// The longest word of a holder about itself that is read from a lock file, in bytes.
 const MAX_HOLDER_BYTES: u64 = 200;
@@ -58,15 +56,7 @@ impl Lock {
     /// [`LockError::Held`] at once if another process has the lock.
     pub fn acquire(path: &Path, holder: &str) -> Result<Self, LockError> {
         let io = |source| LockError::Io { path: path.to_owned(), source };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-            .open(sibling(path, ".lock"))
-            .map_err(io)?;
+        let mut file = files::open_private(&sibling(path, ".lock")).map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -3,16 +3,15 @@
 //! When the end of sled's log is damaged, sled opens what comes before it, which is an earlier state
 //! of the store and passes every check. Only something outside the log can tell that it is earlier.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
 use tracing::warn;
 use xxhash_rust::xxh32::xxh32;
 
-use crate::files::{Shown, sibling};
+use crate::files::{self, Shown, sibling};
 
 /// The note on the newest revision of a store.
 ///
@@ -37,14 +36,7 @@ impl HighWater {
     /// Opens the note on the store at `path`, and makes an empty one if there is none.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let place = place(path);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-            .open(&place)?;
+        let mut file = files::open_private(&place)?;
         let mut noted = String::new();
         let read = (&mut file).take(LINE_BYTES).read_to_string(&mut noted);
         let found = match read {
