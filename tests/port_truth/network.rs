@@ -29,6 +29,11 @@ pub(super) struct Network {
 }
 
 impl Network {
+    /// A new network, or a word on why the test is skipped.
+    pub(crate) fn or_skip() -> Option<Self> {
+        Self::new().map_err(|reason| println!("skipped: {reason}")).ok()
+    }
+
     /// Makes both namespaces; why that can't be, in words.
     pub(super) fn new() -> Result<Self, String> {
         static NEXT: AtomicU16 = AtomicU16::new(0);

@@ -84,10 +84,7 @@ fn home_for_all() -> Home {
 
 #[test]
 fn every_occupier_gets_its_verdict() {
-    let network = match Network::new() {
-        Ok(network) => network,
-        Err(reason) => return println!("skipped: {reason}"),
-    };
+    let Some(network) = Network::or_skip() else { return };
     network.run(|| {
         keep_clients_far();
         let home = home_for_all();
@@ -99,10 +96,7 @@ fn every_occupier_gets_its_verdict() {
 
 #[test]
 fn without_ipv6_every_occupier_gets_its_verdict() {
-    let network = match Network::new() {
-        Ok(network) => network,
-        Err(reason) => return println!("skipped: {reason}"),
-    };
+    let Some(network) = Network::or_skip() else { return };
     network.run(|| {
         keep_clients_far();
         // A new home looks for a port on ::1, which must still be there.
