@@ -13,6 +13,7 @@
 //! | [`dump`] | the dump's text, to entries and back |
 //! | [`files`], [`lock`], [`paths`] | files that are read and replaced safely; locks; where files are |
 //! | [`seal`], [`allocation`] | an entry; what a stored registry says about itself |
+//! | [`api`] | what programs and pald say to each other as JSON |
 //! | [`service_name`], [`port`], [`addresses`], [`timestamp`], [`users`], [`quoted`] | values that are right by construction |
 //!
 //! `migrations/`, beside `src/`, holds one file for each version of the store's schema. Only
@@ -58,6 +59,7 @@
 
 pub mod addresses;
 pub mod allocation;
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod dump;

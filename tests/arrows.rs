@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 /// The levels from the top down; a module may use those of later rows and of its own.
 const LEVELS: [&[&str]; 8] = [
     &["cli"],
-    &["http", "config"],
+    &["http", "client", "config"],
     &["registry"],
     &["store", "probe", "dump_file"],
     &["dump"],
     &["files", "lock", "paths"],
     &["seal", "allocation"],
-    &["service_name", "port", "addresses", "timestamp", "users", "quoted"],
+    &["api", "service_name", "port", "addresses", "timestamp", "users", "quoted"],
 ];
 
 fn level(module: &str) -> usize {
@@ -98,11 +98,13 @@ fn the_reader_of_uses_sees_all_forms() {
 #[test]
 fn each_library_is_known_where_it_belongs() {
     // (library, who may name it)
-    let rows: [(&str, &[&str]); 7] = [
+    let rows: [(&str, &[&str]); 9] = [
         ("sled", &["store"]),
         ("bincode", &["store"]),
         ("actix_web", &["http", "cli"]),
-        ("serde", &["store", "config"]),
+        ("serde", &["store", "config", "api", "http"]),
+        ("utoipa", &["api", "http"]),
+        ("ureq", &["client"]),
         ("clap", &["cli"]),
         ("netlink_packet_core", &["probe"]),
         ("procfs", &["probe"]),
