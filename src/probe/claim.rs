@@ -25,7 +25,18 @@ const CONNECT_TIME: Duration = Duration::from_millis(200);
 /// descriptor; children do not inherit it. Dropping it gives the port up.
 #[derive(Debug)]
 pub struct Hold {
-    _socket: Option<Socket>,
+    socket: Option<Socket>,
+}
+
+impl Hold {
+    /// The inode of its socket, by which a list of all sockets knows it as ours; `None` where there
+    /// is no socket, or the system does not tell.
+    pub fn inode(&self) -> Option<u64> {
+        self.socket
+            .as_ref()
+            .and_then(|socket| rustix::fs::fstat(socket).ok())
+            .map(|stat| stat.st_ino)
+    }
 }
 
 /// Why a port can't be claimed.
@@ -75,7 +86,7 @@ pub fn claim(port: Port) -> io::Result<Result<Hold, Occupied>> {
     if let Some(tcp) = &tcp {
         tcp.set_reuse_address(true)?;
     }
-    Ok(Ok(Hold { _socket: tcp }))
+    Ok(Ok(Hold { socket: tcp }))
 }
 
 /// Holds a port that is a service's already, without disturbing it: `None` while a socket is there
@@ -85,7 +96,7 @@ pub fn claim(port: Port) -> io::Result<Result<Hold, Occupied>> {
 /// What the system said, such as no descriptor left.
 pub fn hold(port: Port) -> io::Result<Option<Hold>> {
     match bind(port, Type::STREAM, Protocol::TCP, Reuse::FromTheStart) {
-        Ok(socket) => Ok(Some(Hold { _socket: Some(socket) })),
+        Ok(socket) => Ok(Some(Hold { socket: Some(socket) })),
         Err(error) if matches!(errno(&error), Some(Errno::ADDRINUSE | Errno::ACCESS)) => Ok(None),
         Err(error) => Err(error),
     }

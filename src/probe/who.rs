@@ -11,6 +11,8 @@ use std::time::Duration;
 #[cfg_attr(target_os = "linux", path = "who/linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "who/elsewhere.rs")]
 mod evidence;
+#[cfg(target_os = "linux")]
+mod found;
 mod holder;
 #[cfg(target_os = "linux")]
 mod processes;

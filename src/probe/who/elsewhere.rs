@@ -19,6 +19,11 @@ impl Who {
     pub fn state(&mut self, _port: Port, _own: &dyn Fn(u64) -> bool) -> PortState {
         PortState::Unknown(Doubt::Unsupported)
     }
+
+    /// They are not known.
+    pub fn states(&mut self, ports: &[Port], _own: &dyn Fn(u64) -> bool) -> Vec<PortState> {
+        vec![PortState::Unknown(Doubt::Unsupported); ports.len()]
+    }
 }
 
 /// Nobody is known.

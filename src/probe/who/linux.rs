@@ -2,14 +2,15 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_linger;
 
-use super::{Doubt, Holder, PortState, Reason, User, processes};
+use super::found::{ByPort, Found, Holders, nearest};
+use super::{Doubt, Holder, PortState, Reason};
 use crate::port::Port;
-use crate::probe::sock_diag::{DumpedSocket, SockDiag, TcpState, Transport, canonical};
+use crate::probe::sock_diag::{DumpedSocket, SockDiag, TcpState, Transport};
 
 /// How long a connect to a loopback address may take.
 const CONNECT_TIME: Duration = Duration::from_millis(200);
@@ -36,16 +37,35 @@ impl Who {
     /// belong on a worker.
     pub fn state(&mut self, port: Port, own: &dyn Fn(u64) -> bool) -> PortState {
         let by_sockets = |who: &mut Self| who.by_sockets(port, own).transpose();
-        let refused = |error: io::Error| PortState::Unknown(Doubt::NotListed(error.kind()));
         if let Some(state) = by_sockets(self) {
-            return state.unwrap_or_else(refused);
+            return state.unwrap_or_else(not_listed);
         }
         match by_connect(port) {
             // What answered may be a server that has just started.
             state @ PortState::Blocked { .. } => {
-                by_sockets(self).map_or(state, |state| state.unwrap_or_else(refused))
+                by_sockets(self).map_or(state, |state| state.unwrap_or_else(not_listed))
             }
             state => state,
+        }
+    }
+
+    /// What each of these ports is used for, in their order, as [`Who::state`] tells it of one; but
+    /// with one look at the sockets and at the processes for all of them.
+    ///
+    /// Ports without a socket are connected to for 200 ms altogether, which is enough for about
+    /// 3,000; further ones count as free.
+    pub fn states(&mut self, ports: &[Port], own: &dyn Fn(u64) -> bool) -> Vec<PortState> {
+        match self.all_by_sockets(ports, own) {
+            Ok(states) => {
+                let deadline = Instant::now() + CONNECT_TIME;
+                let by_connect = |port| match Instant::now() < deadline {
+                    true => by_connect(port),
+                    false => PortState::Free,
+                };
+                let states = ports.iter().zip(states);
+                states.map(|(port, state)| state.unwrap_or_else(|| by_connect(*port))).collect()
+            }
+            Err(error) => vec![not_listed(error); ports.len()],
         }
     }
 
@@ -55,56 +75,47 @@ impl Who {
         port: Port,
         own: &dyn Fn(u64) -> bool,
     ) -> io::Result<Option<PortState>> {
-        let mut sockets = self.dump(Transport::Tcp, port)?;
-        sockets.retain(|socket| socket.inode == 0 || !own(socket.inode));
-        if let Some(listener) = nearest(&sockets, TcpState::Listen) {
-            return Ok(Some(PortState::Running(holder(listener))));
-        }
-        let udp = match nearest(&sockets, TcpState::Close) {
-            Some(_) => Vec::new(),
-            None => self.dump(Transport::Udp, port)?,
+        let mut tcp = self.dump(Transport::Tcp, Some(port))?;
+        tcp.retain(|socket| socket.inode == 0 || !own(socket.inode));
+        let is = |state| nearest(&tcp, state).is_some();
+        let udp = match is(TcpState::Listen) || is(TcpState::Close) {
+            true => Vec::new(),
+            false => self.dump(Transport::Udp, Some(port))?,
         };
-        let found = nearest(&sockets, TcpState::Close)
-            .map(|bound| (Reason::Bound, bound))
-            .or_else(|| udp.first().map(|socket| (Reason::Udp, socket)));
-        if let Some((reason, socket)) = found {
-            return Ok(Some(PortState::Blocked { reason, holder: holder_of(socket) }));
-        }
-        let is_waiting = |socket: &&DumpedSocket| socket.state == TcpState::TimeWait;
-        // An open connection tells more than one that nobody has any longer.
-        let connections = sockets.iter().filter(|socket| !is_waiting(socket));
-        if let Some(connection) = connections.max_by_key(|socket| socket.inode != 0) {
-            let reason = self.connected(connection)?;
-            return Ok(Some(PortState::Blocked { reason, holder: holder_of(connection) }));
-        }
-        let left = sockets.iter().filter(is_waiting).filter_map(|socket| socket.time_wait).max();
-        Ok(left.map(|left| PortState::Blocked { reason: Reason::TimeWait { left }, holder: None }))
+        let Some(found) = Found::among(&tcp, &udp) else { return Ok(None) };
+        let others = match found.connection().and_then(|socket| Port::new(socket.peer.port())) {
+            Some(port) => self.dump(Transport::Tcp, Some(port))?,
+            None => Vec::new(),
+        };
+        let holders = Holders::of(found.socket().into_iter());
+        Ok(Some(found.state(&others, &holders)))
     }
 
-    /// What kind of connection it is.
-    ///
-    /// The kernel does not tell which end of a connection called the other. A client on this
-    /// machine is known by its own socket, as long as nobody listens where it calls from.
-    fn connected(&mut self, connection: &DumpedSocket) -> io::Result<Reason> {
-        let (local, peer) = (canonical(connection.local), canonical(connection.peer));
-        if connection.inode == 0 {
-            return Ok(Reason::Closing { peer });
-        }
-        let Some(port) = Port::new(peer.port()) else {
-            return Ok(Reason::Outbound { peer });
+    /// The states of those ports that any socket has.
+    fn all_by_sockets(
+        &mut self,
+        ports: &[Port],
+        own: &dyn Fn(u64) -> bool,
+    ) -> io::Result<Vec<Option<PortState>>> {
+        let mut tcp = self.dump(Transport::Tcp, None)?;
+        tcp.retain(|socket| socket.inode == 0 || !own(socket.inode));
+        let (tcp, udp) = (ByPort::new(tcp), ByPort::new(self.dump(Transport::Udp, None)?));
+        let found: Vec<_> = ports
+            .iter()
+            .map(|port| Found::among(tcp.at(port.number()), udp.at(port.number())))
+            .collect();
+        let holders = Holders::of(found.iter().flatten().filter_map(Found::socket));
+        let state = |found: Found<'_>| {
+            let others = found.connection().map_or(&[][..], |socket| tcp.at(socket.peer.port()));
+            found.state(others, &holders)
         };
-        let others = self.dump(Transport::Tcp, port)?;
-        let is_client =
-            |other: &DumpedSocket| (canonical(other.local), canonical(other.peer)) == (peer, local);
-        let is_accepted =
-            others.iter().any(is_client) && nearest(&others, TcpState::Listen).is_none();
-        Ok(if is_accepted { Reason::Accepted { peer } } else { Reason::Outbound { peer } })
+        Ok(found.into_iter().map(|found| found.map(state)).collect())
     }
 
-    fn dump(&mut self, transport: Transport, port: Port) -> io::Result<Vec<DumpedSocket>> {
+    fn dump(&mut self, transport: Transport, port: Option<Port>) -> io::Result<Vec<DumpedSocket>> {
         // A dump that failed may leave answers behind, so only after a good one it is put back.
         let mut sock_diag = self.sock_diag.take().map_or_else(SockDiag::open, Ok)?;
-        let sockets = sock_diag.dump(transport, Some(port))?;
+        let sockets = sock_diag.dump(transport, port)?;
         self.sock_diag = Some(sock_diag);
         Ok(sockets)
     }
@@ -112,35 +123,20 @@ impl Who {
 
 /// Who listens on a TCP address, or on all addresses with this port.
 pub fn listener_on(address: SocketAddr) -> Option<Holder> {
-    let mut sockets = Who::open().dump(Transport::Tcp, Port::new(address.port())?).ok()?;
+    let port = Port::new(address.port())?;
+    let mut sockets = Who::open().dump(Transport::Tcp, Some(port)).ok()?;
     sockets.retain(|socket| includes(socket.local.ip(), address.ip()));
-    nearest(&sockets, TcpState::Listen).map(holder)
+    let listener = nearest(&sockets, TcpState::Listen)?;
+    Some(Holders::of(std::iter::once(listener)).holder(listener))
+}
+
+fn not_listed(error: io::Error) -> PortState {
+    PortState::Unknown(Doubt::NotListed(error.kind()))
 }
 
 /// Whether a socket that is bound to `bound` is in the way of `ip`.
 fn includes(bound: IpAddr, ip: IpAddr) -> bool {
     bound.to_canonical() == ip.to_canonical() || bound.is_unspecified()
-}
-
-/// Of the sockets in this state, the one that a client of `localhost` reaches first.
-fn nearest(sockets: &[DumpedSocket], state: TcpState) -> Option<&DumpedSocket> {
-    let of_state = sockets.iter().filter(|socket| socket.state == state);
-    of_state.min_by_key(|socket| match socket.local.ip().to_canonical() {
-        IpAddr::V4(Ipv4Addr::LOCALHOST) => 0,
-        IpAddr::V6(Ipv6Addr::LOCALHOST) => 1,
-        ip if ip.is_unspecified() => 2,
-        _ => 3,
-    })
-}
-
-fn holder(socket: &DumpedSocket) -> Holder {
-    let process = processes::with_socket(socket.inode, socket.uid);
-    Holder { user: User::of(socket.uid), process }
-}
-
-/// Nobody's is a socket without an inode, also where its uid reads 0.
-fn holder_of(socket: &DumpedSocket) -> Option<Holder> {
-    (socket.inode != 0).then(|| holder(socket))
 }
 
 /// The state of a port that no socket has.

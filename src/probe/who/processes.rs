@@ -1,8 +1,10 @@
-//! Which process has a socket open, by the open files under `/proc`.
+//! Which processes have sockets open, by the open files under `/proc`.
 
-use std::ffi::CStr;
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::{CStr, CString};
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use procfs::FromRead;
 use procfs::process::Stat;
@@ -14,38 +16,83 @@ use crate::timestamp::Timestamp;
 /// The longest target of a link to a socket is `socket:[` with the 20 digits of a u64 and `]`.
 const MAX_TARGET_BYTES: usize = 32;
 
-/// The process that has the socket with this inode open, if the system shows it to us.
+/// The processes that have these sockets open, by inode, as far as the system shows them to us.
+/// `wanted` names each socket's inode and the user who made it.
 ///
-/// Of several, the one with the lowest number, which is mostly the parent; but first those of the
-/// user who made the socket, and last process 1, as systemd keeps the sockets that it made for
-/// services. Takes about 1 µs for each open file that is looked at.
-pub(super) fn with_socket(inode: u64, uid: u32) -> Option<Process> {
-    let target = format!("socket:[{inode}]");
-    let all = openat(CWD, c"/proc", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let mut pids: Vec<_> = names(&all)
-        .filter_map(|pid| {
-            let number: u32 = pid.to_str().ok()?.parse().ok()?;
-            let is_others = statat(&all, &*pid, AtFlags::empty()).ok()?.st_uid != uid;
-            Some((is_others, number == 1, number, pid))
-        })
-        .collect();
-    pids.sort_unstable();
-    pids.into_iter().find_map(|(_, _, number, pid)| {
+/// Of several processes the one with the lowest number, which is mostly the parent; but first those
+/// of the user who made the socket, and last process 1, as systemd keeps the sockets that it made
+/// for services. Takes about 1 µs for each open file that is looked at, once for all sockets.
+pub(super) fn with_sockets(wanted: &BTreeMap<u64, u32>) -> HashMap<u64, Process> {
+    if wanted.is_empty() {
+        return HashMap::new();
+    }
+    let mut found: HashMap<u64, Finder> = HashMap::new();
+    for candidate in candidates(wanted) {
+        let is_done = |finder: &Finder| finder.is_users_own || !candidate.is_users;
+        if found.len() == wanted.len() && found.values().all(is_done) {
+            break;
+        }
         // An opened folder stays this process's, also when another one gets its number.
-        let process = open(&all, &pid, OFlags::PATH | OFlags::DIRECTORY)?;
-        has_file(&process, target.as_bytes()).then(|| described(number, &process)).flatten()
-    })
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        let Some(process) = open(CWD, &candidate.folder, flags).map(Arc::new) else { continue };
+        for inode in socket_inodes(&process) {
+            let Some(uid) = wanted.get(&inode) else { continue };
+            let is_users_own = *uid == candidate.uid;
+            let is_better =
+                found.get(&inode).is_none_or(|known| is_users_own && !known.is_users_own);
+            if is_better {
+                let process = Arc::clone(&process);
+                found.insert(inode, Finder { is_users_own, pid: candidate.pid, process });
+            }
+        }
+    }
+    let described = found.into_iter().filter_map(|(inode, finder)| {
+        described(finder.pid, &finder.process).map(|process| (inode, process))
+    });
+    described.collect()
 }
 
-fn has_file(process: &OwnedFd, target: &[u8]) -> bool {
-    let Some(files) = open(process, c"fd", OFlags::DIRECTORY) else {
-        return false;
+/// A process that may have one of the sockets.
+struct Candidate {
+    pid: u32,
+    uid: u32,
+    /// Whether it is a process of a user who made one of the sockets.
+    is_users: bool,
+    folder: CString,
+}
+
+/// The process that was found to have a socket.
+struct Finder {
+    is_users_own: bool,
+    pid: u32,
+    process: Arc<OwnedFd>,
+}
+
+/// All processes, in the order in which they are to be asked.
+fn candidates(wanted: &BTreeMap<u64, u32>) -> Vec<Candidate> {
+    let Some(all) = open(CWD, c"/proc", OFlags::DIRECTORY) else { return Vec::new() };
+    let candidate = |name: CString| {
+        let pid: u32 = name.to_str().ok()?.parse().ok()?;
+        let uid = statat(&all, &*name, AtFlags::empty()).ok()?.st_uid;
+        let is_users = wanted.values().any(|user| *user == uid);
+        let folder = CString::new(format!("/proc/{pid}")).ok()?;
+        Some(Candidate { pid, uid, is_users, folder })
     };
-    names(&files).any(|file| {
+    let mut candidates: Vec<_> = names(&all).filter_map(candidate).collect();
+    candidates.sort_unstable_by_key(|process| (!process.is_users, process.pid == 1, process.pid));
+    candidates
+}
+
+/// The sockets that a process has open; none if its files are not shown to us.
+fn socket_inodes(process: &OwnedFd) -> Vec<u64> {
+    let Some(files) = open(process, c"fd", OFlags::DIRECTORY) else { return Vec::new() };
+    let inode = |file: CString| {
         let mut buffer = [0; MAX_TARGET_BYTES];
-        readlinkat_raw(&files, &*file, &mut buffer)
-            .is_ok_and(|length| buffer.get(..length) == Some(target))
-    })
+        let length = readlinkat_raw(&files, &*file, &mut buffer).ok()?;
+        let number = buffer.get(..length)?.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+        std::str::from_utf8(number).ok()?.parse().ok()
+    };
+    names(&files).filter_map(inode).collect()
 }
 
 fn described(pid: u32, process: &OwnedFd) -> Option<Process> {
@@ -58,12 +105,12 @@ fn described(pid: u32, process: &OwnedFd) -> Option<Process> {
     Some(Process { pid, name: stat.comm, since })
 }
 
-fn open(folder: &OwnedFd, name: &CStr, flags: OFlags) -> Option<OwnedFd> {
+fn open(folder: impl AsFd, name: &CStr, flags: OFlags) -> Option<OwnedFd> {
     openat(folder, name, flags | OFlags::CLOEXEC, Mode::empty()).ok()
 }
 
 /// The names in a folder up to the first error, which a process that ends makes.
-fn names(folder: &OwnedFd) -> impl Iterator<Item = std::ffi::CString> {
+fn names(folder: &OwnedFd) -> impl Iterator<Item = CString> {
     let entries = Dir::read_from(folder).into_iter().flatten();
     entries.map_while(Result::ok).map(|entry| entry.file_name().to_owned())
 }

@@ -238,3 +238,25 @@ fn states_are_said_in_words() {
         assert_eq!(state.to_string(), words);
     }
 }
+
+#[test]
+fn many_ports_at_once_have_the_states_that_each_has_alone() {
+    let listeners: Vec<_> = ADDRESSES.map(|address| TcpListener::bind(address).unwrap()).into();
+    let (held, held_address) = bound("[::]:0");
+    let (_bound, bound_address) = bound("127.0.0.1:0");
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listeners[0].local_addr().unwrap()).unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut addresses: Vec<_> = listeners.iter().map(|l| l.local_addr().unwrap()).collect();
+    addresses.extend([held_address, bound_address, udp.local_addr().unwrap()]);
+    addresses.extend([client.local_addr().unwrap(), free]);
+    let ports: Vec<_> = addresses.iter().map(|a| Port::new(a.port()).unwrap()).collect();
+    let own = inode(&held);
+    let alone: Vec<_> = addresses.iter().map(|address| state_beside(*address, &[own])).collect();
+    assert_eq!(Who::open().states(&ports, &|inode| inode == own), alone);
+    assert!(alone[..5].iter().all(|s| matches!(s, PortState::Running(holder) if is_us(holder))));
+    assert_eq!((&alone[5], &alone[9]), (&PortState::Free, &PortState::Free));
+    assert!(is_our(&alone[6], &Reason::Bound) && is_our(&alone[7], &Reason::Udp));
+    let peer = listeners[0].local_addr().unwrap();
+    assert!(is_our(&alone[8], &Reason::Outbound { peer }), "{}", alone[8]);
+}

@@ -1,0 +1,158 @@
+//! From the sockets that have a port to its state.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use super::{Holder, PortState, Process, Reason, User, processes};
+use crate::probe::sock_diag::{DumpedSocket, TcpState, canonical};
+
+/// What decides the state of a port that some socket has.
+#[derive(Debug)]
+pub(super) enum Found<'a> {
+    /// A server.
+    Listener(&'a DumpedSocket),
+    /// A TCP socket that is only bound.
+    Bound(&'a DumpedSocket),
+    /// A UDP socket.
+    Udp(&'a DumpedSocket),
+    /// One end of a connection.
+    Connection(&'a DumpedSocket),
+    /// What is left of closed connections, for this long.
+    TimeWait(Duration),
+}
+
+impl<'a> Found<'a> {
+    /// What decides among the sockets of one port, if there are any.
+    pub(super) fn among(tcp: &'a [DumpedSocket], udp: &'a [DumpedSocket]) -> Option<Self> {
+        if let Some(listener) = nearest(tcp, TcpState::Listen) {
+            return Some(Self::Listener(listener));
+        }
+        if let Some(bound) = nearest(tcp, TcpState::Close) {
+            return Some(Self::Bound(bound));
+        }
+        if let Some(socket) = udp.first() {
+            return Some(Self::Udp(socket));
+        }
+        let is_waiting = |socket: &&DumpedSocket| socket.state == TcpState::TimeWait;
+        // An open connection tells more than one that nobody has any longer.
+        let connections = tcp.iter().filter(|socket| !is_waiting(socket));
+        if let Some(connection) = connections.max_by_key(|socket| socket.inode != 0) {
+            return Some(Self::Connection(connection));
+        }
+        tcp.iter()
+            .filter(is_waiting)
+            .filter_map(|socket| socket.time_wait)
+            .max()
+            .map(Self::TimeWait)
+    }
+
+    /// The socket whose holder has the port.
+    pub(super) fn socket(&self) -> Option<&'a DumpedSocket> {
+        match self {
+            Self::Listener(socket)
+            | Self::Bound(socket)
+            | Self::Udp(socket)
+            | Self::Connection(socket) => Some(socket),
+            Self::TimeWait(_) => None,
+        }
+    }
+
+    /// The connection, if it is one that somebody has open.
+    pub(super) fn connection(&self) -> Option<&'a DumpedSocket> {
+        match self {
+            Self::Connection(socket) if socket.inode != 0 => Some(socket),
+            _ => None,
+        }
+    }
+
+    /// The state of the port; `others` are the sockets on the port of a connection's peer.
+    pub(super) fn state(&self, others: &[DumpedSocket], holders: &Holders) -> PortState {
+        let blocked = |reason, socket: &DumpedSocket| {
+            // Nobody's is a socket without an inode, also where its uid reads 0.
+            let holder = (socket.inode != 0).then(|| holders.holder(socket));
+            PortState::Blocked { reason, holder }
+        };
+        match *self {
+            Self::Listener(listener) => PortState::Running(holders.holder(listener)),
+            Self::Bound(socket) => blocked(Reason::Bound, socket),
+            Self::Udp(socket) => blocked(Reason::Udp, socket),
+            Self::Connection(socket) => blocked(connected(socket, others), socket),
+            Self::TimeWait(left) => {
+                PortState::Blocked { reason: Reason::TimeWait { left }, holder: None }
+            }
+        }
+    }
+}
+
+/// What kind of connection it is.
+///
+/// The kernel does not tell which end of a connection called the other. A client on this machine is
+/// known by its own socket, as long as nobody listens where it calls from.
+fn connected(connection: &DumpedSocket, others: &[DumpedSocket]) -> Reason {
+    let (local, peer) = (canonical(connection.local), canonical(connection.peer));
+    if connection.inode == 0 {
+        return Reason::Closing { peer };
+    }
+    let is_client =
+        |other: &DumpedSocket| (canonical(other.local), canonical(other.peer)) == (peer, local);
+    let is_accepted = others.iter().any(is_client) && nearest(others, TcpState::Listen).is_none();
+    if is_accepted { Reason::Accepted { peer } } else { Reason::Outbound { peer } }
+}
+
+/// Of the sockets in this state, the one that a client of `localhost` reaches first.
+pub(super) fn nearest(sockets: &[DumpedSocket], state: TcpState) -> Option<&DumpedSocket> {
+    let of_state = sockets.iter().filter(|socket| socket.state == state);
+    of_state.min_by_key(|socket| match socket.local.ip().to_canonical() {
+        IpAddr::V4(Ipv4Addr::LOCALHOST) => 0,
+        IpAddr::V6(Ipv6Addr::LOCALHOST) => 1,
+        ip if ip.is_unspecified() => 2,
+        _ => 3,
+    })
+}
+
+/// Sockets by the port that they have.
+pub(super) struct ByPort(HashMap<u16, Vec<DumpedSocket>>);
+
+impl ByPort {
+    pub(super) fn new(sockets: Vec<DumpedSocket>) -> Self {
+        let mut by_port: HashMap<u16, Vec<_>> = HashMap::new();
+        for socket in sockets {
+            by_port.entry(socket.local.port()).or_default().push(socket);
+        }
+        Self(by_port)
+    }
+
+    /// The sockets of a port, in the kernel's order.
+    pub(super) fn at(&self, port: u16) -> &[DumpedSocket] {
+        self.0.get(&port).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Who has some sockets, found in one walk over the machine's processes.
+pub(super) struct Holders {
+    processes: HashMap<u64, Process>,
+    users: HashMap<u32, User>,
+}
+
+impl Holders {
+    pub(super) fn of<'a>(sockets: impl Iterator<Item = &'a DumpedSocket>) -> Self {
+        let wanted: BTreeMap<u64, u32> = sockets
+            .filter(|socket| socket.inode != 0)
+            .map(|socket| (socket.inode, socket.uid))
+            .collect();
+        // A name may take a directory service to find, so each is looked up once.
+        let uids: BTreeSet<u32> = wanted.values().copied().collect();
+        let users = uids.into_iter().map(|uid| (uid, User::of(uid))).collect();
+        Self { processes: processes::with_sockets(&wanted), users }
+    }
+
+    /// Who has one of these sockets.
+    pub(super) fn holder(&self, socket: &DumpedSocket) -> Holder {
+        let user = self.users.get(&socket.uid).cloned();
+        Holder {
+            user: user.unwrap_or_else(|| User::of(socket.uid)),
+            process: self.processes.get(&socket.inode).cloned(),
+        }
+    }
+}
