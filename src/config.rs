@@ -24,7 +24,7 @@ pub use key::{KEYS, Key};
 use layer::Layer;
 
 /// The largest configuration file, in bytes.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
+const MAX_FILE_BYTES: usize = 1024 * 1024;
 /// The longest line of a configuration file, in bytes.
 const MAX_LINE_BYTES: usize = 64 * 1024;
 /// The variable that names a file to read in place of the user's own.

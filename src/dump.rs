@@ -68,6 +68,29 @@ impl DumpEntry {
     }
 }
 
+impl Dump {
+    /// Whether it has entries, all of them without a word of pald's.
+    pub fn is_foreign(&self) -> bool {
+        let is_plain = |entry: &DumpEntry| entry.created_at.is_none() && entry.hold.is_none();
+        self.seal.is_none() && !self.entries.is_empty() && self.entries.iter().all(is_plain)
+    }
+
+    /// The entries at their seal's revision, if the dump is whole: just as pald has written it.
+    pub fn whole(&self) -> Option<(Vec<Allocation>, Seal)> {
+        let claimed = self.seal?;
+        // A dump of pald says of each entry when it was registered.
+        let allocations: Option<Vec<_>> = self
+            .entries
+            .iter()
+            .map(|entry| Some(entry.clone().into_allocation(entry.created_at?)))
+            .collect();
+        let allocations = allocations?;
+        let seal = Seal::of(claimed.revision, &allocations);
+        let is_whole = seal.entries == claimed.entries && seal.check() == claimed.check;
+        is_whole.then_some((allocations, seal))
+    }
+}
+
 /// Reads a dump, whole or not at all.
 ///
 /// # Errors
@@ -144,6 +167,18 @@ impl FirstLines {
         }
     }
 }
+
+/// How long the line of an entry is at the most, in bytes, without what the last line says of the
+/// whole.
+pub fn max_line_bytes(allocation: &Allocation) -> usize {
+    /// Tabs, the port, the line feed, and `# pald: since=2026-11-22T10:00:00Z hold=off`.
+    const REST: usize = 9 + 43;
+    allocation.service.as_str().len() + allocation.addresses.as_str().len() + REST
+}
+
+/// How long what the last line says of the whole is at the most, in bytes: three words with a
+/// number of 20, 10 and 8 digits.
+pub const MAX_SEAL_BYTES: usize = 66;
 
 /// Writes a dump of `allocations`, which come in port order and are what `seal` speaks of.
 ///

@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::allocation::Allocation;
-use crate::dump::{self, BadLine, Dump, DumpEntry};
+use crate::dump::{self, BadLine, Dump};
 use crate::files::{self, Links, ReadError, Shown};
 use crate::seal::Seal;
 use crate::timestamp::Timestamp;
 
 mod refresher;
 
-pub use refresher::Refresher;
+pub use refresher::{DumpStatus, DumpWatch, Refresher};
 
 /// The largest dump that is read, in bytes.
-pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
+pub const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// How many bad lines an error lists.
 const MAX_LISTED_LINES: usize = 20;
@@ -39,26 +39,12 @@ impl FoundDump {
 
     /// Whether it has entries, all of them without a word of pald's.
     pub fn is_foreign(&self) -> bool {
-        let is_plain = |entry: &DumpEntry| entry.created_at.is_none() && entry.hold.is_none();
-        self.parsed.as_ref().is_ok_and(|dump| {
-            dump.seal.is_none() && !dump.entries.is_empty() && dump.entries.iter().all(is_plain)
-        })
+        self.parsed.as_ref().is_ok_and(Dump::is_foreign)
     }
 
     /// The entries at their seal's revision, if the dump is whole: just as pald has written it.
     pub fn whole(&self) -> Option<(Vec<Allocation>, Seal)> {
-        let dump = self.parsed.as_ref().ok()?;
-        let claimed = dump.seal?;
-        // A dump of pald says of each entry when it was registered.
-        let allocations: Option<Vec<_>> = dump
-            .entries
-            .iter()
-            .map(|entry| Some(entry.clone().into_allocation(entry.created_at?)))
-            .collect();
-        let allocations = allocations?;
-        let seal = Seal::of(claimed.revision, &allocations);
-        let is_whole = seal.entries == claimed.entries && seal.check() == claimed.check;
-        is_whole.then_some((allocations, seal))
+        self.parsed.as_ref().ok()?.whole()
     }
 }
 
@@ -72,9 +58,9 @@ pub fn read(path: &Path) -> Result<Option<FoundDump>, ReadError> {
     Ok(Some(FoundDump { bytes, parsed }))
 }
 
-/// Whether a dump of this text can be read again.
-pub fn fits(text: &str) -> bool {
-    u64::try_from(text.len()).is_ok_and(|bytes| bytes <= MAX_BYTES)
+/// Whether a dump whose lines have this many bytes can be read again.
+pub fn fits(line_bytes: usize) -> bool {
+    line_bytes + dump::MAX_SEAL_BYTES <= MAX_BYTES
 }
 
 /// Keeps `bytes`, the dump as it was, beside it as `<path>.<what>-<time>`; the name of the copy.

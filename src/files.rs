@@ -45,7 +45,7 @@ pub enum ReadError {
         /// The file.
         path: PathBuf,
         /// The most bytes that are read.
-        max_bytes: u64,
+        max_bytes: usize,
     },
     /// The system refused.
     #[error("Can't read {}", Shown(.path))]
@@ -63,7 +63,7 @@ pub enum ReadError {
 ///
 /// # Errors
 /// One variant of [`ReadError`] for each thing that a file must not be.
-pub fn read(path: &Path, max_bytes: u64, links: Links) -> Result<Option<Vec<u8>>, ReadError> {
+pub fn read(path: &Path, max_bytes: usize, links: Links) -> Result<Option<Vec<u8>>, ReadError> {
     let io = |source| ReadError::Io { path: path.to_owned(), source };
     let no_follow = if links == Links::Refuse { OFlags::NOFOLLOW } else { OFlags::empty() };
     let flags = OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY | no_follow;
@@ -85,8 +85,9 @@ pub fn read(path: &Path, max_bytes: u64, links: Links) -> Result<Option<Vec<u8>>
         return Err(ReadError::Owner { path: path.to_owned(), owner });
     }
     let mut bytes = Vec::new();
-    file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(io)?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > max_bytes) {
+    let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(limit).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() > max_bytes {
         return Err(ReadError::TooLarge { path: path.to_owned(), max_bytes });
     }
     Ok(Some(bytes))

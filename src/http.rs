@@ -15,14 +15,20 @@ use futures_util::FutureExt as _;
 
 use crate::registry::Registry;
 
+mod body;
 mod error;
 pub mod guard;
 mod listen;
 pub mod parameters;
+mod problem;
+mod reply;
 mod text;
+mod v1;
 
+pub use body::BodyError;
 pub use guard::Guard;
 pub use listen::{ListenError, Listeners};
+pub use v1::{About, document};
 
 use error::HttpError;
 use guard::Admission;
@@ -44,23 +50,29 @@ const WORKERS: usize = 2;
 /// The system refused a thread or a socket.
 pub async fn serve(
     registry: Arc<Registry>,
+    about: About,
     guard: Guard,
     listeners: Listeners,
     max_connections: usize,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let (registry, guard) = (web::Data::from(registry), Arc::new(guard));
+    let (registry, about) = (web::Data::from(registry), web::Data::new(about));
+    let guard = Arc::new(guard);
     let door = Arc::clone(&guard);
     let app = move || {
         let guard = Arc::clone(&guard);
         App::new()
             .app_data(registry.clone())
+            .app_data(about.clone())
             .wrap_fn(move |request, service| {
                 let admission = guard.admit(&request);
+                let is_v1 = v1::includes(request.path());
                 // The handler's future is made now and polled only once the request is let in.
-                answer(admission, service.call(request))
+                let answer = answer(admission, service.call(request));
+                answer.map(move |answered| if is_v1 { problem::tell(answered) } else { answered })
             })
             .configure(text::routes)
+            .configure(v1::routes)
             .default_service(web::to(async || Err::<String, _>(HttpError::UnknownPath)))
     };
     let mut server = HttpServer::new(app)

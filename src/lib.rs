@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | [`cli`] | the command line, the log, and the one table to exit codes |
 //! | [`http`], [`config`] | the HTTP service; the layers of settings |
-//! | [`registry`] | the rules: allocate, release, lookup; the view that readers see; the committer |
+//! | [`registry`] | the rules: register, release, import, lookup; the view that readers see; the committer |
 //! | [`store`], [`probe`], [`dump_file`] | sled; what the machine says about a port; the dump on disk |
 //! | [`dump`] | the dump's text, to entries and back |
 //! | [`files`], [`lock`], [`paths`] | files that are read and replaced safely; locks; where files are |
@@ -25,12 +25,13 @@
 //! 1. [`http::guard`] lets the request in, or the answer is 403. `http::text` reads exactly one
 //!    `service` from query and form, and [`ServiceName::parse`](service_name::ServiceName::parse)
 //!    accepts it, or the answer is 400.
-//! 2. [`Registry::allocate`](registry::Registry::allocate) finds the name in the view, and its port
+//! 2. [`Registry::register`](registry::Registry::register) finds the name in the view, and its port
 //!    is the answer; or else the change goes to the committer.
 //! 3. The committer takes the lowest free port that [`probe::claim`] finds nobody on, puts the change
 //!    into the batch, commits the batch in one transaction, syncs it to the disk, shows it to readers,
 //!    keeps the hold on the port, and answers.
-//! 4. The handler prints the port. Errors pass once through `http::error`.
+//! 4. The handler prints the port. Errors pass once through `http::error`, which knows the status for
+//!    the text routes and for `/v1`; a program under `/v1` gets them as problems.
 //!
 //! # What always holds
 //!

@@ -1,32 +1,40 @@
 //! The registry: which service has which port, and the rules by which that changes.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::task::{Context, Poll};
 use std::thread;
 use std::thread::JoinHandle;
 
-use tokio::sync::oneshot;
 use tracing::{error, warn};
 
+use crate::allocation::Allocation;
 use crate::dump;
-use crate::dump_file::Refresher;
+use crate::dump_file::{DumpStatus, DumpWatch, Refresher};
 use crate::port::{Port, PortRange};
+use crate::probe::PortState;
 use crate::service_name::ServiceName;
 
+mod change;
 mod committer;
 mod error;
 mod holds;
+mod pending;
 mod port_set;
 mod recovery;
+mod survey;
 mod view;
 
+pub use change::{Existing, Import, ImportMode, Imported, Registered, Target, Terms};
 pub use error::{ChangeError, OpenError, Remedy};
+pub use holds::HoldsStatus;
+pub use pending::Pending;
 pub use port_set::PortSet;
 
-use committer::{Committer, Request};
-use holds::Holds;
+use committer::{Committer, Failure, Request};
+use holds::{Holds, HoldsWatch};
+use pending::Answer;
+use survey::Surveyor;
 use view::SharedView;
 
 /// What a registry is made of.
@@ -51,9 +59,39 @@ pub struct RegistryOptions {
 /// Lookups read memory and never wait for the disk. Changes go to one committer thread.
 #[derive(Debug)]
 pub struct Registry {
+    port_range: PortRange,
+    port_listen: Port,
     view: Arc<SharedView>,
+    surveyor: Surveyor,
+    holds: HoldsWatch,
+    dump: DumpWatch,
+    failure: Failure,
     requests: mpsc::Sender<Request>,
     committer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What a registry shows of itself at one moment.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// All services, in the order of their ports.
+    pub allocations: Vec<Arc<Allocation>>,
+    /// How many changes were committed before.
+    pub revision: u64,
+}
+
+/// How a registry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Why changes are refused, if they are.
+    pub failure: Option<Arc<str>>,
+    /// How many changes were committed so far.
+    pub revision: u64,
+    /// How many services are registered.
+    pub services: usize,
+    /// How the dump is.
+    pub dump: DumpStatus,
+    /// How the holds are.
+    pub holds: HoldsStatus,
 }
 
 impl Registry {
@@ -77,22 +115,96 @@ impl Registry {
         let holds = Holds::start(to_hold.map(|allocation| allocation.port), options.max_holds)
             .map_err(OpenError::Thread)?;
         let view = Arc::new(SharedView::new(contents.allocations, contents.seal));
-        let refresher = Refresher::start(options.dump_file.clone(), dump_of(Arc::clone(&view)))
+        let shown = Arc::clone(&view);
+        let refresher = Refresher::start(options.dump_file.clone(), move || dump_of(&shown))
             .map_err(OpenError::Thread)?;
         refresher.refresh();
+        let (holds_watch, dump, failure) = (holds.watch(), refresher.watch(), Failure::default());
         let (requests, waiting) = mpsc::channel();
-        let committer =
-            Committer::new(&options, store, Arc::clone(&view), holds, refresher, waiting);
+        let committer = Committer::new(
+            &options,
+            store,
+            Arc::clone(&view),
+            holds,
+            refresher,
+            waiting,
+            Arc::clone(&failure),
+        );
         let thread = thread::Builder::new()
             .name("committer".into())
             .spawn(|| committer.run())
             .map_err(OpenError::Thread)?;
-        Ok(Self { view, requests, committer: Mutex::new(Some(thread)) })
+        Ok(Self {
+            port_range: options.port_range,
+            port_listen: options.port_listen,
+            view,
+            surveyor: Surveyor::new(holds_watch.clone()),
+            holds: holds_watch,
+            dump,
+            failure,
+            requests,
+            committer: Mutex::new(Some(thread)),
+        })
     }
 
     /// The port of a service.
     pub fn lookup(&self, service: &ServiceName) -> Option<Port> {
         self.view.read().port_of(service)
+    }
+
+    /// All that is kept about a service.
+    pub fn service(&self, service: &ServiceName) -> Option<Arc<Allocation>> {
+        self.view.read().allocation_of(service).cloned()
+    }
+
+    /// All that is kept about the service that has a port.
+    pub fn service_at(&self, port: Port) -> Option<Arc<Allocation>> {
+        self.view.read().allocation_at(port).cloned()
+    }
+
+    /// All services at one moment.
+    pub fn snapshot(&self) -> Snapshot {
+        let (allocations, seal) = self.view.read().snapshot();
+        Snapshot { allocations, revision: seal.revision }
+    }
+
+    /// The dump of all services, as it is or will soon be on disk.
+    pub fn dump(&self) -> String {
+        dump_of(&self.view)
+    }
+
+    /// The ports that may be allocated.
+    pub fn port_range(&self) -> PortRange {
+        self.port_range
+    }
+
+    /// Where pald itself listens.
+    pub fn port_listen(&self) -> Port {
+        self.port_listen
+    }
+
+    /// What these services' ports are used for, by port, as of up to a second ago.
+    ///
+    /// Blocks for milliseconds; not for an async worker.
+    pub fn states(&self, allocations: &[Arc<Allocation>]) -> Arc<HashMap<Port, PortState>> {
+        self.surveyor.states(allocations)
+    }
+
+    /// What any port is used for, right now; pald's own hold counts as nothing.
+    ///
+    /// Blocks for milliseconds; not for an async worker.
+    pub fn state(&self, port: Port) -> PortState {
+        self.surveyor.state(port)
+    }
+
+    /// How the registry is.
+    pub fn health(&self) -> Health {
+        let (services, revision) = {
+            let view = self.view.read();
+            (view.len(), view.seal().revision)
+        };
+        let (dump, holds) = (self.dump.status(), self.holds.status());
+        Health { failure: self.failure.get().cloned(), revision, services, dump, holds }
     }
 
     /// How many services are registered.
@@ -105,31 +217,30 @@ impl Registry {
         self.len() == 0
     }
 
-    /// Gives the service the port that it has, or else the lowest free port of the range.
+    /// Registers the service on these terms; one that is registered keeps its port.
     ///
     /// When the answer comes, it is on disk.
-    pub fn allocate(&self, service: ServiceName) -> Pending<Port> {
-        if let Some(port) = self.lookup(&service) {
-            return Pending::ready(Ok(port));
+    pub fn register(&self, service: ServiceName, terms: Terms) -> Pending<Registered> {
+        match self.service(&service) {
+            Some(allocation) if terms.are_met_by(&allocation) => {
+                Pending::ready(Ok(Registered { allocation, is_new: false }))
+            }
+            _ => self.request(|answer| Request::Register { service, terms, answer }),
         }
-        self.request(|answer| Request::Allocate { service, answer })
     }
 
-    /// Gives the service this very port, inside or outside the range, and whoever runs on it.
+    /// Ends a registration; the answer is what it was.
     ///
     /// When the answer comes, it is on disk.
-    pub fn pin(&self, service: ServiceName, port: Port) -> Pending<Port> {
-        if self.lookup(&service) == Some(port) {
-            return Pending::ready(Ok(port));
-        }
-        self.request(|answer| Request::Pin { service, port, answer })
+    pub fn release(&self, target: Target) -> Pending<Arc<Allocation>> {
+        self.request(|answer| Request::Release { target, answer })
     }
 
-    /// Takes the port from the service that has it; the answer names the service.
+    /// Takes a dump over, all of it as one change, or nothing.
     ///
     /// When the answer comes, it is on disk.
-    pub fn release(&self, port: Port) -> Pending<ServiceName> {
-        self.request(|answer| Request::Release { port, answer })
+    pub fn import(&self, import: Import) -> Pending<Imported> {
+        self.request(|answer| Request::Import { import, answer })
     }
 
     /// Finishes what is waiting, writes the dump, and closes the store. Later changes are refused.
@@ -143,10 +254,10 @@ impl Registry {
     }
 
     fn request<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Pending<T> {
-        let (answer, pending) = oneshot::channel();
+        let (answer, pending) = Pending::channel();
         // If the committer has ended, the answer is dropped here, and `pending` says so.
         let _ = self.requests.send(request(answer));
-        Pending(pending)
+        pending
     }
 }
 
@@ -157,40 +268,7 @@ impl Drop for Registry {
 }
 
 /// The dump of what the view shows at the time of the call.
-fn dump_of(view: Arc<SharedView>) -> impl Fn() -> String {
-    move || {
-        let (allocations, seal) = view.read().snapshot();
-        dump::render(allocations.iter().map(Arc::as_ref), seal)
-    }
-}
-
-type Answer<T> = oneshot::Sender<Result<T, ChangeError>>;
-
-/// A change on its way to the disk: a future, or to be waited for by a thread.
-#[derive(Debug)]
-pub struct Pending<T>(oneshot::Receiver<Result<T, ChangeError>>);
-
-impl<T> Pending<T> {
-    fn ready(result: Result<T, ChangeError>) -> Self {
-        let (answer, pending) = oneshot::channel();
-        // The receiver is right here.
-        let _ = answer.send(result);
-        Self(pending)
-    }
-
-    /// Blocks the thread until the change is on disk; not for an async worker.
-    ///
-    /// # Errors
-    /// The change was not made.
-    pub fn wait(self) -> Result<T, ChangeError> {
-        self.0.blocking_recv().unwrap_or(Err(ChangeError::Unanswered))
-    }
-}
-
-impl<T> Future for Pending<T> {
-    type Output = Result<T, ChangeError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(|sent| sent.unwrap_or(Err(ChangeError::Unanswered)))
-    }
+fn dump_of(view: &SharedView) -> String {
+    let (allocations, seal) = view.read().snapshot();
+    dump::render(allocations.iter().map(Arc::as_ref), seal)
 }

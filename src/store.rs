@@ -35,6 +35,8 @@ use trees::Trees;
 pub enum Change {
     /// A service that was not registered, on a port that was free.
     Insert(Arc<Allocation>),
+    /// What is kept about a registered service, as it was and as it is to be; its port stays.
+    Update(Arc<Allocation>, Arc<Allocation>),
     /// A registered service, exactly as it was.
     Remove(Arc<Allocation>),
 }

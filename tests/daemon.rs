@@ -214,6 +214,11 @@ impl Reply {
         value
     }
 
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
     /// The port in the body of a 200.
     pub(crate) fn port(&self) -> u16 {
         assert_eq!(self.status, 200, "{}", self.body);
@@ -284,14 +289,18 @@ impl Client {
 
     /// A POST with this body and, unless empty, this type.
     pub(crate) fn post(&self, target: &str, content_type: &str, body: &[u8]) -> Reply {
-        let host = format!("Host: localhost:{}", self.address.1);
         let kind = match content_type {
             "" => String::new(),
             other => format!("Content-Type: {other}\r\n"),
         };
-        let length = body.len();
+        self.send("POST", target, &kind, body)
+    }
+
+    /// A request with these header lines, each ended, and this body.
+    pub(crate) fn send(&self, method: &str, target: &str, headers: &str, body: &[u8]) -> Reply {
+        let (host, length) = (format!("Host: localhost:{}", self.address.1), body.len());
         let head = format!(
-            "POST {target} HTTP/1.1\r\n{host}\r\nConnection: close\r\n{kind}Content-Length: {length}\r\n\r\n"
+            "{method} {target} HTTP/1.1\r\n{host}\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n"
         );
         parse(&self.raw([head.as_bytes(), body].concat()))
     }

@@ -21,3 +21,4 @@ mod power_cut;
 mod recovery;
 mod sync;
 mod text_routes;
+mod v1;

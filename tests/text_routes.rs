@@ -31,7 +31,7 @@ fn the_listening_port_is_never_given_to_a_service() {
     assert_eq!(reply.status, 412);
     let expected = format!(
         "No ports available: all 2 ports in {}-{} are registered (2) or in use by others (0)\n\
-         hint: Release one with `/del?port=PORT`, or raise `port_max` in the configuration\n",
+         hint: Free one with `pald del --port PORT`, or raise `port_max` in ~/.pald/config.toml\n",
         home.min, home.max
     );
     assert_eq!(reply.body, expected);
@@ -87,7 +87,7 @@ fn a_mistake_is_400_with_a_plain_line_and_changes_nothing() {
         ("/set?service=%zz", 400, "\"%zz\" contains a % that two hexadecimal digits don't follow\n".into()),
         ("/set?service=a&service=a", 400, "Parameter `service` occurs more than once\n".into()),
         (&long, 400, "Service name is 256 bytes long; at most 255 are allowed\n".into()),
-        ("/get?service=nope", 404, "nope is not registered\nhint: `/set?service=nope` registers it\n".into()),
+        ("/get?service=nope", 404, "nope is not registered\nhint: `pald set nope` registers it\n".into()),
         ("/del", 400, "Parameter `port` is missing\nhint: Try `curl -d port=PORT` with the same address\n".into()),
         ("/del?port=", 400, format!("Port \"\" {numbers}\n")),
         ("/del?port=0", 400, "Port 0 is outside 1-65535\n".into()),
@@ -100,9 +100,9 @@ fn a_mistake_is_400_with_a_plain_line_and_changes_nothing() {
         ("/del?port=-1", 400, format!("Port \"-1\" {numbers}\n")),
         ("/del?port=%D9%A1", 400, format!("Port \"\\u{{661}}\" {numbers}\n")),
         ("/del?service=shop", 400, "Parameter `port` is missing\nhint: Try `curl -d port=PORT` with the same address\n".into()),
-        ("/", 404, "There is nothing at this path\nhint: Try /get, /set or /del\n".into()),
-        ("/set/", 404, "There is nothing at this path\nhint: Try /get, /set or /del\n".into()),
-        ("/SET?service=a", 404, "There is nothing at this path\nhint: Try /get, /set or /del\n".into()),
+        ("/", 404, "There is nothing at this path\nhint: Try /get, /set, /del or /v1/openapi.json\n".into()),
+        ("/set/", 404, "There is nothing at this path\nhint: Try /get, /set, /del or /v1/openapi.json\n".into()),
+        ("/SET?service=a", 404, "There is nothing at this path\nhint: Try /get, /set, /del or /v1/openapi.json\n".into()),
     ];
     for (target, status, body) in rows {
         let reply = client.request("GET", target, "");
@@ -235,7 +235,7 @@ fn a_port_that_is_asked_for_is_given_whoever_runs_on_it() {
             running.to_string(),
             400,
             format!(
-                "inside is already registered on port {inside}\nhint: Leave `port` out to accept it, or release it with `/del?port={inside}`\n"
+                "inside is already registered on port {inside}\nhint: Leave the port out to accept it, or release it with `pald del inside`\n"
             ),
         ),
         (
@@ -243,7 +243,7 @@ fn a_port_that_is_asked_for_is_given_whoever_runs_on_it() {
             running.to_string(),
             400,
             format!(
-                "Port {running} is already registered to running\nhint: `/del?port={running}` releases it\n"
+                "Port {running} is already registered to running\nhint: `pald del running` releases it\n"
             ),
         ),
         (
@@ -251,7 +251,7 @@ fn a_port_that_is_asked_for_is_given_whoever_runs_on_it() {
             home.min.to_string(),
             400,
             format!(
-                "Port {0} is already registered to shop\nhint: `/del?port={0}` releases it\n",
+                "Port {0} is already registered to shop\nhint: `pald del shop` releases it\n",
                 home.min
             ),
         ),
@@ -289,7 +289,7 @@ fn a_port_that_others_use_is_skipped_and_named() {
     let reply = daemon.set("b");
     let start = format!(
         "No ports available: all 3 ports in {}-{} are registered (1) or in use by others (2)\n\
-         hint: Release one with `/del?port=PORT`, or raise `port_max` in the configuration; {0} is in use by ",
+         hint: Free one with `pald del --port PORT`, or raise `port_max` in ~/.pald/config.toml; {0} is in use by ",
         home.min, home.max
     );
     assert_eq!(reply.status, 412);
@@ -304,4 +304,21 @@ fn a_port_that_others_use_is_skipped_and_named() {
     // A skipped port stays unregistered and is given once it is free.
     drop(taken);
     assert_eq!(daemon.set("b").port(), home.min);
+}
+
+#[test]
+fn a_service_that_must_be_new_is_refused_when_it_is_not() {
+    let home = Home::new(3);
+    let daemon = home.start();
+    assert_eq!(daemon.get("/set?service=shop&new=true").port(), home.min);
+    assert_eq!(daemon.get("/set?service=shop&new=false").port(), home.min);
+    let reply = daemon.get("/set?service=shop&new=true");
+    let expected = format!(
+        "shop is already registered (port {})\nhint: Leave `new` out to accept it\n",
+        home.min
+    );
+    assert_eq!((reply.status, reply.body), (400, expected));
+    let reply = daemon.get("/set?service=web&new=yes");
+    assert_eq!(reply.body, "Parameter `new` is \"yes\"; use true or false\n");
+    assert_eq!((reply.status, daemon.get("/get?service=web").status), (400, 404));
 }

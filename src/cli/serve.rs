@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::rt::System;
 use actix_web::rt::signal::unix::{Signal, SignalKind, signal};
@@ -13,11 +14,11 @@ use super::descriptors::Descriptors;
 use crate::config::{Config, ConfigError, Sources};
 use crate::files::{self, Shown};
 use crate::http::guard::{Guard, Hosts};
-use crate::http::{self, ListenError, Listeners};
+use crate::http::{self, About, ListenError, Listeners};
 use crate::lock::{Lock, LockError};
 use crate::paths::Paths;
 use crate::port::Port;
-use crate::probe::{self, Peers};
+use crate::probe::{self, Overlap, Peers};
 use crate::registry::{OpenError, Registry, RegistryOptions};
 use crate::store;
 use crate::users::Users;
@@ -103,13 +104,15 @@ pub(super) fn serve(file: Option<PathBuf>) -> Result<(), ServeError> {
     for folder in own_folder.iter().chain(is_store.then_some(&config.data_dir)) {
         tighten(folder)?;
     }
+    let started_at = Instant::now();
     let listeners = Listeners::bind(config.port_listen)?;
     let guard = guard(&config);
     let descriptors = Descriptors::share_out();
     if descriptors.connections == 0 {
         return Err(ServeError::Descriptors);
     }
-    warn_of_overlap(&config);
+    let overlap = probe::overlap(config.port_range, config.port_listen);
+    warn_of_overlap(&config, overlap.as_ref());
     let registry = Arc::new(Registry::open(RegistryOptions {
         port_range: config.port_range,
         port_listen: config.port_listen,
@@ -118,9 +121,17 @@ pub(super) fn serve(file: Option<PathBuf>) -> Result<(), ServeError> {
         data_dir: config.data_dir.clone(),
         dump_file: config.dump_file.clone(),
     })?);
+    let about = About {
+        started_at,
+        addresses: listeners.addresses(),
+        data_dir: config.data_dir.clone(),
+        dump_file: config.dump_file.clone(),
+        overlap,
+    };
     let served = System::new().block_on(until_signal(
         &config,
         Arc::clone(&registry),
+        about,
         guard,
         listeners,
         descriptors,
@@ -184,20 +195,21 @@ fn already_running(error: LockError) -> ServeError {
 async fn until_signal(
     config: &Config,
     registry: Arc<Registry>,
+    about: About,
     guard: Guard,
     listeners: Listeners,
     descriptors: Descriptors,
 ) -> io::Result<()> {
     let signal = ending_signal()?;
     info!(
-        addresses = http::shown(&listeners.addresses()),
+        addresses = http::shown(&about.addresses),
         range = %config.port_range,
         store = %Shown(&config.data_dir),
         dump = %Shown(&config.dump_file),
         services = registry.len(),
         "Serving"
     );
-    http::serve(registry, guard, listeners, descriptors.connections, signal).await
+    http::serve(registry, about, guard, listeners, descriptors.connections, signal).await
 }
 
 /// The guard that the configuration asks for.
@@ -224,16 +236,17 @@ fn max_holds(config: &Config, descriptors: Descriptors) -> usize {
 }
 
 /// Says what the kernel may do to the range, and how to stop it.
-fn warn_of_overlap(config: &Config) {
-    let Some(overlap) = probe::overlap(config.port_range, config.port_listen) else { return };
-    let (range, ephemeral, reserve) = (config.port_range, overlap.ephemeral, overlap.reserve);
+fn warn_of_overlap(config: &Config, overlap: Option<&Overlap>) {
+    let Some(overlap) = overlap else { return };
+    let (range, ephemeral) = (config.port_range, overlap.ephemeral);
     let tcp = match config.hold_ports {
         true => "TCP ports are held once they are registered, UDP is not protected",
         false => "neither TCP nor UDP is protected, since `hold_ports` is off",
     };
     warn!(
         "{range} overlaps the kernel's ephemeral range {ephemeral}: {tcp}. To reserve the range: \
-         sudo sysctl -w net.ipv4.ip_local_reserved_ports={reserve}"
+         {}",
+        overlap.command()
     );
 }
 

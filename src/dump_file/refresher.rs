@@ -9,6 +9,7 @@ use std::{io, thread};
 use tracing::{error, info};
 
 use crate::files::{self, Shown};
+use crate::timestamp::Timestamp;
 
 /// How long a change waits for others, so that a burst of them is one write.
 const GATHERING: Duration = Duration::from_millis(300);
@@ -29,6 +30,27 @@ pub struct Refresher {
 struct State {
     wish: Mutex<Wish>,
     changed: Condvar,
+    status: Mutex<DumpStatus>,
+}
+
+/// How the dump on disk is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DumpStatus {
+    /// When it was last written by this process.
+    pub written_at: Option<Timestamp>,
+    /// Why the last attempt to write it failed, if it did.
+    pub error: Option<String>,
+}
+
+/// Tells how the dump is, from any thread.
+#[derive(Debug, Clone)]
+pub struct DumpWatch(Arc<State>);
+
+impl DumpWatch {
+    /// How the dump is now.
+    pub fn status(&self) -> DumpStatus {
+        self.0.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -51,6 +73,11 @@ impl Refresher {
         let writer = Writer { path, snapshot, state: Arc::clone(&state), has_failed: false };
         let thread = thread::Builder::new().name("dump".into()).spawn(|| writer.run())?;
         Ok(Self { state, thread: Some(thread) })
+    }
+
+    /// To ask how the dump is.
+    pub fn watch(&self) -> DumpWatch {
+        DumpWatch(Arc::clone(&self.state))
     }
 
     /// Says that the dump on disk is behind; returns at once.
@@ -86,6 +113,15 @@ impl State {
         let wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
         let idle = |wish: &mut Wish| !wish.write && !wish.stop;
         *self.changed.wait_while(wish, idle).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how an attempt to write went.
+    fn note(&self, written: &io::Result<()>) {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.error = written.as_ref().err().map(ToString::to_string);
+        if written.is_ok() {
+            status.written_at = Some(Timestamp::now());
+        }
     }
 
     /// Takes the wish to write, if there is one: changes from here on are a new wish.
@@ -135,7 +171,9 @@ impl<F: Fn() -> String> Writer<F> {
     }
 
     fn write(&mut self) -> bool {
-        match files::replace(&self.path, (self.snapshot)().as_bytes()) {
+        let written = files::replace(&self.path, (self.snapshot)().as_bytes());
+        self.state.note(&written);
+        match written {
             Ok(()) if self.has_failed => {
                 info!(dump = %Shown(&self.path), "The dump is written again");
                 self.has_failed = false;

@@ -1,14 +1,19 @@
-//! The form of all replies, and the one table from what went wrong to a status.
+//! Why a request was not done, and the one table from that to a kind of problem and to statuses.
 
-use actix_web::http::StatusCode;
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use thiserror::Error;
 
+use super::body::BodyError;
 use super::guard::Refusal;
 use super::parameters::ParameterError;
-use crate::port::PortError;
-use crate::registry::ChangeError;
+use super::reply;
+use crate::addresses::AddressesError;
+use crate::api::ProblemType;
+use crate::dump::BadLine;
+use crate::port::{Port, PortError};
+use crate::quoted::Quoted;
+use crate::registry::{ChangeError, Target};
 use crate::service_name::{ServiceName, ServiceNameError};
 
 /// Why a request was not done.
@@ -16,16 +21,28 @@ use crate::service_name::{ServiceName, ServiceNameError};
 pub(super) enum HttpError {
     #[error(transparent)]
     Parameter(#[from] ParameterError),
+    #[error("Parameter `{name}` is {value}; use {allowed}")]
+    Value { name: &'static str, value: Quoted, allowed: &'static str },
+    #[error("The pattern {pattern} can't be used: {reason}")]
+    Pattern { pattern: Quoted, reason: &'static str },
+    #[error("The body is not the JSON that is expected here: {0}")]
+    Json(String),
     #[error(transparent)]
     Name(#[from] ServiceNameError),
     #[error(transparent)]
     Port(#[from] PortError),
     #[error(transparent)]
+    Addresses(#[from] AddressesError),
+    #[error("{}", bad_lines(.0))]
+    BadLines(Vec<BadLine>),
+    #[error("The dump is not as pald wrote it; nothing was imported")]
+    DumpNotWhole,
+    #[error(transparent)]
     Change(#[from] ChangeError),
+    #[error("{service} is already registered (port {port})")]
+    NotNew { service: ServiceName, port: Port },
     #[error(transparent)]
     Refused(#[from] Refusal),
-    #[error("{0} is not registered")]
-    NotRegistered(ServiceName),
     #[error("This method is not allowed here; use {allow}")]
     Method { allow: &'static str },
     #[error("There is nothing at this path")]
@@ -34,76 +51,131 @@ pub(super) enum HttpError {
     Panic,
 }
 
+fn bad_lines(lines: &[BadLine]) -> String {
+    match lines {
+        [BadLine { number, error }] => format!("Line {number}: {error}; nothing was imported"),
+        lines => format!("The dump has {} bad lines; nothing was imported", lines.len()),
+    }
+}
+
+impl From<BodyError> for HttpError {
+    fn from(error: BodyError) -> Self {
+        Self::Parameter(error.into())
+    }
+}
+
+/// A row of the table.
+pub(super) struct Row {
+    pub(super) kind: ProblemType,
+    /// The status on a text route, as the 2015 program's clients know them.
+    pub(super) text: u16,
+    /// The status under `/v1`.
+    pub(super) v1: u16,
+}
+
 impl HttpError {
-    fn hint(&self) -> Option<String> {
+    /// The one table.
+    pub(super) fn row(&self) -> Row {
+        use ProblemType as Kind;
+        let row = |kind, text, v1| Row { kind, text, v1 };
+        match self {
+            Self::Parameter(ParameterError::Body(error)) => match error {
+                BodyError::Slow => row(Kind::Blank, 408, 408),
+                BodyError::Long { .. } => row(Kind::Blank, 400, 413),
+                BodyError::Broken => row(Kind::Blank, 400, 400),
+                BodyError::Compressed(_) | BodyError::Type { .. } | BodyError::Untyped { .. } => {
+                    row(Kind::Blank, 400, 415)
+                }
+            },
+            Self::Parameter(_) | Self::Value { .. } | Self::Pattern { .. } | Self::Json(_) => {
+                row(Kind::Blank, 400, 400)
+            }
+            Self::Name(_) => row(Kind::NameInvalid, 400, 400),
+            Self::Port(_) => row(Kind::PortOutOfRange, 400, 400),
+            Self::Addresses(_) => row(Kind::Blank, 400, 400),
+            Self::BadLines(_) | Self::DumpNotWhole => row(Kind::DumpInvalid, 400, 400),
+            Self::Change(error) => match error {
+                ChangeError::NotRegistered(Target::Service(_)) => row(Kind::NotFound, 404, 404),
+                ChangeError::NotRegistered(Target::Port(_)) => row(Kind::NotFound, 400, 404),
+                ChangeError::Taken { .. } | ChangeError::Listening(_) => {
+                    row(Kind::PortTaken, 400, 409)
+                }
+                ChangeError::NotNew { .. } => row(Kind::NameTaken, 400, 412),
+                ChangeError::HasAnother { .. } | ChangeError::Conflict(_) => {
+                    row(Kind::NameTaken, 400, 409)
+                }
+                ChangeError::Exhausted { .. } => row(Kind::PoolExhausted, 412, 409),
+                ChangeError::Storage(_) | ChangeError::Unanswered => row(Kind::Storage, 500, 500),
+                ChangeError::TooLarge => row(Kind::Storage, 500, 507),
+                ChangeError::Probe { .. } => row(Kind::Blank, 500, 500),
+            },
+            Self::NotNew { .. } => row(Kind::NameTaken, 400, 412),
+            Self::Refused(refusal) => match refusal {
+                Refusal::HostMissing | Refusal::Host(_) | Refusal::Target => {
+                    row(Kind::HostNotAllowed, 403, 403)
+                }
+                Refusal::CrossSite | Refusal::Unasked | Refusal::OldBrowser => {
+                    row(Kind::CrossSite, 403, 403)
+                }
+                Refusal::User(_) | Refusal::UnknownUser => row(Kind::UserNotAllowed, 403, 403),
+            },
+            Self::Method { .. } => row(Kind::Blank, 405, 405),
+            Self::UnknownPath => row(Kind::NotFound, 404, 404),
+            Self::Panic => row(Kind::Blank, 500, 500),
+        }
+    }
+
+    /// What to do about it.
+    pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::Parameter(error) => error.hint(),
             Self::Name(error) => error.hint(),
             Self::Change(error) => error.hint(),
             Self::Refused(refusal) => refusal.hint(),
-            Self::NotRegistered(service) => Some(format!("`/set?service={service}` registers it")),
-            Self::UnknownPath => Some("Try /get, /set or /del".to_owned()),
+            Self::NotNew { .. } => Some("Leave `new` out to accept it".to_owned()),
+            Self::BadLines(_) => Some("Mend the dump and import it again".to_owned()),
+            Self::DumpNotWhole => Some(
+                "Take an undamaged copy; or if you have edited it, take pald's comments out of it: \
+                 sed 's/# pald:.*//'"
+                    .to_owned(),
+            ),
+            Self::UnknownPath => Some("Try /get, /set, /del or /v1/openapi.json".to_owned()),
             Self::Panic => Some("The log of pald says more; please report it".to_owned()),
-            Self::Port(_) | Self::Method { .. } => None,
+            Self::Value { .. }
+            | Self::Pattern { .. }
+            | Self::Json(_)
+            | Self::Port(_)
+            | Self::Addresses(_)
+            | Self::Method { .. } => None,
         }
+    }
+
+    /// A reply of this status, with the headers that the error itself asks for.
+    pub(super) fn start_reply(&self, status: u16, content_type: &str) -> HttpResponseBuilder {
+        let status = StatusCode::from_u16(status).expect("the table has only real statuses");
+        let mut response = reply::start(status, content_type);
+        if let Self::Method { allow } = self {
+            response.insert_header((header::ALLOW, *allow));
+        }
+        if let Self::Parameter(ParameterError::Body(BodyError::Slow | BodyError::Long { .. })) =
+            self
+        {
+            // The rest of the body may still be on its way.
+            response.force_close();
+        }
+        response
     }
 }
 
 impl ResponseError for HttpError {
     fn status_code(&self) -> StatusCode {
-        match self {
-            Self::Parameter(ParameterError::SlowBody) => StatusCode::REQUEST_TIMEOUT,
-            Self::Parameter(_) | Self::Name(_) | Self::Port(_) => StatusCode::BAD_REQUEST,
-            Self::Change(
-                ChangeError::NotRegistered(_)
-                | ChangeError::Taken { .. }
-                | ChangeError::HasAnother { .. }
-                | ChangeError::Listening(_),
-            ) => StatusCode::BAD_REQUEST,
-            Self::Change(ChangeError::Exhausted { .. }) => StatusCode::PRECONDITION_FAILED,
-            Self::Change(
-                ChangeError::Storage(_) | ChangeError::Unanswered | ChangeError::Probe { .. },
-            ) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Refused(_) => StatusCode::FORBIDDEN,
-            Self::Panic => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NotRegistered(_) | Self::UnknownPath => StatusCode::NOT_FOUND,
-            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-        }
+        StatusCode::from_u16(self.row().text).expect("the table has only real statuses")
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = text(self.status_code());
-        if let Self::Method { allow } = self {
-            response.insert_header((header::ALLOW, *allow));
-        }
-        if let Self::Parameter(ParameterError::SlowBody | ParameterError::LongBody) = self {
-            // The rest of the body may still be on its way.
-            response.force_close();
-        }
-        response.body(match self.hint() {
+        self.start_reply(self.row().text, reply::TEXT).body(match self.hint() {
             Some(hint) => format!("{self}\nhint: {hint}\n"),
             None => format!("{self}\n"),
         })
     }
-}
-
-/// The answer to a request that was done.
-pub(super) fn reply(body: String) -> HttpResponse {
-    text(StatusCode::OK).body(body)
-}
-
-/// A plain text that no cache keeps, no page of another site reads, and no browser takes for
-/// anything else.
-fn text(status: StatusCode) -> HttpResponseBuilder {
-    let mut response = HttpResponseBuilder::new(status);
-    response
-        .insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"))
-        .insert_header((header::CACHE_CONTROL, "no-cache, no-store, must-revalidate"))
-        .insert_header((header::PRAGMA, "no-cache"))
-        .insert_header((header::EXPIRES, "0"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        .insert_header((header::X_FRAME_OPTIONS, "DENY"));
-    response
 }

@@ -1,21 +1,23 @@
 //! The parameters of a request: from its query and its form, decoded once and strictly.
 
 use actix_web::HttpRequest;
-use actix_web::http::{Method, header};
+use actix_web::http::Method;
 use actix_web::web::{BytesMut, Payload};
-use futures_util::StreamExt as _;
 use thiserror::Error;
-use tokio::time::timeout;
 
-use super::REQUEST_TIME;
+use super::body::{self, BodyError, Expected};
+use super::error::HttpError;
 use crate::quoted::Quoted;
 
 /// The longest query and the longest body, in bytes.
 const MAX_BYTES: usize = 8 * 1024;
-/// How much of a body that is too long is read and thrown away, so that the answer arrives.
-const MAX_DISCARDED_BYTES: usize = 4 * 1024 * 1024;
 /// The one type of body that is understood.
-const FORM: &str = "application/x-www-form-urlencoded";
+const FORM: Expected = Expected {
+    max_bytes: MAX_BYTES,
+    content_type: "application/x-www-form-urlencoded",
+    words: "a form, application/x-www-form-urlencoded",
+    may_be_untyped: false,
+};
 
 /// Why the parameters of a request can't be taken.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -35,24 +37,9 @@ pub enum ParameterError {
         /// Its length in bytes.
         bytes: usize,
     },
-    /// The body has more than 8 KiB.
-    #[error("The body is longer than 8192 bytes")]
-    LongBody,
-    /// The body took more than 5 s.
-    #[error("The body did not arrive within 5 s")]
-    SlowBody,
-    /// The connection or its framing broke.
-    #[error("The body did not arrive whole")]
-    BrokenBody,
-    /// The body has a Content-Encoding.
-    #[error("The body is compressed ({0}); send it as it is")]
-    Compressed(Quoted),
-    /// The body has another type than a form.
-    #[error("The body is {0}; send a form, application/x-www-form-urlencoded")]
-    NotAForm(Quoted),
-    /// The body has no type.
-    #[error("The body has no Content-Type; send a form, application/x-www-form-urlencoded")]
-    Untyped,
+    /// The body can't be taken.
+    #[error(transparent)]
+    Body(#[from] BodyError),
 }
 
 impl ParameterError {
@@ -85,20 +72,20 @@ impl Parameters {
         payload: Payload,
     ) -> Result<Self, ParameterError> {
         let query = request.query_string().to_owned();
+        // A body that is read or refused first lets the client see any answer.
         let body = match *request.method() {
-            Method::POST => {
-                let reading = timeout(REQUEST_TIME, read_body(payload));
-                reading.await.map_err(|_| ParameterError::SlowBody)??
-            }
-            _ => BytesMut::new(),
+            Method::POST => body::read(request, payload, FORM).await,
+            _ => Ok(BytesMut::new()),
         };
-        if query.len() > MAX_BYTES {
-            return Err(ParameterError::LongQuery { bytes: query.len() });
-        }
-        if !body.is_empty() {
-            check_type(request)?;
-        }
-        Ok(Self { query, body })
+        check_length(&query)?;
+        Ok(Self { query, body: body? })
+    }
+
+    /// Takes the query alone.
+    pub(super) fn of_query(request: &HttpRequest) -> Result<Self, ParameterError> {
+        let query = request.query_string().to_owned();
+        check_length(&query)?;
+        Ok(Self { query, body: BytesMut::new() })
     }
 
     /// The value of the parameter, which occurs exactly once in query and body together.
@@ -107,6 +94,19 @@ impl Parameters {
     /// It is missing, repeated, or not encoded as it should be.
     pub fn exactly_one(&self, name: &'static str) -> Result<Vec<u8>, ParameterError> {
         self.at_most_one(name)?.ok_or(ParameterError::Missing(name))
+    }
+
+    /// The parameter as `true` or `false`, if it occurs.
+    pub(super) fn switch(&self, name: &'static str) -> Result<Option<bool>, HttpError> {
+        Ok(match self.at_most_one(name)?.as_deref() {
+            None => None,
+            Some(b"true") => Some(true),
+            Some(b"false") => Some(false),
+            Some(other) => {
+                let value = Quoted::new(other);
+                return Err(HttpError::Value { name, value, allowed: "true or false" });
+            }
+        })
     }
 
     /// The value of the parameter, if it occurs; it must not occur twice.
@@ -130,38 +130,11 @@ impl Parameters {
     }
 }
 
-/// Reads a body up to its limit. A longer one is drained as far as is reasonable, since a client
-/// that is still sending would not see the answer.
-async fn read_body(mut payload: Payload) -> Result<BytesMut, ParameterError> {
-    let (mut body, mut length) = (BytesMut::new(), 0);
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| ParameterError::BrokenBody)?;
-        length += chunk.len();
-        if length <= MAX_BYTES {
-            body.extend_from_slice(&chunk);
-        } else if length > MAX_DISCARDED_BYTES {
-            break;
-        }
+fn check_length(query: &str) -> Result<(), ParameterError> {
+    match query.len() {
+        ..=MAX_BYTES => Ok(()),
+        bytes => Err(ParameterError::LongQuery { bytes }),
     }
-    if length > MAX_BYTES { Err(ParameterError::LongBody) } else { Ok(body) }
-}
-
-fn check_type(request: &HttpRequest) -> Result<(), ParameterError> {
-    let headers = |name| request.headers().get_all(name).map(|value| value.as_bytes());
-    for encoding in headers(header::CONTENT_ENCODING) {
-        if !encoding.eq_ignore_ascii_case(b"identity") {
-            return Err(ParameterError::Compressed(Quoted::new(encoding)));
-        }
-    }
-    let mut types = headers(header::CONTENT_TYPE).peekable();
-    types.peek().ok_or(ParameterError::Untyped)?;
-    for content_type in types {
-        let essence = content_type.split(|&byte| byte == b';').next().unwrap_or_default();
-        if !essence.trim_ascii().eq_ignore_ascii_case(FORM.as_bytes()) {
-            return Err(ParameterError::NotAForm(Quoted::new(content_type)));
-        }
-    }
-    Ok(())
 }
 
 fn split_once(pair: &[u8]) -> (&[u8], &[u8]) {

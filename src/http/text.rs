@@ -3,10 +3,11 @@
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::error::{HttpError, reply};
+use super::error::HttpError;
 use super::parameters::Parameters;
+use super::reply;
 use crate::port::Port;
-use crate::registry::Registry;
+use crate::registry::{ChangeError, Existing, Registry, Target, Terms};
 use crate::service_name::ServiceName;
 
 /// Adds the three routes.
@@ -35,8 +36,8 @@ async fn get(
 ) -> Result<HttpResponse, HttpError> {
     let service = service_of(&request, payload).await?;
     match registry.lookup(&service) {
-        Some(port) => Ok(reply(format!("{port}\n"))),
-        None => Err(HttpError::NotRegistered(service)),
+        Some(port) => Ok(reply::text(format!("{port}\n"))),
+        None => Err(ChangeError::NotRegistered(Target::Service(service)).into()),
     }
 }
 
@@ -48,11 +49,18 @@ async fn set(
 ) -> Result<HttpResponse, HttpError> {
     let parameters = Parameters::of(&request, payload).await?;
     let service = ServiceName::parse(parameters.exactly_one("service")?)?;
-    let port = match parameters.at_most_one("port")? {
-        Some(port) => registry.pin(service, Port::parse(port)?).await?,
-        None => registry.allocate(service).await?,
+    let port = parameters.at_most_one("port")?.map(Port::parse).transpose()?;
+    let existing = match parameters.switch("new")? {
+        Some(true) => Existing::Refuse,
+        Some(false) | None => Existing::Accept,
     };
-    Ok(reply(format!("{port}\n")))
+    let terms = Terms { port, existing, ..Terms::default() };
+    let registered = registry.register(service, terms).await.map_err(|error| match error {
+        // Here it has another name than on the command line.
+        ChangeError::NotNew { service, port } => HttpError::NotNew { service, port },
+        other => other.into(),
+    })?;
+    Ok(reply::text(format!("{}\n", registered.allocation.port)))
 }
 
 /// Takes `port` from its service.
@@ -63,8 +71,8 @@ async fn del(
 ) -> Result<HttpResponse, HttpError> {
     let parameters = Parameters::of(&request, payload).await?;
     let port = Port::parse(parameters.exactly_one("port")?)?;
-    registry.release(port).await?;
-    Ok(reply("OK\n".to_owned()))
+    registry.release(Target::Port(port)).await?;
+    Ok(reply::text("OK\n".to_owned()))
 }
 
 async fn service_of(request: &HttpRequest, payload: Payload) -> Result<ServiceName, HttpError> {

@@ -18,6 +18,13 @@ pub struct Overlap {
     pub reserve: String,
 }
 
+impl Overlap {
+    /// The command that makes the kernel leave pald's range alone until the next boot.
+    pub fn command(&self) -> String {
+        format!("sudo sysctl -w net.ipv4.ip_local_reserved_ports={}", self.reserve)
+    }
+}
+
 /// How the kernel's range and pald's overlap, with `port_listen` counted as pald's; `None` if they
 /// do not, or if the system does not say.
 pub fn overlap(port_range: PortRange, port_listen: Port) -> Option<Overlap> {

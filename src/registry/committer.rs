@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 
 use tracing::{error, info};
 
 use super::holds::Holds;
 use super::view::SharedView;
-use super::{Answer, ChangeError, RegistryOptions};
+use super::{Answer, ChangeError, Import, Imported, Registered, RegistryOptions, Target, Terms};
+use crate::allocation::Allocation;
 use crate::dump_file::Refresher;
 use crate::port::{Port, PortRange};
 use crate::probe::Hold;
@@ -18,10 +19,14 @@ use crate::service_name::ServiceName;
 use crate::store::{Change, Store};
 
 mod batch;
+mod import;
 mod skips;
 
 use batch::{Batch, Outcome};
 use skips::Skips;
+
+/// Why changes are refused, once the store has failed.
+pub(super) type Failure = Arc<OnceLock<Arc<str>>>;
 
 /// How many changes may join the first of a batch.
 const MAX_JOINING: usize = 256;
@@ -29,21 +34,18 @@ const MAX_JOINING: usize = 256;
 /// What the committer is asked for.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// The service's port, or a new one for it.
-    Allocate { service: ServiceName, answer: Answer<Port> },
-    /// This very port for the service.
-    Pin { service: ServiceName, port: Port, answer: Answer<Port> },
-    /// An end to the registration of the port.
-    Release { port: Port, answer: Answer<ServiceName> },
+    /// A port for the service, or other terms for one that has a port.
+    Register { service: ServiceName, terms: Terms, answer: Answer<Registered> },
+    /// An end to a registration.
+    Release { target: Target, answer: Answer<Arc<Allocation>> },
+    /// A dump to be taken over.
+    Import { import: Import, answer: Answer<Imported> },
     /// No more changes.
     Close,
 }
 
-/// An answer that may be given once the batch is on disk.
-enum Decision {
-    Allocated(Answer<Port>, Result<Port, ChangeError>),
-    Released(Answer<ServiceName>, Result<ServiceName, ChangeError>),
-}
+/// Gives an answer once it is known whether the batch is on disk.
+type Decision = Box<dyn FnOnce(Result<(), Arc<str>>)>;
 
 /// Owns the store and all writing to it.
 pub(super) struct Committer {
@@ -55,8 +57,7 @@ pub(super) struct Committer {
     skips: Skips,
     refresher: Refresher,
     requests: mpsc::Receiver<Request>,
-    /// Why changes are refused, once the store has failed.
-    failure: Option<Arc<str>>,
+    failure: Failure,
 }
 
 impl Committer {
@@ -67,6 +68,7 @@ impl Committer {
         holds: Holds,
         refresher: Refresher,
         requests: mpsc::Receiver<Request>,
+        failure: Failure,
     ) -> Self {
         let RegistryOptions { port_range, port_listen, .. } = *options;
         Self {
@@ -78,7 +80,7 @@ impl Committer {
             skips: Skips::default(),
             refresher,
             requests,
-            failure: None,
+            failure,
         }
     }
 
@@ -102,7 +104,7 @@ impl Committer {
         if catch_unwind(AssertUnwindSafe(|| commit(self))).is_err() {
             let reason = "pald has made a mistake; its log says more";
             error!(%reason, "The committer panicked; changes are refused until pald is restarted");
-            self.failure = Some(reason.into());
+            self.failure.get_or_init(|| reason.into());
         }
     }
 
@@ -116,7 +118,7 @@ impl Committer {
         drop(view);
         if !changes.is_empty() {
             if let Err(reason) = self.store_batch(&changes, seal) {
-                return decisions.into_iter().for_each(|decision| decision.refuse(&reason));
+                return decisions.into_iter().for_each(|answer| answer(Err(Arc::clone(&reason))));
             }
             self.view.publish(&changes, seal);
             self.refresher.refresh();
@@ -125,7 +127,7 @@ impl Committer {
                 log(change);
             }
         }
-        decisions.into_iter().for_each(Decision::answer);
+        decisions.into_iter().for_each(|answer| answer(Ok(())));
         self.skips.tell(skipped);
     }
 
@@ -136,6 +138,9 @@ impl Committer {
                 self.holds.keep(allocation.port, holds.remove(&allocation.port));
             }
             Change::Insert(_) => {}
+            Change::Update(before, after) if before.hold == after.hold => {}
+            Change::Update(_, after) if after.hold => self.holds.keep(after.port, None),
+            Change::Update(_, after) => self.holds.release(after.port),
             Change::Remove(allocation) => self.holds.release(allocation.port),
         }
     }
@@ -143,57 +148,44 @@ impl Committer {
     /// Puts the changes on disk. After a failure nothing is stored any more: what is in sled's
     /// memory may differ from what is on disk, and only a restart can tell.
     fn store_batch(&mut self, changes: &[Change], seal: Seal) -> Result<(), Arc<str>> {
-        if let Some(reason) = &self.failure {
+        if let Some(reason) = self.failure.get() {
             return Err(Arc::clone(reason));
         }
         self.store.commit(changes, seal).map_err(|cause| {
             let reason: Arc<str> = cause.with_causes().into();
             error!(%reason, "The store failed; changes are refused until pald is restarted");
-            self.failure.insert(reason).clone()
+            Arc::clone(self.failure.get_or_init(|| reason))
         })
     }
 }
 
 fn decide(request: Request, batch: &mut Batch<'_>) -> Option<Decision> {
-    match request {
-        Request::Allocate { service, answer } => {
-            let decided = batch.allocate(service);
-            Some(Decision::Allocated(answer, decided))
+    Some(match request {
+        Request::Register { service, terms, answer } => {
+            decision(answer, batch.register(service, terms))
         }
-        Request::Pin { service, port, answer } => {
-            let decided = batch.pin(service, port);
-            Some(Decision::Allocated(answer, decided))
-        }
-        Request::Release { port, answer } => {
-            let decided = batch.release(port);
-            Some(Decision::Released(answer, decided))
-        }
-        Request::Close => None,
-    }
+        Request::Release { target, answer } => decision(answer, batch.release(target)),
+        Request::Import { import, answer } => decision(answer, batch.import(import)),
+        Request::Close => return None,
+    })
 }
 
-impl Decision {
-    /// Tells the client, who may have gone away meanwhile.
-    fn answer(self) {
-        match self {
-            Self::Allocated(answer, decided) => drop(answer.send(decided)),
-            Self::Released(answer, decided) => drop(answer.send(decided)),
-        }
-    }
-
-    fn refuse(self, reason: &Arc<str>) {
-        let error = ChangeError::Storage(Arc::clone(reason));
-        match self {
-            Self::Allocated(answer, _) => drop(answer.send(Err(error))),
-            Self::Released(answer, _) => drop(answer.send(Err(error))),
-        }
-    }
+fn decision<T: 'static>(answer: Answer<T>, decided: Result<T, ChangeError>) -> Decision {
+    Box::new(move |stored| {
+        let result = stored.map_err(ChangeError::Storage).and(decided);
+        // The client may have gone away meanwhile.
+        drop(answer.send(result));
+    })
 }
 
 fn log(change: &Change) {
     match change {
         Change::Insert(allocation) => {
             info!(service = %allocation.service, port = %allocation.port, "allocated");
+        }
+        Change::Update(_, after) => {
+            let Allocation { service, port, addresses, hold, .. } = after.as_ref();
+            info!(%service, %port, %addresses, hold, "changed");
         }
         Change::Remove(allocation) => {
             info!(service = %allocation.service, port = %allocation.port, "released");

@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::dump_file::DumpFileError;
 use crate::files::Shown;
 use crate::port::{Port, PortRange};
+use crate::registry::Target;
 use crate::service_name::ServiceName;
 use crate::store::{StoreError, note_place};
 
@@ -141,6 +142,14 @@ pub enum ChangeError {
         /// Whose it is.
         service: ServiceName,
     },
+    /// The service is registered, and was to be new.
+    #[error("{service} is already registered (port {port})")]
+    NotNew {
+        /// The service.
+        service: ServiceName,
+        /// Its port.
+        port: Port,
+    },
     /// The service has another port than the one that was asked for.
     #[error("{service} is already registered on port {port}")]
     HasAnother {
@@ -160,9 +169,15 @@ pub enum ChangeError {
         /// What the system said.
         reason: Arc<str>,
     },
-    /// No service has the port.
-    #[error("Port {0} is not registered")]
-    NotRegistered(Port),
+    /// There is no such registration.
+    #[error("{0} is not registered")]
+    NotRegistered(Target),
+    /// A dump and the registry contradict each other.
+    #[error("{0}; nothing was imported")]
+    Conflict(Arc<str>),
+    /// The registry would be larger than a dump of it may be.
+    #[error("The registry would be larger than a dump of 16777216 bytes can tell")]
+    TooLarge,
     /// The store failed, now or before; only a restart can mend that.
     #[error("Changes are not accepted, because the store failed: {0}")]
     Storage(Arc<str>),
@@ -176,18 +191,25 @@ impl ChangeError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Exhausted { holders, .. } => {
-                let way =
-                    "Release one with `/del?port=PORT`, or raise `port_max` in the configuration";
+                let way = "Free one with `pald del --port PORT`, or raise `port_max` in ~/.pald/config.toml";
                 Some(match holders.is_empty() {
                     true => way.to_owned(),
                     false => format!("{way}; {holders}"),
                 })
             }
-            Self::Taken { port, .. } => Some(format!("`/del?port={port}` releases it")),
-            Self::HasAnother { port, .. } => Some(format!(
-                "Leave `port` out to accept it, or release it with `/del?port={port}`"
+            Self::Taken { service, .. } => Some(format!("`pald del {service}` releases it")),
+            Self::NotNew { .. } => Some("Drop `--new` to accept it".to_owned()),
+            Self::HasAnother { service, .. } => Some(format!(
+                "Leave the port out to accept it, or release it with `pald del {service}`"
             )),
-            Self::NotRegistered(_) | Self::Listening(_) | Self::Probe { .. } => None,
+            Self::NotRegistered(Target::Service(service)) => {
+                Some(format!("`pald set {service}` registers it"))
+            }
+            Self::Conflict(_) => {
+                Some("Release these services first, or `pald import --replace` the registry".into())
+            }
+            Self::TooLarge => Some("Take services or addresses out of it".to_owned()),
+            Self::NotRegistered(Target::Port(_)) | Self::Listening(_) | Self::Probe { .. } => None,
             Self::Storage(_) => Some("Make room or mend the disk, then restart pald".to_owned()),
             Self::Unanswered => Some("Look the service up once pald runs again".to_owned()),
         }

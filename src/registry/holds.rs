@@ -1,7 +1,7 @@
 //! The holds on registered ports: taken with the claim, taken again after a restart, given up with
 //! the registration.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,6 +14,39 @@ use crate::probe::{self, Hold};
 
 /// How long a port that could not be held is left alone before the next attempt.
 const RETRY: Duration = Duration::from_secs(3);
+
+/// How many ports are held, and which are not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldsStatus {
+    /// How many ports may be held; 0 where none is.
+    pub max: usize,
+    /// How many are held.
+    pub held: usize,
+    /// Ports that are to be held and are not, because others are on them.
+    pub missing: Vec<Port>,
+}
+
+/// Tells of the holds from any thread.
+#[derive(Debug, Clone)]
+pub(super) struct HoldsWatch(Arc<Shared>);
+
+impl HoldsWatch {
+    pub(super) fn status(&self) -> HoldsStatus {
+        let State { held, missing, max_holds, .. } = &*self.0.lock();
+        let missing = missing.iter().copied().collect();
+        HoldsStatus { max: *max_holds, held: held.len(), missing }
+    }
+
+    /// The inode of the hold on a port.
+    pub(super) fn inode_at(&self, port: Port) -> Option<u64> {
+        self.0.lock().held.get(&port).and_then(Hold::inode)
+    }
+
+    /// The inodes of all holds.
+    pub(super) fn inodes(&self) -> HashSet<u64> {
+        self.0.lock().held.values().filter_map(Hold::inode).collect()
+    }
+}
 
 /// All holds, and a thread that takes those that are missing.
 #[derive(Debug)]
@@ -53,6 +86,11 @@ impl Holds {
             move || shared.take_missing()
         })?;
         Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// To ask about the holds.
+    pub(super) fn watch(&self) -> HoldsWatch {
+        HoldsWatch(Arc::clone(&self.shared))
     }
 
     /// Keeps the hold of a port that was just claimed, or tries to get one where there is none.

@@ -85,7 +85,7 @@ impl Start<'_> {
         let entries = parsed.map_err(DumpFileError::Lines)?.entries;
         let allocations: Vec<_> = entries.into_iter().map(|e| e.into_allocation(now)).collect();
         let seal = Seal::of(u64::from(!allocations.is_empty()), &allocations);
-        if !dump_file::fits(&dump::render(&allocations, seal)) {
+        if !dump_file::fits(allocations.iter().map(dump::max_line_bytes).sum()) {
             return Err(OpenError::TooMuch { path: self.dump_file.to_owned() });
         }
         if !bytes.is_empty() {

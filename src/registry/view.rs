@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::allocation::Allocation;
+use crate::dump;
 use crate::port::Port;
 use crate::registry::PortSet;
 use crate::seal::Seal;
@@ -16,12 +17,17 @@ pub(super) struct View {
     by_service: HashMap<ServiceName, Port>,
     by_port: BTreeMap<Port, Arc<Allocation>>,
     registered: PortSet,
+    line_bytes: usize,
     seal: Seal,
 }
 
 impl View {
     pub(super) fn port_of(&self, service: &ServiceName) -> Option<Port> {
         self.by_service.get(service).copied()
+    }
+
+    pub(super) fn allocation_of(&self, service: &ServiceName) -> Option<&Arc<Allocation>> {
+        self.port_of(service).and_then(|port| self.allocation_at(port))
     }
 
     pub(super) fn allocation_at(&self, port: Port) -> Option<&Arc<Allocation>> {
@@ -46,13 +52,20 @@ impl View {
         (self.by_port.values().cloned().collect(), self.seal)
     }
 
+    /// How long the lines of a dump of all entries are at the most, in bytes.
+    pub(super) fn line_bytes(&self) -> usize {
+        self.line_bytes
+    }
+
     fn insert(&mut self, allocation: Arc<Allocation>) {
+        self.line_bytes += dump::max_line_bytes(&allocation);
         self.by_service.insert(allocation.service.clone(), allocation.port);
         self.registered.insert(allocation.port);
         self.by_port.insert(allocation.port, allocation);
     }
 
     fn remove(&mut self, allocation: &Allocation) {
+        self.line_bytes -= dump::max_line_bytes(allocation);
         self.by_service.remove(&allocation.service);
         self.registered.remove(allocation.port);
         self.by_port.remove(&allocation.port);
@@ -69,6 +82,7 @@ impl SharedView {
             by_service: HashMap::with_capacity(allocations.len()),
             by_port: BTreeMap::new(),
             registered: PortSet::default(),
+            line_bytes: 0,
             seal,
         };
         allocations.into_iter().for_each(|allocation| view.insert(Arc::new(allocation)));
@@ -86,6 +100,10 @@ impl SharedView {
         for change in changes {
             match change {
                 Change::Insert(allocation) => view.insert(Arc::clone(allocation)),
+                Change::Update(before, after) => {
+                    view.remove(before);
+                    view.insert(Arc::clone(after));
+                }
                 Change::Remove(allocation) => view.remove(allocation),
             }
         }

@@ -100,8 +100,11 @@ struct Write<'a> {
 
 impl<'a> From<&'a Change> for Write<'a> {
     fn from(change: &'a Change) -> Self {
-        let (Change::Insert(allocation) | Change::Remove(allocation)) = change;
-        let records = matches!(change, Change::Insert(_)).then(|| {
+        let (allocation, is_kept) = match change {
+            Change::Insert(allocation) | Change::Update(_, allocation) => (allocation, true),
+            Change::Remove(allocation) => (allocation, false),
+        };
+        let records = is_kept.then(|| {
             let allocation = allocation.as_ref();
             (encode(&ServiceRecord::from(allocation)), encode(&PortRecord::from(allocation)))
         });

@@ -1,16 +1,17 @@
 //! Changes that are decided and not yet stored, on top of the view.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tracing::debug;
 
-use crate::addresses::Addresses;
 use crate::allocation::Allocation;
+use crate::dump;
+use crate::dump_file;
 use crate::port::{Port, PortRange};
 use crate::probe::{self, Hold, Who};
 use crate::registry::view::View;
-use crate::registry::{ChangeError, PortSet};
+use crate::registry::{ChangeError, Existing, PortSet, Registered, Target, Terms};
 use crate::seal::Seal;
 use crate::service_name::ServiceName;
 use crate::store::Change;
@@ -42,6 +43,7 @@ pub(super) struct Batch<'a> {
     by_service: HashMap<ServiceName, Option<Port>>,
     by_port: HashMap<Port, Option<Arc<Allocation>>>,
     changes: Vec<Change>,
+    line_bytes: usize,
     seal: Seal,
 }
 
@@ -59,35 +61,88 @@ impl<'a> Batch<'a> {
             by_service: HashMap::new(),
             by_port: HashMap::new(),
             changes: Vec::new(),
+            line_bytes: view.line_bytes(),
             seal: view.seal(),
         }
     }
 
-    /// The service's port; the lowest of the range that can be claimed if it has none.
-    pub(super) fn allocate(&mut self, service: ServiceName) -> Result<Port, ChangeError> {
-        if let Some(port) = self.port_of(&service) {
-            return Ok(port);
+    /// Registers the service on these terms, or changes what the terms say of a registered one.
+    pub(super) fn register(
+        &mut self,
+        service: ServiceName,
+        terms: Terms,
+    ) -> Result<Registered, ChangeError> {
+        match self.allocation_of(&service) {
+            Some(known) => self.update(&known, &terms),
+            None => self.insert_new(service, terms),
         }
-        let port = self.claim_lowest()?;
-        self.insert(service, port);
-        Ok(port)
     }
 
-    /// Gives the service this very port, inside or outside the range.
-    ///
-    /// It is not probed: the service may be running on it, or just starting.
-    pub(super) fn pin(&mut self, service: ServiceName, port: Port) -> Result<Port, ChangeError> {
-        match (self.port_of(&service), self.allocation_at(port)) {
-            (Some(own), _) if own == port => return Ok(port),
-            (Some(own), _) => return Err(ChangeError::HasAnother { service, port: own }),
-            (None, Some(other)) => {
-                return Err(ChangeError::Taken { port, service: other.service.clone() });
-            }
-            (None, None) if port == self.port_listen => return Err(ChangeError::Listening(port)),
-            (None, None) => {}
+    fn update(
+        &mut self,
+        known: &Arc<Allocation>,
+        terms: &Terms,
+    ) -> Result<Registered, ChangeError> {
+        let (service, port) = (&known.service, known.port);
+        if terms.existing == Existing::Refuse {
+            return Err(ChangeError::NotNew { service: service.clone(), port });
         }
-        self.insert(service, port);
-        Ok(port)
+        if terms.port.is_some_and(|wanted| wanted != port) {
+            return Err(ChangeError::HasAnother { service: service.clone(), port });
+        }
+        let allocation = terms.applied_to(known);
+        if allocation != *known {
+            self.check_size(&[known], &[&allocation])?;
+            self.replace(known, Arc::clone(&allocation));
+        }
+        Ok(Registered { allocation, is_new: false })
+    }
+
+    fn insert_new(
+        &mut self,
+        service: ServiceName,
+        terms: Terms,
+    ) -> Result<Registered, ChangeError> {
+        // A port that was asked for is not probed: the service may be running on it, or starting.
+        let port = match terms.port {
+            Some(port) => self.check_free(port)?,
+            None => self.claim_lowest()?,
+        };
+        let allocation = Arc::new(Allocation {
+            service,
+            port,
+            addresses: terms.addresses.unwrap_or_default(),
+            created_at: Timestamp::now(),
+            hold: terms.hold.unwrap_or(true),
+        });
+        self.check_size(&[], &[&allocation])?;
+        self.insert(Arc::clone(&allocation));
+        Ok(Registered { allocation, is_new: true })
+    }
+
+    /// The port, if no service has it and pald does not listen there.
+    fn check_free(&self, port: Port) -> Result<Port, ChangeError> {
+        match self.allocation_at(port) {
+            Some(other) => Err(ChangeError::Taken { port, service: other.service.clone() }),
+            None if port == self.port_listen => Err(ChangeError::Listening(port)),
+            None => Ok(port),
+        }
+    }
+
+    /// Makes sure that a dump of the registry can still be read after a change.
+    pub(super) fn check_size(
+        &self,
+        before: &[&Arc<Allocation>],
+        after: &[&Arc<Allocation>],
+    ) -> Result<(), ChangeError> {
+        let bytes = |allocations: &[&Arc<Allocation>]| -> usize {
+            allocations.iter().map(|allocation| dump::max_line_bytes(allocation)).sum()
+        };
+        let (less, more) = (bytes(before), bytes(after));
+        match more <= less || dump_file::fits(self.line_bytes - less + more) {
+            true => Ok(()),
+            false => Err(ChangeError::TooLarge),
+        }
     }
 
     /// The lowest port of the range that nobody uses, which is held from here on.
@@ -112,56 +167,90 @@ impl<'a> Batch<'a> {
         Err(self.exhausted())
     }
 
-    fn insert(&mut self, service: ServiceName, port: Port) {
-        let allocation = Arc::new(Allocation {
-            service,
-            port,
-            addresses: Addresses::default(),
-            created_at: Timestamp::now(),
-            hold: true,
-        });
-        self.taken.insert(port);
-        self.by_service.insert(allocation.service.clone(), Some(port));
-        self.by_port.insert(port, Some(Arc::clone(&allocation)));
+    pub(super) fn insert(&mut self, allocation: Arc<Allocation>) {
+        self.taken.insert(allocation.port);
+        self.by_service.insert(allocation.service.clone(), Some(allocation.port));
+        self.by_port.insert(allocation.port, Some(Arc::clone(&allocation)));
+        self.line_bytes += dump::max_line_bytes(&allocation);
         self.seal.add(&allocation);
         self.changes.push(Change::Insert(allocation));
     }
 
-    /// Ends the registration of the port; the service that had it.
-    pub(super) fn release(&mut self, port: Port) -> Result<ServiceName, ChangeError> {
-        let allocation = self.allocation_at(port).ok_or(ChangeError::NotRegistered(port))?;
-        let service = allocation.service.clone();
-        if port != self.port_listen {
-            self.taken.remove(port);
+    /// Changes what is kept about a service; its port stays.
+    pub(super) fn replace(&mut self, before: &Arc<Allocation>, after: Arc<Allocation>) {
+        self.by_port.insert(after.port, Some(Arc::clone(&after)));
+        self.line_bytes -= dump::max_line_bytes(before);
+        self.line_bytes += dump::max_line_bytes(&after);
+        self.seal.remove(before);
+        self.seal.add(&after);
+        self.changes.push(Change::Update(Arc::clone(before), after));
+    }
+
+    pub(super) fn remove(&mut self, allocation: Arc<Allocation>) {
+        if allocation.port != self.port_listen {
+            self.taken.remove(allocation.port);
         }
-        self.holds.remove(&port);
-        self.by_service.insert(service.clone(), None);
-        self.by_port.insert(port, None);
+        self.holds.remove(&allocation.port);
+        self.by_service.insert(allocation.service.clone(), None);
+        self.by_port.insert(allocation.port, None);
+        self.line_bytes -= dump::max_line_bytes(&allocation);
         self.seal.remove(&allocation);
         self.changes.push(Change::Remove(allocation));
-        Ok(service)
+    }
+
+    /// Ends a registration; what it was.
+    pub(super) fn release(&mut self, target: Target) -> Result<Arc<Allocation>, ChangeError> {
+        let found = match &target {
+            Target::Port(port) => self.allocation_at(*port),
+            Target::Service(service) => self.allocation_of(service),
+        };
+        let allocation = found.ok_or(ChangeError::NotRegistered(target))?;
+        self.remove(Arc::clone(&allocation));
+        Ok(allocation)
+    }
+
+    /// The revision that this batch leads to.
+    pub(super) fn revision(&self) -> u64 {
+        self.seal.revision + u64::from(!self.changes.is_empty())
     }
 
     /// What has to be stored.
     pub(super) fn finish(mut self) -> Outcome {
-        if !self.changes.is_empty() {
-            self.seal.revision += 1;
-        }
+        self.seal.revision = self.revision();
         Outcome { changes: self.changes, seal: self.seal, holds: self.holds, skipped: self.skipped }
     }
 
-    fn port_of(&self, service: &ServiceName) -> Option<Port> {
+    pub(super) fn allocation_of(&self, service: &ServiceName) -> Option<Arc<Allocation>> {
         match self.by_service.get(service) {
-            Some(decided) => *decided,
-            None => self.view.port_of(service),
+            Some(decided) => decided.and_then(|port| self.allocation_at(port)),
+            None => self.view.allocation_of(service).cloned(),
         }
     }
 
-    fn allocation_at(&self, port: Port) -> Option<Arc<Allocation>> {
+    pub(super) fn allocation_at(&self, port: Port) -> Option<Arc<Allocation>> {
         match self.by_port.get(&port) {
             Some(decided) => decided.clone(),
             None => self.view.allocation_at(port).cloned(),
         }
+    }
+
+    /// All services as they will be, in port order.
+    pub(super) fn all(&self) -> Vec<Arc<Allocation>> {
+        let (shown, _) = self.view.snapshot();
+        let mut all: BTreeMap<Port, Arc<Allocation>> =
+            shown.into_iter().map(|allocation| (allocation.port, allocation)).collect();
+        for (port, decided) in &self.by_port {
+            match decided {
+                Some(allocation) => drop(all.insert(*port, Arc::clone(allocation))),
+                None => drop(all.remove(port)),
+            }
+        }
+        all.into_values().collect()
+    }
+
+    /// Whether the port is the one where pald itself listens.
+    pub(super) fn is_own(&self, port: Port) -> bool {
+        port == self.port_listen
     }
 
     fn exhausted(&self) -> ChangeError {

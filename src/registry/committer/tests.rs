@@ -94,7 +94,8 @@ impl Model {
     }
 
     fn del(&mut self, port: Port) -> Result<ServiceName, ChangeError> {
-        let service = self.service_at(port).ok_or(ChangeError::NotRegistered(port))?;
+        let service =
+            self.service_at(port).ok_or(ChangeError::NotRegistered(Target::Port(port)))?;
         self.0.remove(&service);
         Ok(service)
     }
@@ -131,7 +132,15 @@ impl Bench {
         let refresher = Refresher::start(elsewhere, String::new).unwrap();
         let holds = Holds::start(std::iter::empty(), 0).unwrap();
         let (_, requests) = mpsc::channel();
-        self.committer = Some(Committer::new(&options, store, view, holds, refresher, requests));
+        self.committer = Some(Committer::new(
+            &options,
+            store,
+            view,
+            holds,
+            refresher,
+            requests,
+            Failure::default(),
+        ));
     }
 
     fn committer(&mut self) -> &mut Committer {
@@ -145,22 +154,28 @@ impl Bench {
             match *wish {
                 Wish::Set(service) => {
                     let (answer, pending) = oneshot::channel();
-                    requests.push(Request::Allocate { service: name(service), answer });
+                    requests.push(Request::Register {
+                        service: name(service),
+                        terms: Terms::default(),
+                        answer,
+                    });
                     ports.push((pending, model.set(name(service))));
                 }
                 Wish::Del(number) => {
                     let (answer, pending) = oneshot::channel();
-                    requests.push(Request::Release { port: port(number), answer });
+                    requests.push(Request::Release { target: Target::Port(port(number)), answer });
                     services.push((pending, model.del(port(number))));
                 }
             }
         }
         self.committer().commit(requests);
         for (mut pending, expected) in ports {
-            assert_eq!(pending.try_recv().unwrap(), expected);
+            let answer = pending.try_recv().unwrap();
+            assert_eq!(answer.map(|registered| registered.allocation.port), expected);
         }
         for (mut pending, expected) in services {
-            assert_eq!(pending.try_recv().unwrap(), expected);
+            let answer = pending.try_recv().unwrap();
+            assert_eq!(answer.map(|allocation| allocation.service.clone()), expected);
         }
     }
 
@@ -232,14 +247,14 @@ fn after_a_failure_nothing_is_shown_and_changes_are_refused() {
     let mut model = Model::default();
     bench.open();
     bench.change(&[Wish::Set(1)], &mut model);
-    bench.committer().failure = Some("the disk is full".into());
+    bench.committer().failure.set("the disk is full".into()).unwrap();
     let refused = ChangeError::Storage("the disk is full".into());
 
     let (answer, mut set) = oneshot::channel();
     let (other_answer, mut del) = oneshot::channel();
     bench.committer().commit(vec![
-        Request::Allocate { service: name(2), answer },
-        Request::Release { port: port(min()), answer: other_answer },
+        Request::Register { service: name(2), terms: Terms::default(), answer },
+        Request::Release { target: Target::Port(port(min())), answer: other_answer },
     ]);
     assert_eq!(set.try_recv().unwrap(), Err(refused.clone()));
     assert_eq!(del.try_recv().unwrap(), Err(refused));
@@ -257,7 +272,11 @@ fn a_panic_on_the_way_to_the_disk_ends_changes_and_nothing_else() {
     bench.change(&[Wish::Set(1)], &mut model);
     bench.committer().commit_or_stop(|_| panic!("for the test"));
     let (answer, mut set) = oneshot::channel();
-    bench.committer().commit(vec![Request::Allocate { service: name(2), answer }]);
+    bench.committer().commit(vec![Request::Register {
+        service: name(2),
+        terms: Terms::default(),
+        answer,
+    }]);
     let refused = ChangeError::Storage("pald has made a mistake; its log says more".into());
     assert_eq!(set.try_recv().unwrap(), Err(refused));
     bench.change(&[Wish::Set(1)], &mut model);

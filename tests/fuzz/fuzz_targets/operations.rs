@@ -14,7 +14,7 @@ use libfuzzer_sys::fuzz_target;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use pald::port::{Port, PortRange};
-use pald::registry::{ChangeError, OpenError, Registry, RegistryOptions};
+use pald::registry::{ChangeError, OpenError, Registry, RegistryOptions, Target, Terms};
 use pald::service_name::ServiceName;
 use tempfile::TempDir;
 
@@ -120,7 +120,7 @@ fn del(model: &Model, number: u16) -> Changed<ServiceName> {
             after.remove(service);
             (Ok(name(*service)), Some(after))
         }
-        None => (Err(ChangeError::NotRegistered(port(number))), None),
+        None => (Err(ChangeError::NotRegistered(Target::Port(port(number)))), None),
     }
 }
 
@@ -169,13 +169,13 @@ impl World {
         match operation {
             Operation::Set(service) => {
                 let changed = set(&self.model, service);
-                let answer = self.registry().allocate(name(service)).wait();
-                self.expect(answer, changed);
+                let answer = self.registry().register(name(service), Terms::default()).wait();
+                self.expect(answer.map(|registered| registered.allocation.port), changed);
             }
             Operation::Del(number) => {
                 let changed = del(&self.model, number);
-                let answer = self.registry().release(port(number)).wait();
-                self.expect(answer, changed);
+                let answer = self.registry().release(Target::Port(port(number))).wait();
+                self.expect(answer.map(|allocation| allocation.service.clone()), changed);
             }
             Operation::Fail(fault) if self.fault.is_none() => self.fail(fault),
             Operation::Fail(_) => {}

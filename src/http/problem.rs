@@ -1,0 +1,92 @@
+//! Errors under `/v1`: `application/problem+json`.
+
+use actix_web::HttpResponse;
+use actix_web::dev::ServiceResponse;
+use actix_web::error::InternalError;
+use actix_web::http::StatusCode;
+
+use super::error::{HttpError, Row};
+use super::reply;
+use crate::api::{LineProblem, Problem, ProblemType};
+use crate::registry::ChangeError;
+
+/// How many bad lines of a dump a problem lists.
+const MAX_LISTED_LINES: usize = 20;
+
+/// The same answer, with an error told as a problem: one of a handler, or one on the way to it.
+pub(super) fn tell(
+    answered: Result<ServiceResponse, actix_web::Error>,
+) -> Result<ServiceResponse, actix_web::Error> {
+    match answered {
+        Ok(answer) => match answer.response().error().and_then(|error| error.as_error()) {
+            Some(error) => {
+                let response = response(error);
+                Ok(answer.into_response(response))
+            }
+            None => Ok(answer),
+        },
+        Err(error) => match error.as_error::<HttpError>() {
+            Some(known) => {
+                let response = response(known);
+                Err(InternalError::from_response(error, response).into())
+            }
+            None => Err(error),
+        },
+    }
+}
+
+fn response(error: &HttpError) -> HttpResponse {
+    let Row { kind, v1, .. } = error.row();
+    let (service, port) = in_the_way(error);
+    let problem = Problem {
+        kind,
+        title: title(kind, v1).to_owned(),
+        status: v1,
+        detail: error.to_string(),
+        hint: error.hint(),
+        service,
+        port,
+        lines: lines(error),
+    };
+    error.start_reply(v1, reply::PROBLEM).body(reply::to_json(&problem))
+}
+
+/// Which service and which port an error speaks of.
+fn in_the_way(error: &HttpError) -> (Option<String>, Option<u16>) {
+    match error {
+        HttpError::Change(
+            ChangeError::Taken { port, service }
+            | ChangeError::HasAnother { service, port }
+            | ChangeError::NotNew { service, port },
+        ) => (Some(service.to_string()), Some(port.number())),
+        HttpError::Change(ChangeError::Listening(port)) => (None, Some(port.number())),
+        _ => (None, None),
+    }
+}
+
+fn lines(error: &HttpError) -> Vec<LineProblem> {
+    let HttpError::BadLines(lines) = error else { return Vec::new() };
+    let listed = lines.iter().take(MAX_LISTED_LINES);
+    listed.map(|bad| LineProblem { line: bad.number, reason: bad.error.to_string() }).collect()
+}
+
+fn title(kind: ProblemType, status: u16) -> &'static str {
+    match kind {
+        ProblemType::NotFound => "Not registered, or no such path",
+        ProblemType::NameInvalid => "Not a legal name of a service",
+        ProblemType::NameTaken => "The service is already registered",
+        ProblemType::PortTaken => "The port is already registered",
+        ProblemType::PortOutOfRange => "Not a port",
+        ProblemType::PoolExhausted => "No ports available",
+        ProblemType::HostNotAllowed => "Host not allowed",
+        ProblemType::CrossSite => "Web pages of other sites are not allowed",
+        ProblemType::UserNotAllowed => "User not allowed",
+        ProblemType::Storage => "Changes are not accepted",
+        ProblemType::DumpInvalid => "The dump can't be imported",
+        // RFC 9457 section 4.2.1.
+        ProblemType::Blank => StatusCode::from_u16(status)
+            .ok()
+            .and_then(|status| status.canonical_reason())
+            .unwrap_or("Unknown"),
+    }
+}

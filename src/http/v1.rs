@@ -1,0 +1,88 @@
+//! The JSON routes under `/v1`, for programs.
+
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use percent_encoding::percent_decode_str;
+
+use super::error::HttpError;
+use crate::port::Port;
+use crate::registry::ChangeError;
+use crate::service_name::ServiceName;
+
+mod about;
+mod dump;
+mod health;
+mod openapi;
+mod ports;
+mod services;
+mod shapes;
+
+pub use about::About;
+pub use openapi::document;
+
+/// Adds the routes.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    let services = web::resource("/v1/services")
+        .route(web::get().to(services::list))
+        .route(web::head().to(services::list))
+        .default_service(web::to(async || refuse_method("GET, HEAD")));
+    let service = web::resource("/v1/services/{name}")
+        .route(web::get().to(services::show))
+        .route(web::head().to(services::show))
+        .route(web::put().to(services::put))
+        .route(web::delete().to(services::delete))
+        .default_service(web::to(async || refuse_method("GET, HEAD, PUT, DELETE")));
+    let port = web::resource("/v1/ports/{port}")
+        .route(web::get().to(ports::show))
+        .route(web::head().to(ports::show))
+        .route(web::delete().to(ports::delete))
+        .default_service(web::to(async || refuse_method("GET, HEAD, DELETE")));
+    let dump = web::resource("/v1/dump")
+        .route(web::get().to(dump::export))
+        .route(web::head().to(dump::export))
+        .route(web::put().to(dump::import))
+        .default_service(web::to(async || refuse_method("GET, HEAD, PUT")));
+    let health = web::resource("/v1/health")
+        .route(web::get().to(health::show))
+        .route(web::head().to(health::show))
+        .default_service(web::to(async || refuse_method("GET, HEAD")));
+    let openapi = web::resource("/v1/openapi.json")
+        .route(web::get().to(openapi::show))
+        .route(web::head().to(openapi::show))
+        .default_service(web::to(async || refuse_method("GET, HEAD")));
+    config.service(services).service(service).service(port);
+    config.service(dump).service(health).service(openapi);
+}
+
+/// Whether a path is one of these routes, or would be.
+pub(super) fn includes(path: &str) -> bool {
+    path == "/v1" || path.starts_with("/v1/")
+}
+
+fn refuse_method(allow: &'static str) -> Result<HttpResponse, HttpError> {
+    Err(HttpError::Method { allow })
+}
+
+/// The service that the path names.
+fn service_of(request: &HttpRequest) -> Result<ServiceName, HttpError> {
+    Ok(ServiceName::parse(last_segment(request))?)
+}
+
+/// The port that the path names.
+fn port_of(request: &HttpRequest) -> Result<Port, HttpError> {
+    Ok(Port::parse(last_segment(request))?)
+}
+
+/// The end of the path, decoded; no name and no port needs that, but some clients do it anyway.
+fn last_segment(request: &HttpRequest) -> Vec<u8> {
+    let segment = request.uri().path().rsplit('/').next().unwrap_or_default();
+    percent_decode_str(segment).collect()
+}
+
+/// The answer of a question that blocks, asked off the async workers.
+async fn ask<T: Send + 'static>(
+    question: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, HttpError> {
+    // The pool ends only with the whole program, or when the question panics.
+    web::block(question).await.map_err(|_| ChangeError::Unanswered.into())
+}

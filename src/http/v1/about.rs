@@ -1,0 +1,22 @@
+//! What a running pald knows about itself besides its registry.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::probe::Overlap;
+
+/// Where pald listens and keeps its files, and since when it runs.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// When it began to serve.
+    pub started_at: Instant,
+    /// Where it listens.
+    pub addresses: Vec<SocketAddr>,
+    /// The folder of the store.
+    pub data_dir: PathBuf,
+    /// The dump.
+    pub dump_file: PathBuf,
+    /// How the range lies in the kernel's ephemeral range, if it does.
+    pub overlap: Option<Overlap>,
+}

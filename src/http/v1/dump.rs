@@ -1,0 +1,106 @@
+//! `/v1/dump`: the whole registry as text, out and in.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::ask;
+use super::openapi::Refusals;
+use crate::api::{Imported, Problem};
+use crate::dump::{self, DumpEntry};
+use crate::dump_file;
+use crate::http::body::{self, Expected};
+use crate::http::error::HttpError;
+use crate::http::parameters::Parameters;
+use crate::http::reply;
+use crate::quoted::Quoted;
+use crate::registry::{Import, ImportMode, Registry};
+use crate::service_name::ServiceName;
+
+/// A dump; `curl -T` sends files without a type.
+const DUMP: Expected = Expected {
+    max_bytes: dump_file::MAX_BYTES,
+    content_type: "text/plain",
+    words: "a dump, text/plain",
+    may_be_untyped: true,
+};
+
+/// The dump of all services
+#[utoipa::path(
+    get, path = "/v1/dump", operation_id = "export_dump",
+    responses(
+        (status = 200, description = "The dump", body = String, content_type = "text/plain"),
+        Refusals,
+    )
+)]
+pub(super) async fn export(registry: Data<Registry>) -> Result<HttpResponse, HttpError> {
+    Ok(reply::text(ask(move || registry.dump()).await?))
+}
+
+/// Takes a dump over, all of it or nothing
+///
+/// When the reply comes, the change is on disk.
+#[utoipa::path(
+    put, path = "/v1/dump", operation_id = "import_dump",
+    params(
+        ("mode" = Option<String>, Query,
+            description = "`merge` adds what is new and is refused if a service has another port or \
+                a port another service; `replace` makes the registry what the dump says. `merge` \
+                if left out"),
+        ("dry_run" = Option<bool>, Query, description = "`true` only tells what would change"),
+    ),
+    request_body(content = String, content_type = "text/plain"),
+    responses(
+        (status = 200, description = "What has changed", body = Imported),
+        (status = 400, description = "The dump or a parameter is wrong", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 408, description = "The dump did not arrive within 5 s", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 409, description = "Services are registered otherwise", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 413, description = "The dump is longer than 16 MiB", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 415, description = "The body is no text", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 507, description = "The registry would be too large", body = Problem,
+            content_type = "application/problem+json"),
+        Refusals,
+    )
+)]
+pub(super) async fn import(
+    request: HttpRequest,
+    payload: Payload,
+    registry: Data<Registry>,
+) -> Result<HttpResponse, HttpError> {
+    let text = body::read(&request, payload, DUMP).await?;
+    let parameters = Parameters::of_query(&request)?;
+    let mode = match parameters.at_most_one("mode")?.as_deref() {
+        None | Some(b"merge") => ImportMode::Merge,
+        Some(b"replace") => ImportMode::Replace,
+        Some(other) => {
+            let value = Quoted::new(other);
+            return Err(HttpError::Value { name: "mode", value, allowed: "merge or replace" });
+        }
+    };
+    let dry_run = parameters.switch("dry_run")?.unwrap_or(false);
+    let entries = ask(move || entries(&text)).await??;
+    let imported = registry.import(Import { entries, mode, dry_run }).await?;
+    let names = |services: Vec<ServiceName>| services.iter().map(ToString::to_string).collect();
+    let shown = Imported {
+        added: names(imported.added),
+        changed: names(imported.changed),
+        removed: names(imported.removed),
+        kept: imported.kept,
+        revision: imported.revision,
+        dry_run,
+    };
+    Ok(reply::json(StatusCode::OK, &shown))
+}
+
+/// The entries of a dump that is whole, or that pald has not written.
+fn entries(text: &[u8]) -> Result<Vec<DumpEntry>, HttpError> {
+    let dump = dump::parse(text).map_err(HttpError::BadLines)?;
+    // Of one that pald has written, a part may have been lost.
+    let is_whole = dump.entries.is_empty() || dump.is_foreign() || dump.whole().is_some();
+    if is_whole { Ok(dump.entries) } else { Err(HttpError::DumpNotWhole) }
+}

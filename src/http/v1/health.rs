@@ -1,0 +1,62 @@
+//! `/v1/health`: how pald is.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+
+use super::About;
+use super::openapi::Refusals;
+use crate::api::{DumpHealth, Health, HealthStatus, HoldsHealth, Overlap, StoreHealth};
+use crate::files::Shown;
+use crate::http::reply;
+use crate::registry::Registry;
+
+/// How pald is
+#[utoipa::path(
+    get, path = "/v1/health", operation_id = "health",
+    responses(
+        (status = 200, description = "All is well", body = Health),
+        (status = 503, description = "Changes are not accepted; lookups go on", body = Health),
+        Refusals,
+    )
+)]
+pub(super) async fn show(registry: Data<Registry>, about: Data<About>) -> HttpResponse {
+    let health = registry.health();
+    let (http_status, status) = match health.failure {
+        None => (StatusCode::OK, HealthStatus::Ok),
+        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, HealthStatus::Failed),
+    };
+    let dump = DumpHealth {
+        path: Shown(&about.dump_file).to_string(),
+        written_at: health.dump.written_at.map(|time| time.to_string()),
+        error: health.dump.error,
+    };
+    let store = StoreHealth {
+        path: Shown(&about.data_dir).to_string(),
+        error: health.failure.map(|reason| reason.to_string()),
+    };
+    let holds = HoldsHealth {
+        max: health.holds.max,
+        held: health.holds.held,
+        missing: health.holds.missing.iter().map(|port| port.number()).collect(),
+    };
+    reply::json(
+        http_status,
+        &Health {
+            status,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime_s: about.started_at.elapsed().as_secs(),
+            revision: health.revision,
+            services: health.services,
+            addresses: about.addresses.iter().map(ToString::to_string).collect(),
+            store,
+            dump,
+            holds,
+            overlap: about.overlap.as_ref().map(|overlap| Overlap {
+                ephemeral: overlap.ephemeral.to_string(),
+                reserve: overlap.command(),
+            }),
+        },
+    )
+}

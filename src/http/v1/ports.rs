@@ -1,0 +1,59 @@
+//! `/v1/ports`: one port, registered or not.
+
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::openapi::Refusals;
+use super::shapes::Used;
+use super::{ask, port_of};
+use crate::api::{Port, Problem};
+use crate::http::error::HttpError;
+use crate::http::reply;
+use crate::registry::{Registry, Target};
+
+/// Who has a port
+#[utoipa::path(
+    get, path = "/v1/ports/{port}", operation_id = "show_port",
+    params(("port" = u16, Path, description = "The port, 1 to 65535", minimum = 1)),
+    responses(
+        (status = 200, description = "What the port is used for now, and whose it is", body = Port),
+        (status = 400, description = "It is no port", body = Problem,
+            content_type = "application/problem+json"),
+        Refusals,
+    )
+)]
+pub(super) async fn show(
+    request: HttpRequest,
+    registry: Data<Registry>,
+) -> Result<HttpResponse, HttpError> {
+    let port = port_of(&request)?;
+    let service = registry.service_at(port).map(|allocation| allocation.service.to_string());
+    let state = ask(move || registry.state(port)).await?;
+    let Used { state, reason, holder } = Used::of(&state);
+    let shown = Port { port: port.number(), state, reason, service, holder };
+    Ok(reply::json(StatusCode::OK, &shown))
+}
+
+/// Takes a port from its service
+///
+/// When the reply comes, the change is on disk.
+#[utoipa::path(
+    delete, path = "/v1/ports/{port}", operation_id = "delete_port",
+    params(("port" = u16, Path, description = "The port, 1 to 65535", minimum = 1)),
+    responses(
+        (status = 204, description = "It is registered no longer"),
+        (status = 400, description = "It is no port", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 404, description = "It is not registered", body = Problem,
+            content_type = "application/problem+json"),
+        Refusals,
+    )
+)]
+pub(super) async fn delete(
+    request: HttpRequest,
+    registry: Data<Registry>,
+) -> Result<HttpResponse, HttpError> {
+    registry.release(Target::Port(port_of(&request)?)).await?;
+    Ok(reply::start(StatusCode::NO_CONTENT, reply::JSON).finish())
+}

@@ -1,0 +1,232 @@
+//! `/v1/services`: all services, and each by its name.
+
+use std::sync::Arc;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use glob::Pattern;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::openapi::Refusals;
+use super::{ask, service_of, shapes};
+use crate::addresses::Addresses;
+use crate::allocation::Allocation;
+use crate::api::{Pool, Problem, Service, Services, Wish};
+use crate::http::body::{self, Expected};
+use crate::http::error::HttpError;
+use crate::http::parameters::Parameters;
+use crate::http::reply;
+use crate::port::Port;
+use crate::quoted::Quoted;
+use crate::registry::{ChangeError, Existing, Registry, Snapshot, Target, Terms};
+
+/// The body of a wish.
+const WISH: Expected = Expected {
+    max_bytes: 8 * 1024,
+    content_type: "application/json",
+    words: "JSON, application/json",
+    may_be_untyped: false,
+};
+
+/// All services
+#[utoipa::path(
+    get, path = "/v1/services", operation_id = "list_services",
+    params(
+        ("name" = Option<String>, Query,
+            description = "Only services whose whole name fits this pattern: `*`, `?` and `[...]`"),
+        ("state" = Option<bool>, Query,
+            description = "`false` leaves out what the ports are used for, which takes longest to find out"),
+        ("If-None-Match" = Option<String>, Header, description = "The ETag of an earlier reply"),
+    ),
+    responses(
+        (status = 200, description = "The services; states are up to a second old", body = Services,
+            headers(("ETag" = String, description = "A hash of the reply"))),
+        (status = 304, description = "Nothing has changed"),
+        (status = 400, description = "A parameter is wrong", body = Problem,
+            content_type = "application/problem+json"),
+        Refusals,
+    )
+)]
+pub(super) async fn list(
+    request: HttpRequest,
+    registry: Data<Registry>,
+) -> Result<HttpResponse, HttpError> {
+    let parameters = Parameters::of_query(&request)?;
+    let pattern = parameters.at_most_one("name")?.map(pattern).transpose()?;
+    let with_states = parameters.switch("state")?.unwrap_or(true);
+    let is_meant = move |allocation: &Arc<Allocation>| {
+        pattern.as_ref().is_none_or(|pattern| pattern.matches(allocation.service.as_str()))
+    };
+    // A long list takes a while to be written down, too.
+    let body = ask(move || {
+        let Snapshot { mut allocations, revision } = registry.snapshot();
+        let pool = pool(&registry, &allocations);
+        allocations.retain(is_meant);
+        let states = with_states.then(|| registry.states(&allocations));
+        let state = |port| states.as_ref().and_then(|states| states.get(&port));
+        let services = allocations.iter().map(|known| shapes::service(known, state(known.port)));
+        reply::to_json(&Services { services: services.collect(), pool, revision })
+    });
+    Ok(unless_known(&request, body.await?))
+}
+
+/// The reply, or a 304 if the client has it already.
+fn unless_known(request: &HttpRequest, body: Vec<u8>) -> HttpResponse {
+    let tag = format!("\"{:016x}\"", xxh3_64(&body));
+    let known = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|v| v.to_str().ok());
+    let mut known = known.flat_map(|list| list.split(',')).map(str::trim);
+    // RFC 9110 section 13.1.2: compared without the sign of a weak one.
+    let is_known = known.any(|one| one == "*" || one.trim_start_matches("W/") == tag);
+    match is_known {
+        true => reply::start(StatusCode::NOT_MODIFIED, reply::JSON)
+            .insert_header((header::ETAG, tag))
+            .finish(),
+        false => {
+            reply::start(StatusCode::OK, reply::JSON).insert_header((header::ETAG, tag)).body(body)
+        }
+    }
+}
+
+fn pool(registry: &Registry, allocations: &[Arc<Allocation>]) -> Pool {
+    let (range, listen) = (registry.port_range(), registry.port_listen());
+    let ports = || allocations.iter().map(|allocation| allocation.port);
+    let used = ports().filter(|port| range.contains(*port)).count();
+    // pald's own port may be a service's too, since an import brought it.
+    let is_own_apart = range.contains(listen) && !ports().any(|port| port == listen);
+    let free = range.size() - used - usize::from(is_own_apart);
+    Pool { min: range.min().number(), max: range.max().number(), used, free }
+}
+
+fn pattern(text: Vec<u8>) -> Result<Pattern, HttpError> {
+    let wrong = |reason| HttpError::Pattern { pattern: Quoted::new(&text), reason };
+    let pattern = std::str::from_utf8(&text).map_err(|_| wrong("it is no text"))?;
+    Pattern::new(pattern).map_err(|error| wrong(error.msg))
+}
+
+/// One service
+#[utoipa::path(
+    get, path = "/v1/services/{name}", operation_id = "show_service",
+    params(
+        ("name" = String, Path, description = "The name of the service"),
+        ("state" = Option<bool>, Query,
+            description = "`false` leaves out what the port is used for"),
+    ),
+    responses(
+        (status = 200, description = "The service, and what its port is used for now", body = Service),
+        (status = 400, description = "The name or a parameter is wrong", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 404, description = "It is not registered", body = Problem,
+            content_type = "application/problem+json"),
+        Refusals,
+    )
+)]
+pub(super) async fn show(
+    request: HttpRequest,
+    registry: Data<Registry>,
+) -> Result<HttpResponse, HttpError> {
+    let service = service_of(&request)?;
+    let with_state = Parameters::of_query(&request)?.switch("state")?.unwrap_or(true);
+    let Some(allocation) = registry.service(&service) else {
+        return Err(ChangeError::NotRegistered(Target::Service(service)).into());
+    };
+    let port = allocation.port;
+    let state = match with_state {
+        true => Some(ask(move || registry.state(port)).await?),
+        false => None,
+    };
+    Ok(reply::json(StatusCode::OK, &shapes::service(&allocation, state.as_ref())))
+}
+
+/// Registers a service
+///
+/// A registered service keeps its port. When the reply comes, the change is on disk.
+#[utoipa::path(
+    put, path = "/v1/services/{name}", operation_id = "put_service",
+    params(
+        ("name" = String, Path, description = "The name of the service"),
+        ("If-None-Match" = Option<String>, Header,
+            description = "`*` refuses a service that is registered already"),
+    ),
+    request_body(content = Option<Wish>, description = "May be left out"),
+    responses(
+        (status = 200, description = "It was registered already, and is now as it was asked for",
+            body = Service),
+        (status = 201, description = "It is registered", body = Service,
+            headers(("Location" = String, description = "The path of the service"))),
+        (status = 400, description = "The name, the body or a parameter is wrong", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 408, description = "The body did not arrive within 5 s", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 409, description = "Another service has the port, this service has another one, \
+            or no port is left", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "It is registered already, and was to be new", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 413, description = "The body is longer than 8 KiB", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 415, description = "The body is no JSON", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 507, description = "The registry would be too large", body = Problem,
+            content_type = "application/problem+json"),
+        Refusals,
+    )
+)]
+pub(super) async fn put(
+    request: HttpRequest,
+    payload: Payload,
+    registry: Data<Registry>,
+) -> Result<HttpResponse, HttpError> {
+    let body = body::read(&request, payload, WISH).await?;
+    let service = service_of(&request)?;
+    let terms = terms(&request, &body)?;
+    let registered = registry.register(service, terms).await?;
+    let shown = shapes::service(&registered.allocation, None);
+    Ok(match registered.is_new {
+        false => reply::json(StatusCode::OK, &shown),
+        true => reply::start(StatusCode::CREATED, reply::JSON)
+            .insert_header((header::LOCATION, format!("/v1/services/{}", shown.name)))
+            .body(reply::to_json(&shown)),
+    })
+}
+
+fn terms(request: &HttpRequest, body: &[u8]) -> Result<Terms, HttpError> {
+    let wish: Wish = match body {
+        [] => Wish::default(),
+        // serde takes a list of values for a struct, too.
+        body if !body.trim_ascii_start().starts_with(b"{") => {
+            return Err(HttpError::Json("send an object".to_owned()));
+        }
+        body => serde_json::from_slice(body).map_err(|error| HttpError::Json(error.to_string()))?,
+    };
+    let must_be_new =
+        request.headers().get_all(header::IF_NONE_MATCH).any(|value| value.as_bytes() == b"*");
+    Ok(Terms {
+        port: wish.port.map(|port| Port::parse(port.to_string())).transpose()?,
+        addresses: wish.addresses.map(|list| Addresses::parse(list.join(","))).transpose()?,
+        hold: wish.hold,
+        existing: if must_be_new { Existing::Refuse } else { Existing::Accept },
+    })
+}
+
+/// Ends the registration of a service
+///
+/// When the reply comes, the change is on disk.
+#[utoipa::path(
+    delete, path = "/v1/services/{name}", operation_id = "delete_service",
+    params(("name" = String, Path, description = "The name of the service")),
+    responses(
+        (status = 204, description = "It is registered no longer"),
+        (status = 400, description = "The name is not legal", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 404, description = "It is not registered", body = Problem,
+            content_type = "application/problem+json"),
+        Refusals,
+    )
+)]
+pub(super) async fn delete(
+    request: HttpRequest,
+    registry: Data<Registry>,
+) -> Result<HttpResponse, HttpError> {
+    registry.release(Target::Service(service_of(&request)?)).await?;
+    Ok(reply::start(StatusCode::NO_CONTENT, reply::JSON).finish())
+}

@@ -1,0 +1,52 @@
+//! What the registry and the machine say, in the shapes of the API.
+
+use crate::allocation::Allocation;
+use crate::api;
+use crate::probe::{self, PortState};
+
+/// A service, and what its port is used for if somebody has looked.
+pub(super) fn service(allocation: &Allocation, state: Option<&PortState>) -> api::Service {
+    let addresses = allocation.addresses.as_str().split(',').filter(|part| !part.is_empty());
+    let used = state.map(Used::of);
+    api::Service {
+        name: allocation.service.to_string(),
+        port: allocation.port.number(),
+        addresses: addresses.map(str::to_owned).collect(),
+        created_at: allocation.created_at.to_string(),
+        hold: allocation.hold,
+        state: used.as_ref().map(|used| used.state),
+        reason: used.as_ref().and_then(|used| used.reason.clone()),
+        holder: used.and_then(|used| used.holder),
+    }
+}
+
+/// What a port is used for.
+pub(super) struct Used {
+    pub(super) state: api::State,
+    pub(super) reason: Option<String>,
+    pub(super) holder: Option<api::Holder>,
+}
+
+impl Used {
+    pub(super) fn of(state: &PortState) -> Self {
+        let (state, reason, holder) = match state {
+            PortState::Free => (api::State::Idle, None, None),
+            PortState::Running(holder) => (api::State::Running, None, Some(holder)),
+            PortState::Blocked { reason, holder } => {
+                (api::State::Blocked, Some(reason.to_string()), holder.as_ref())
+            }
+            PortState::Unknown(doubt) => (api::State::Unknown, Some(doubt.to_string()), None),
+        };
+        Self { state, reason, holder: holder.map(shown_holder) }
+    }
+}
+
+fn shown_holder(holder: &probe::Holder) -> api::Holder {
+    let process = holder.process.as_ref();
+    api::Holder {
+        pid: process.map(|process| process.pid),
+        process: process.map(|process| process.name.escape_default().to_string()),
+        user: holder.user.to_string(),
+        since: process.and_then(|process| process.since).map(|time| time.to_string()),
+    }
+}

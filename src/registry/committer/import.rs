@@ -1,0 +1,135 @@
+//! Taking a dump over into a registry that has services already: all of it or nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::batch::Batch;
+use crate::allocation::Allocation;
+use crate::dump::DumpEntry;
+use crate::registry::{ChangeError, Import, ImportMode, Imported};
+use crate::service_name::ServiceName;
+use crate::timestamp::Timestamp;
+
+/// How many conflicts an error names.
+const MAX_NAMED: usize = 5;
+
+/// What an import comes to. Removals come first, since a service may get another's port.
+#[derive(Default)]
+struct Plan {
+    removed: Vec<Arc<Allocation>>,
+    updated: Vec<(Arc<Allocation>, Arc<Allocation>)>,
+    inserted: Vec<Arc<Allocation>>,
+    imported: Imported,
+    conflicts: Vec<String>,
+}
+
+impl Batch<'_> {
+    /// Takes a dump over, or tells what that would change.
+    pub(super) fn import(&mut self, import: Import) -> Result<Imported, ChangeError> {
+        let plan = self.plan(import.entries, import.mode);
+        if !plan.conflicts.is_empty() {
+            return Err(conflict(&plan.conflicts));
+        }
+        let mut imported = plan.imported;
+        let (before, after): (Vec<_>, Vec<_>) =
+            plan.updated.iter().map(|(before, after)| (before, after)).unzip();
+        let before: Vec<_> = before.into_iter().chain(&plan.removed).collect();
+        let after: Vec<_> = after.into_iter().chain(&plan.inserted).collect();
+        self.check_size(&before, &after)?;
+        if !import.dry_run {
+            plan.removed.into_iter().for_each(|allocation| self.remove(allocation));
+            plan.updated.into_iter().for_each(|(before, after)| self.replace(&before, after));
+            plan.inserted.into_iter().for_each(|allocation| self.insert(allocation));
+        }
+        imported.revision = self.revision();
+        Ok(imported)
+    }
+
+    fn plan(&self, entries: Vec<DumpEntry>, mode: ImportMode) -> Plan {
+        let now = Timestamp::now();
+        let mut plan = Plan::default();
+        let mut others: HashMap<ServiceName, Arc<Allocation>> =
+            self.all().into_iter().map(|known| (known.service.clone(), known)).collect();
+        for entry in entries {
+            match (others.remove(&entry.service), mode) {
+                (Some(known), _) if known.port == entry.port => plan.stay(known, entry, mode),
+                (Some(known), ImportMode::Merge) => {
+                    let (service, has, wanted) = (&entry.service, known.port, entry.port);
+                    plan.conflicts
+                        .push(format!("{service} is registered on port {has}, not {wanted}"));
+                    plan.imported.kept += 1;
+                }
+                (Some(known), ImportMode::Replace) => {
+                    plan.imported.changed.push(entry.service.clone());
+                    let moved = entry_over(&known, entry);
+                    plan.removed.push(known);
+                    self.insert_imported(moved, mode, &mut plan);
+                }
+                (None, _) => {
+                    plan.imported.added.push(entry.service.clone());
+                    self.insert_imported(entry.into_allocation(now), mode, &mut plan);
+                }
+            }
+        }
+        let mut others: Vec<_> = others.into_values().collect();
+        match mode {
+            ImportMode::Merge => plan.imported.kept += others.len(),
+            ImportMode::Replace => {
+                others.sort_unstable_by_key(|known| known.port);
+                plan.imported.removed = others.iter().map(|known| known.service.clone()).collect();
+                plan.removed.extend(others);
+            }
+        }
+        plan
+    }
+
+    /// Plans to register a service on a port that must be free by then.
+    fn insert_imported(&self, allocation: Allocation, mode: ImportMode, plan: &mut Plan) {
+        let (service, port) = (&allocation.service, allocation.port);
+        match self.allocation_at(port) {
+            Some(other) if mode == ImportMode::Merge => {
+                let conflict =
+                    format!("{service} can't have port {port}, which is {}'s", other.service);
+                plan.conflicts.push(conflict);
+            }
+            None if self.is_own(port) => {
+                plan.conflicts
+                    .push(format!("{service} can't have port {port}, where pald itself listens"));
+            }
+            _ => plan.inserted.push(Arc::new(allocation)),
+        }
+    }
+}
+
+impl Plan {
+    /// A service that has the very port already.
+    fn stay(&mut self, known: Arc<Allocation>, entry: DumpEntry, mode: ImportMode) {
+        let service = entry.service.clone();
+        let after = match mode {
+            ImportMode::Merge => Arc::clone(&known),
+            ImportMode::Replace => Arc::new(entry_over(&known, entry)),
+        };
+        if after == known {
+            self.imported.kept += 1;
+        } else {
+            self.imported.changed.push(service);
+            self.updated.push((known, after));
+        }
+    }
+}
+
+/// The service as the dump has it; what the dump does not say stays.
+fn entry_over(known: &Allocation, entry: DumpEntry) -> Allocation {
+    let (created_at, hold) =
+        (entry.created_at.or(Some(known.created_at)), entry.hold.or(Some(known.hold)));
+    DumpEntry { created_at, hold, ..entry }.into_allocation(known.created_at)
+}
+
+fn conflict(conflicts: &[String]) -> ChangeError {
+    let named = conflicts[..conflicts.len().min(MAX_NAMED)].join("; ");
+    let more = match conflicts.len().saturating_sub(MAX_NAMED) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    ChangeError::Conflict(format!("{named}{more}").into())
+}

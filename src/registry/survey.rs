@@ -1,0 +1,60 @@
+//! What all registered ports are used for, remembered for a moment: finding out takes milliseconds.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::holds::HoldsWatch;
+use crate::allocation::Allocation;
+use crate::port::Port;
+use crate::probe::{PortState, Who};
+
+/// How old an answer may be.
+const MAX_AGE: Duration = Duration::from_secs(1);
+
+/// Asks for the states of ports.
+#[derive(Debug)]
+pub(super) struct Surveyor {
+    holds: HoldsWatch,
+    last: Mutex<Option<Survey>>,
+}
+
+#[derive(Debug)]
+struct Survey {
+    made_at: Instant,
+    states: Arc<HashMap<Port, PortState>>,
+}
+
+impl Surveyor {
+    pub(super) fn new(holds: HoldsWatch) -> Self {
+        Self { holds, last: Mutex::new(None) }
+    }
+
+    /// What these services' ports are used for, as of up to a second ago. Blocks.
+    ///
+    /// Several who ask at the same time wait for one look.
+    pub(super) fn states(&self, allocations: &[Arc<Allocation>]) -> Arc<HashMap<Port, PortState>> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let includes_all = |states: &HashMap<Port, PortState>| {
+            allocations.iter().all(|allocation| states.contains_key(&allocation.port))
+        };
+        if let Some(Survey { made_at, states }) = last.as_ref()
+            && made_at.elapsed() < MAX_AGE
+            && includes_all(states)
+        {
+            return Arc::clone(states);
+        }
+        let ports: Vec<Port> = allocations.iter().map(|allocation| allocation.port).collect();
+        let holds = self.holds.inodes();
+        let states = Who::open().states(&ports, &|inode| holds.contains(&inode));
+        let states = Arc::new(ports.into_iter().zip(states).collect());
+        *last = Some(Survey { made_at: Instant::now(), states: Arc::clone(&states) });
+        states
+    }
+
+    /// What one port is used for, right now. Blocks.
+    pub(super) fn state(&self, port: Port) -> PortState {
+        let own = self.holds.inode_at(port);
+        Who::open().state(port, &|inode| own == Some(inode))
+    }
+}
