@@ -33,6 +33,22 @@ impl Addresses {
         Ok(Self(text.into()))
     }
 
+    /// Joins single addresses, each of which must be there.
+    ///
+    /// # Errors
+    /// As of [`Addresses::parse`], and if one is empty or contains a comma.
+    pub fn join(addresses: &[String]) -> Result<Self, AddressesError> {
+        match addresses.iter().find(|address| address.is_empty() || address.contains(',')) {
+            Some(address) => Err(AddressesError::NotOne(Quoted::new(address))),
+            None => Self::parse(addresses.join(",")),
+        }
+    }
+
+    /// The addresses one by one.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.split(',').filter(|address| !address.is_empty())
+    }
+
     /// The addresses as the dump has them, joined with commas.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -51,6 +67,9 @@ pub enum AddressesError {
     /// It contains a character that the 2015 program's reader does not take.
     #[error("Addresses {0} contain more than letters, digits and . : _ - joined with commas")]
     Character(Quoted),
+    /// What was to be one address is none, or several.
+    #[error("Address {0} is empty or contains a comma; give each address by itself")]
+    NotOne(Quoted),
     /// It has more than [`Addresses::MAX_BYTES`] bytes.
     #[error("Addresses are {bytes} bytes long; at most 2048 are allowed")]
     TooLong {
@@ -82,6 +101,21 @@ mod tests {
         ];
         for (list, message) in rows {
             assert_eq!(Addresses::parse(list).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn single_addresses_are_joined_and_taken_apart() {
+        let list = ["10.0.0.1", "db"].map(str::to_owned);
+        let joined = Addresses::join(&list).unwrap();
+        assert_eq!(joined.as_str(), "10.0.0.1,db");
+        assert!(joined.iter().eq(["10.0.0.1", "db"]));
+        assert_eq!(Addresses::join(&[]).unwrap().iter().count(), 0);
+        for (address, shown) in [("", r#""""#), ("a,b", r#""a,b""#)] {
+            let message = format!(
+                "Address {shown} is empty or contains a comma; give each address by itself"
+            );
+            assert_eq!(Addresses::join(&[address.to_owned()]).unwrap_err().to_string(), message);
         }
     }
 }

@@ -42,6 +42,11 @@ pub struct Service {
     pub holder: Option<Holder>,
 }
 
+/// The form of an address.
+#[derive(Debug, ToSchema)]
+#[schema(pattern = "^[A-Za-z0-9_.:-]{1,2048}$")]
+pub struct Address(pub String);
+
 /// What a port is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -91,8 +96,9 @@ pub struct Wish {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 65535)]
     pub port: Option<u64>,
-    /// Addresses to note: letters, digits and `. : _ -`, 2048 bytes together.
+    /// Addresses to note, 2048 bytes together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Address>>)]
     pub addresses: Option<Vec<String>>,
     /// Whether the port may be held; `true` for a new service.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -139,6 +139,7 @@ fn mistakes_are_problems_and_change_nothing() {
         ("PUT", "/v1/services/a", JSON, "{\"port\":0}", 400, range),
         ("PUT", "/v1/services/a", JSON, "{\"port\":65536}", 400, range),
         ("PUT", "/v1/services/a", JSON, "{\"addresses\":[\"a b\"]}", 400, blank),
+        ("PUT", "/v1/services/a", JSON, "{\"addresses\":[\"\"]}", 400, blank),
         ("PUT", "/v1/services/a", text, "{}", 415, blank),
         ("PUT", "/v1/services/a", "", "{}", 415, blank),
         ("PUT", "/v1/services/a", JSON, &"x".repeat(8193), 413, blank),
@@ -303,7 +304,11 @@ fn a_dump_is_taken_over_whole_or_not_at_all() {
     assert_eq!(import("?mode=replace", &dump).json()["added"], json!(["new"]));
     let nothing = import("?mode=replace", &client.get("/v1/dump").body).json();
     assert_eq!((&nothing["kept"], &nothing["revision"]), (&json!(3), &json!(5)));
-    assert_eq!(import("?mode=replace", "").json()["removed"], json!(["b", "a", "new"]));
+    let empty = import("?mode=replace", "");
+    let detail = "The dump names no service; nothing was imported";
+    assert_problem(&empty, 400, "urn:pald:error:dump-invalid", detail);
+    let only = import("?mode=replace", &format!("a {b}\n")).json();
+    assert_eq!((&only["removed"], &only["kept"]), (&json!(["b", "new"]), &json!(1)));
 }
 
 #[test]

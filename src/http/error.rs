@@ -35,6 +35,8 @@ pub(super) enum HttpError {
     Addresses(#[from] AddressesError),
     #[error("{}", bad_lines(.0))]
     BadLines(Vec<BadLine>),
+    #[error("The dump names no service; nothing was imported")]
+    DumpEmpty,
     #[error("The dump is not as pald wrote it; nothing was imported")]
     DumpNotWhole,
     #[error(transparent)]
@@ -93,7 +95,9 @@ impl HttpError {
             Self::Name(_) => row(Kind::NameInvalid, 400, 400),
             Self::Port(_) => row(Kind::PortOutOfRange, 400, 400),
             Self::Addresses(_) => row(Kind::Blank, 400, 400),
-            Self::BadLines(_) | Self::DumpNotWhole => row(Kind::DumpInvalid, 400, 400),
+            Self::BadLines(_) | Self::DumpEmpty | Self::DumpNotWhole => {
+                row(Kind::DumpInvalid, 400, 400)
+            }
             Self::Change(error) => match error {
                 ChangeError::NotRegistered(Target::Service(_)) => row(Kind::NotFound, 404, 404),
                 ChangeError::NotRegistered(Target::Port(_)) => row(Kind::NotFound, 400, 404),
@@ -146,6 +150,7 @@ impl HttpError {
             | Self::Json(_)
             | Self::Port(_)
             | Self::Addresses(_)
+            | Self::DumpEmpty
             | Self::Method { .. } => None,
         }
     }

@@ -46,7 +46,7 @@ pub(super) async fn export(registry: Data<Registry>) -> Result<HttpResponse, Htt
         ("mode" = Option<String>, Query,
             description = "`merge` adds what is new and is refused if a service has another port or \
                 a port another service; `replace` makes the registry what the dump says. `merge` \
-                if left out"),
+                if left out", pattern = "^(merge|replace)$"),
         ("dry_run" = Option<bool>, Query, description = "`true` only tells what would change"),
     ),
     request_body(content = String, content_type = "text/plain"),
@@ -100,7 +100,11 @@ pub(super) async fn import(
 /// The entries of a dump that is whole, or that pald has not written.
 fn entries(text: &[u8]) -> Result<Vec<DumpEntry>, HttpError> {
     let dump = dump::parse(text).map_err(HttpError::BadLines)?;
+    // A file that was not sent must not be taken for a registry without services.
+    if dump.entries.is_empty() {
+        return Err(HttpError::DumpEmpty);
+    }
     // Of one that pald has written, a part may have been lost.
-    let is_whole = dump.entries.is_empty() || dump.is_foreign() || dump.whole().is_some();
+    let is_whole = dump.is_foreign() || dump.whole().is_some();
     if is_whole { Ok(dump.entries) } else { Err(HttpError::DumpNotWhole) }
 }

@@ -15,7 +15,6 @@ use crate::http::reply;
         title = "pald",
         description = "Which service of this machine has which port",
         license(name = "MIT", identifier = "MIT"),
-        contact(),
     ),
     paths(
         services::list,

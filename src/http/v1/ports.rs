@@ -15,7 +15,7 @@ use crate::registry::{Registry, Target};
 /// Who has a port
 #[utoipa::path(
     get, path = "/v1/ports/{port}", operation_id = "show_port",
-    params(("port" = u16, Path, description = "The port, 1 to 65535", minimum = 1)),
+    params(("port" = u16, Path, description = "The port, 1 to 65535", minimum = 1, maximum = 65535)),
     responses(
         (status = 200, description = "What the port is used for now, and whose it is", body = Port),
         (status = 400, description = "It is no port", body = Problem,
@@ -40,7 +40,7 @@ pub(super) async fn show(
 /// When the reply comes, the change is on disk.
 #[utoipa::path(
     delete, path = "/v1/ports/{port}", operation_id = "delete_port",
-    params(("port" = u16, Path, description = "The port, 1 to 65535", minimum = 1)),
+    params(("port" = u16, Path, description = "The port, 1 to 65535", minimum = 1, maximum = 65535)),
     responses(
         (status = 204, description = "It is registered no longer"),
         (status = 400, description = "It is no port", body = Problem,

@@ -108,7 +108,8 @@ fn pattern(text: Vec<u8>) -> Result<Pattern, HttpError> {
 #[utoipa::path(
     get, path = "/v1/services/{name}", operation_id = "show_service",
     params(
-        ("name" = String, Path, description = "The name of the service"),
+        ("name" = String, Path, description = "The name of the service",
+            min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_.-]+$"),
         ("state" = Option<bool>, Query,
             description = "`false` leaves out what the port is used for"),
     ),
@@ -144,7 +145,8 @@ pub(super) async fn show(
 #[utoipa::path(
     put, path = "/v1/services/{name}", operation_id = "put_service",
     params(
-        ("name" = String, Path, description = "The name of the service"),
+        ("name" = String, Path, description = "The name of the service",
+            min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_.-]+$"),
         ("If-None-Match" = Option<String>, Header,
             description = "`*` refuses a service that is registered already"),
     ),
@@ -191,7 +193,7 @@ pub(super) async fn put(
 
 fn terms(request: &HttpRequest, body: &[u8]) -> Result<Terms, HttpError> {
     let wish: Wish = match body {
-        [] => Wish::default(),
+        [] | b"null" => Wish::default(),
         // serde takes a list of values for a struct, too.
         body if !body.trim_ascii_start().starts_with(b"{") => {
             return Err(HttpError::Json("send an object".to_owned()));
@@ -202,7 +204,7 @@ fn terms(request: &HttpRequest, body: &[u8]) -> Result<Terms, HttpError> {
         request.headers().get_all(header::IF_NONE_MATCH).any(|value| value.as_bytes() == b"*");
     Ok(Terms {
         port: wish.port.map(|port| Port::parse(port.to_string())).transpose()?,
-        addresses: wish.addresses.map(|list| Addresses::parse(list.join(","))).transpose()?,
+        addresses: wish.addresses.map(|list| Addresses::join(&list)).transpose()?,
         hold: wish.hold,
         existing: if must_be_new { Existing::Refuse } else { Existing::Accept },
     })
@@ -213,7 +215,10 @@ fn terms(request: &HttpRequest, body: &[u8]) -> Result<Terms, HttpError> {
 /// When the reply comes, the change is on disk.
 #[utoipa::path(
     delete, path = "/v1/services/{name}", operation_id = "delete_service",
-    params(("name" = String, Path, description = "The name of the service")),
+    params(
+        ("name" = String, Path, description = "The name of the service",
+            min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_.-]+$"),
+    ),
     responses(
         (status = 204, description = "It is registered no longer"),
         (status = 400, description = "The name is not legal", body = Problem,

@@ -6,12 +6,11 @@ use crate::probe::{self, PortState};
 
 /// A service, and what its port is used for if somebody has looked.
 pub(super) fn service(allocation: &Allocation, state: Option<&PortState>) -> api::Service {
-    let addresses = allocation.addresses.as_str().split(',').filter(|part| !part.is_empty());
     let used = state.map(Used::of);
     api::Service {
         name: allocation.service.to_string(),
         port: allocation.port.number(),
-        addresses: addresses.map(str::to_owned).collect(),
+        addresses: allocation.addresses.iter().map(str::to_owned).collect(),
         created_at: allocation.created_at.to_string(),
         hold: allocation.hold,
         state: used.as_ref().map(|used| used.state),
