@@ -2,20 +2,24 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_appender::non_blocking::WorkerGuard;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 /// What is logged where RUST_LOG says nothing: pald's own words, and warnings of its libraries, but
 /// not actix's line for each request that is no HTTP, by which anybody could flood the log.
 const DEFAULT_FILTER: &str = "warn,pald=info,actix_http=off";
+/// How many lines may wait for a reader of stderr; further ones are dropped. Each costs 32 bytes even
+/// while none waits.
+const MAX_WAITING_LINES: usize = 8192;
 
 /// Sends the log to stderr; under journald without time and colour, which it adds itself.
 ///
 /// Lines are written by a thread of their own, so that a reader of stderr who has stopped reading
 /// stops nothing else. Dropping the guard writes what is left.
 pub(super) fn start() -> WorkerGuard {
-    let (stderr, guard) = tracing_appender::non_blocking(std::io::stderr());
+    let lines = NonBlockingBuilder::default().buffered_lines_limit(MAX_WAITING_LINES);
+    let (stderr, guard) = lines.finish(std::io::stderr());
     let is_journald = std::env::var_os("JOURNAL_STREAM").is_some();
     let (filter, mistake) = filter();
     let lines = tracing_subscriber::fmt()
