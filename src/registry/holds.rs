@@ -114,6 +114,10 @@ impl Holds {
         let mut state = self.shared.lock();
         state.missing.remove(&port);
         drop(state.held.remove(&port));
+        if !state.missing.is_empty() {
+            // There may be room for another one now.
+            self.shared.changed.notify_one();
+        }
     }
 }
 
@@ -149,9 +153,6 @@ impl State {
         if !self.missing.contains(&port) {
             return;
         }
-        if !self.has_room() {
-            return self.warn_once();
-        }
         match probe::hold(port) {
             Ok(Some(hold)) => {
                 self.missing.remove(&port);
@@ -174,9 +175,20 @@ impl Shared {
     fn take_missing(&self) {
         loop {
             let missing = self.lock().missing.clone();
-            missing.into_iter().for_each(|port| self.lock().take(port));
+            for port in missing {
+                let mut state = self.lock();
+                if state.stop {
+                    return;
+                }
+                if !state.has_room() {
+                    state.warn_once();
+                    break;
+                }
+                state.take(port);
+            }
             let state = self.lock();
-            let idle = |state: &mut State| !state.stop && state.missing.is_empty();
+            let idle =
+                |state: &mut State| !state.stop && (state.missing.is_empty() || !state.has_room());
             let state =
                 self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
             let running = |state: &mut State| !state.stop;
