@@ -5,6 +5,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,8 +40,8 @@ const REQUEST_TIME: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// How long requests in flight may take once the service is asked to end, in seconds.
 const SHUTDOWN_SECONDS: u64 = 5;
-/// Threads that answer requests. Two do on any machine: a request costs microseconds.
-const WORKERS: usize = 2;
+/// How many threads answer requests at the most: a request costs microseconds.
+const MAX_WORKERS: usize = 2;
 
 /// Serves the registry until `shutdown` is ready, and then finishes what is in flight.
 ///
@@ -75,10 +76,11 @@ pub async fn serve(
             .configure(v1::routes)
             .default_service(web::to(async || Err::<String, _>(HttpError::UnknownPath)))
     };
+    let workers = workers();
     let mut server = HttpServer::new(app)
-        .workers(WORKERS)
+        .workers(workers)
         // actix counts the connections of each worker.
-        .max_connections((max_connections / WORKERS).max(1))
+        .max_connections((max_connections / workers).max(1))
         .client_request_timeout(REQUEST_TIME)
         .keep_alive(KEEP_ALIVE)
         .shutdown_timeout(SHUTDOWN_SECONDS)
@@ -88,6 +90,13 @@ pub async fn serve(
         server = server.listen(listener)?;
     }
     server.run().await
+}
+
+/// How many threads answer requests: half of the CPUs, since each request has a client that needs
+/// one too. On two CPUs a second thread costs a fifth of the requests a second.
+fn workers() -> usize {
+    let cpus = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    (cpus / 2).clamp(1, MAX_WORKERS)
 }
 
 /// Answers a request that is let in; a handler that panics is a 500, and all else goes on.
