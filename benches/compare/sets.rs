@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use pald::port::{Port, PortRange};
-use pald::registry::{Registry, RegistryOptions};
+use pald::registry::{Registry, RegistryOptions, Target, Terms};
 use pald::service_name::ServiceName;
 
 use crate::load::{Connections, Done, Load, Until};
@@ -101,7 +101,8 @@ fn commits(registry: &Registry, clients: usize) -> Done {
                     let Some(port) = ports.lock().unwrap().next() else { break };
                     let service = ServiceName::parse(format!("service-{port}")).unwrap();
                     let sent = Instant::now();
-                    registry.pin(service, port).wait().unwrap();
+                    let terms = Terms { port: Some(port), ..Terms::default() };
+                    registry.register(service, terms).wait().unwrap();
                     latencies.push(sent.elapsed());
                     pinned.lock().unwrap().push(port);
                 }
@@ -111,8 +112,8 @@ fn commits(registry: &Registry, clients: usize) -> Done {
     });
     let mut done = done.into_inner().unwrap();
     done.elapsed = started.elapsed();
-    let released: Vec<_> =
-        pinned.into_inner().unwrap().into_iter().map(|port| registry.release(port)).collect();
+    let release = |port| registry.release(Target::Port(port));
+    let released: Vec<_> = pinned.into_inner().unwrap().into_iter().map(release).collect();
     released.into_iter().for_each(|pending| drop(pending.wait().unwrap()));
     done
 }

@@ -1,6 +1,7 @@
 //! Why a request was not done, and the one table from that to a kind of problem and to statuses.
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use thiserror::Error;
 
@@ -156,7 +157,11 @@ impl HttpError {
     }
 
     /// A reply of this status, with the headers that the error itself asks for.
-    pub(super) fn start_reply(&self, status: u16, content_type: &str) -> HttpResponseBuilder {
+    pub(super) fn start_reply(
+        &self,
+        status: u16,
+        content_type: HeaderValue,
+    ) -> HttpResponseBuilder {
         let status = StatusCode::from_u16(status).expect("the table has only real statuses");
         let mut response = reply::start(status, content_type);
         if let Self::Method { allow } = self {

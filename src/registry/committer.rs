@@ -121,13 +121,14 @@ impl Committer {
                 return decisions.into_iter().for_each(|answer| answer(Err(Arc::clone(&reason))));
             }
             self.view.publish(&changes, seal);
-            self.refresher.refresh();
-            for change in &changes {
-                self.follow(change, &mut holds);
-                log(change);
-            }
+            changes.iter().for_each(|change| self.follow(change, &mut holds));
         }
         decisions.into_iter().for_each(|answer| answer(Ok(())));
+        // Nobody waits for the rest.
+        if !changes.is_empty() {
+            self.refresher.refresh();
+            changes.iter().for_each(log);
+        }
         self.skips.tell(skipped);
     }
 
