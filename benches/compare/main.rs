@@ -24,6 +24,9 @@ use table::Table;
 /// that the machine needs for its own connections.
 const MAX_FILES: u64 = 20_000;
 
+/// A name to ask for it alone, and what compares.
+type Part = (&'static str, fn(&mut Table));
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [role, port, workers] = &arguments[..]
@@ -32,7 +35,7 @@ fn main() {
         return bare::serve(port.parse().unwrap(), workers.parse().unwrap());
     }
     limit_files();
-    let parts: [(&str, fn(&mut Table)); 5] = [
+    let parts: [Part; 5] = [
         ("lookups", lookups::compare),
         ("sets", sets::compare),
         ("flat", flat::compare),
