@@ -14,7 +14,7 @@
 //! | [`files`], [`lock`], [`paths`] | files that are read and replaced safely; locks; where files are |
 //! | [`seal`], [`allocation`] | an entry; what a stored registry says about itself |
 //! | [`api`] | what programs and pald say to each other as JSON |
-//! | [`service_name`], [`port`], [`addresses`], [`timestamp`], [`users`], [`quoted`] | values that are right by construction |
+//! | [`service_name`], [`port`], [`addresses`], [`timestamp`], [`users`], [`quoted`], [`likeness`] | values that are right by construction |
 //!
 //! `migrations/`, beside `src/`, holds one file for each version of the store's schema. Only
 //! `store` and the migrations know sled and bincode, only `http` and the command that serves know
@@ -67,6 +67,7 @@ pub mod dump;
 pub mod dump_file;
 pub mod files;
 pub mod http;
+pub mod likeness;
 pub mod lock;
 pub mod paths;
 pub mod port;

@@ -12,7 +12,7 @@ const LEVELS: [&[&str]; 8] = [
     &["dump"],
     &["files", "lock", "paths"],
     &["seal", "allocation"],
-    &["api", "service_name", "port", "addresses", "timestamp", "users", "quoted"],
+    &["api", "service_name", "port", "addresses", "timestamp", "users", "quoted", "likeness"],
 ];
 
 fn level(module: &str) -> usize {
@@ -98,7 +98,7 @@ fn the_reader_of_uses_sees_all_forms() {
 #[test]
 fn each_library_is_known_where_it_belongs() {
     // (library, who may name it)
-    let rows: [(&str, &[&str]); 9] = [
+    let rows: [(&str, &[&str]); 10] = [
         ("sled", &["store"]),
         ("bincode", &["store"]),
         ("actix_web", &["http", "cli"]),
@@ -106,6 +106,7 @@ fn each_library_is_known_where_it_belongs() {
         ("utoipa", &["api", "http"]),
         ("ureq", &["client"]),
         ("clap", &["cli"]),
+        ("strsim", &["likeness"]),
         ("netlink_packet_core", &["probe"]),
         ("procfs", &["probe"]),
     ];

@@ -69,9 +69,3 @@ impl Key {
         format!("PALD_{}", self.name.to_uppercase())
     }
 }
-
-/// The candidate that a mistyped name was meant to be, if one is near enough.
-pub(super) fn nearest<T: AsRef<str>>(name: &str, candidates: impl Iterator<Item = T>) -> Option<T> {
-    let distance = |candidate: &T| strsim::damerau_levenshtein(name, candidate.as_ref());
-    candidates.min_by_key(distance).filter(|candidate| distance(candidate) <= 3)
-}

@@ -8,8 +8,9 @@ use config::{File, FileFormat, Source};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::key::{KEYS, Key, Kind, nearest};
+use super::key::{KEYS, Key, Kind};
 use super::{ConfigError, FILE_VARIABLE, MAX_LINE_BYTES, Place};
+use crate::likeness::nearest;
 use crate::port::Port;
 use crate::quoted::Quoted;
 
