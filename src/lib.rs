@@ -7,7 +7,7 @@
 //! | modules | what lives there |
 //! | --- | --- |
 //! | [`cli`] | the command line, the log, and the one table to exit codes |
-//! | [`http`], [`config`] | the HTTP service; the layers of settings |
+//! | [`http`], [`client`], [`config`] | the HTTP service; the one client of it; the layers of settings |
 //! | [`registry`] | the rules: register, release, import, lookup; the view that readers see; the committer |
 //! | [`store`], [`probe`], [`dump_file`] | sled; what the machine says about a port; the dump on disk |
 //! | [`dump`] | the dump's text, to entries and back |
@@ -62,6 +62,7 @@ pub mod addresses;
 pub mod allocation;
 pub mod api;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod dump;
 pub mod dump_file;

@@ -1,0 +1,197 @@
+//! The one client of a running pald: it speaks `/v1` with the types of [`crate::api`].
+//!
+//! Not here: which pald to ask, and what an answer means to a user.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use ureq::Agent;
+
+use crate::api::{Health, Imported, Port as PortAnswer, Service, Services, Wish};
+use crate::port::Port;
+use crate::service_name::ServiceName;
+
+mod answer;
+mod choices;
+mod error;
+mod url;
+
+use answer::{Answer, JSON, Sent, TEXT};
+
+pub use choices::{Effect, Existing, ImportMode};
+pub use error::ClientError;
+pub use url::{Url, UrlError};
+
+/// How long the way to pald may take.
+const CONNECT_TIME: Duration = Duration::from_secs(2);
+/// How long a whole request may take; a change waits for the disk.
+const REQUEST_TIME: Duration = Duration::from_secs(10);
+/// The same for an import, which may be 16 MiB.
+const IMPORT_TIME: Duration = Duration::from_secs(60);
+
+/// A client of one pald, which keeps its connection.
+#[derive(Debug, Clone)]
+pub struct Client {
+    agent: Agent,
+    url: Url,
+}
+
+impl Client {
+    /// A client; nothing is sent yet. Proxies of the environment are not used, since pald is on
+    /// this machine, and no redirect is followed.
+    pub fn new(url: Url) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(None)
+            .max_redirects(0)
+            .timeout_connect(Some(CONNECT_TIME))
+            .timeout_global(Some(REQUEST_TIME))
+            .user_agent(concat!("pald/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Self { agent: config.into(), url }
+    }
+
+    /// Where this client asks.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The services whose names match a glob, or all, with what their ports are used for.
+    ///
+    /// # Errors
+    /// There is no answer from pald, or it is a problem.
+    pub fn services(&self, name: Option<&str>) -> Result<Services, ClientError> {
+        let request = self.agent.get(self.at("/v1/services"));
+        self.json(
+            name.into_iter().fold(request, |request, name| request.query("name", name)).call(),
+        )
+    }
+
+    /// All services, without a look at their ports, which is fast.
+    ///
+    /// # Errors
+    /// As for [`Client::services`].
+    pub fn registered_services(&self) -> Result<Services, ClientError> {
+        self.json(self.agent.get(self.at("/v1/services?state=false")).call())
+    }
+
+    /// A service, with what its port is used for.
+    ///
+    /// # Errors
+    /// As for [`Client::services`]; the problem is `NotFound` if it is not registered.
+    pub fn service(&self, service: &ServiceName) -> Result<Service, ClientError> {
+        self.json(self.agent.get(self.at_service(service)).call())
+    }
+
+    /// A service, without a look at its port, which is fast.
+    ///
+    /// # Errors
+    /// As for [`Client::service`].
+    pub fn registered_service(&self, service: &ServiceName) -> Result<Service, ClientError> {
+        self.json(self.agent.get(self.at_service(service)).query("state", "false").call())
+    }
+
+    /// Registers a service, or changes how it is registered; on return that is on disk.
+    ///
+    /// # Errors
+    /// As for [`Client::services`]; the problem says what is in the way.
+    pub fn register(
+        &self,
+        service: &ServiceName,
+        wish: &Wish,
+        existing: Existing,
+    ) -> Result<Service, ClientError> {
+        let body = serde_json::to_string(wish).expect("a wish is JSON");
+        let request = self.agent.put(self.at_service(service)).content_type(JSON);
+        self.json(match existing {
+            Existing::Accept => request.send(body),
+            Existing::Refuse => request.header("If-None-Match", "*").send(body),
+        })
+    }
+
+    /// Releases a service.
+    ///
+    /// # Errors
+    /// As for [`Client::service`].
+    pub fn release(&self, service: &ServiceName) -> Result<(), ClientError> {
+        self.nothing(self.agent.delete(self.at_service(service)).call())
+    }
+
+    /// Releases the service that has a port.
+    ///
+    /// # Errors
+    /// As for [`Client::services`]; the problem is `NotFound` if the port is not registered.
+    pub fn release_port(&self, port: Port) -> Result<(), ClientError> {
+        self.nothing(self.agent.delete(self.at_port(port)).call())
+    }
+
+    /// What a port is used for, registered or not.
+    ///
+    /// # Errors
+    /// As for [`Client::services`].
+    pub fn port(&self, port: Port) -> Result<PortAnswer, ClientError> {
+        self.json(self.agent.get(self.at_port(port)).call())
+    }
+
+    /// The dump of the registry as it is now.
+    ///
+    /// # Errors
+    /// As for [`Client::services`].
+    pub fn dump(&self) -> Result<Vec<u8>, ClientError> {
+        let answer = Answer::of(self.agent.get(self.at("/v1/dump")).call(), &self.url)?;
+        answer.text().ok_or_else(|| answer.refusal(&self.url))
+    }
+
+    /// Imports a dump: all of it or nothing.
+    ///
+    /// # Errors
+    /// As for [`Client::services`]; the problem is `DumpInvalid` if the dump is none.
+    pub fn import(
+        &self,
+        dump: &[u8],
+        mode: ImportMode,
+        effect: Effect,
+    ) -> Result<Imported, ClientError> {
+        let mode = match mode {
+            ImportMode::Merge => "merge",
+            ImportMode::Replace => "replace",
+        };
+        let request = self.agent.put(self.at("/v1/dump")).query("mode", mode).content_type(TEXT);
+        let request = match effect {
+            Effect::Change => request,
+            Effect::DryRun => request.query("dry_run", "true"),
+        };
+        self.json(request.config().timeout_global(Some(IMPORT_TIME)).build().send(dump))
+    }
+
+    /// How pald is, also while it accepts no changes.
+    ///
+    /// # Errors
+    /// As for [`Client::services`].
+    pub fn health(&self) -> Result<Health, ClientError> {
+        let answer = Answer::of(self.agent.get(self.at("/v1/health")).call(), &self.url)?;
+        answer.read().ok_or_else(|| answer.refusal(&self.url))
+    }
+
+    fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    fn at_service(&self, service: &ServiceName) -> String {
+        self.at(&format!("/v1/services/{service}"))
+    }
+
+    fn at_port(&self, port: Port) -> String {
+        self.at(&format!("/v1/ports/{port}"))
+    }
+
+    fn json<T: DeserializeOwned>(&self, sent: Sent) -> Result<T, ClientError> {
+        let answer = Answer::of(sent, &self.url)?;
+        answer.success().ok_or_else(|| answer.refusal(&self.url))
+    }
+
+    fn nothing(&self, sent: Sent) -> Result<(), ClientError> {
+        let answer = Answer::of(sent, &self.url)?;
+        if answer.is_nothing() { Ok(()) } else { Err(answer.refusal(&self.url)) }
+    }
+}

@@ -1,0 +1,92 @@
+//! Where pald is asked to answer.
+
+use std::fmt;
+
+use thiserror::Error;
+use ureq::http::Uri;
+
+use crate::port::Port;
+use crate::quoted::Quoted;
+
+/// The address of a pald: `http://HOST` or `http://HOST:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url(String);
+
+/// Why a text is no address of a pald.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{0}; it must be http://HOST or http://HOST:PORT")]
+pub struct UrlError(Quoted);
+
+impl Url {
+    /// Where pald listens on this machine.
+    pub fn of_port(port: Port) -> Self {
+        Self(format!("http://127.0.0.1:{port}"))
+    }
+
+    /// Reads an address; a slash at its end is allowed.
+    ///
+    /// # Errors
+    /// It has another scheme, a user, a path, a query or a port that can't be.
+    pub fn parse(text: impl AsRef<[u8]>) -> Result<Self, UrlError> {
+        let text = text.as_ref();
+        Self::origin(text).ok_or_else(|| UrlError(Quoted::new(text)))
+    }
+
+    fn origin(text: &[u8]) -> Option<Self> {
+        let uri = Uri::try_from(text).ok()?;
+        let authority = uri.authority()?;
+        let is_plain = uri.scheme_str() == Some("http")
+            && matches!(uri.path(), "" | "/")
+            && uri.query().is_none()
+            && !uri.host().unwrap_or_default().is_empty()
+            && !authority.as_str().contains('@')
+            && !text.contains(&b'#');
+        // Whatever follows the host is a port; a colon alone is not.
+        let port = authority.as_str().strip_prefix(authority.host())?;
+        let is_port = port.is_empty() || Port::parse(port.trim_start_matches(':')).is_ok();
+        (is_plain && is_port).then(|| Self(format!("http://{authority}")))
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_scheme_a_host_and_at_most_a_port() {
+        let rows = [
+            ("http://127.0.0.1:49200", Some("http://127.0.0.1:49200")),
+            ("http://[::1]:49200/", Some("http://[::1]:49200")),
+            ("http://localhost", Some("http://localhost")),
+            ("HTTP://localhost:1", Some("http://localhost:1")),
+            ("http://localhost:", None),
+            ("http://localhost:0", None),
+            ("http://localhost:70000", None),
+            ("http://localhost:80/path", None),
+            ("http://localhost:80?query", None),
+            ("http://localhost:80/#fragment", None),
+            ("http://user@localhost:80", None),
+            ("http://:80", None),
+            ("https://localhost", None),
+            ("localhost:49200", None),
+            ("49200", None),
+            ("http://", None),
+            ("http://a b", None),
+            ("", None),
+        ];
+        for (text, expected) in rows {
+            let url = Url::parse(text).map(|url| url.to_string());
+            assert_eq!(url.ok().as_deref(), expected, "{text}");
+        }
+        assert_eq!(
+            Url::parse(b"ftp://\xff").unwrap_err().to_string(),
+            r#""ftp://\xff"; it must be http://HOST or http://HOST:PORT"#
+        );
+    }
+}
