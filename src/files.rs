@@ -120,10 +120,22 @@ pub fn open_private(path: &Path) -> io::Result<File> {
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = sibling(path, ".new");
     remove_if_there(&temporary)?;
-    let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    replace_through(&temporary, path, bytes)
+}
+
+/// As [`replace`], in a folder that is not pald's: what is there beside `path` stays.
+///
+/// # Errors
+/// As for [`replace`].
+pub fn replace_for_user(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_through(&unused_sibling(path, ".new"), path, bytes)
+}
+
+fn replace_through(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let written = write_new(temporary, bytes).and_then(|()| fs::rename(temporary, path));
     if let Err(error) = written {
         // Nobody else reads this name, and the next attempt removes it too.
-        let _ = fs::remove_file(&temporary);
+        let _ = fs::remove_file(temporary);
         return Err(error);
     }
     sync_folder_of(path)
@@ -274,6 +286,17 @@ mod tests {
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
         assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "untouched");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn replacing_for_a_user_keeps_what_is_beside() {
+        let folder = folder();
+        let path = folder.path().join("file");
+        fs::write(sibling(&path, ".new"), "somebody's").unwrap();
+        replace_for_user(&path, b"one").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one");
+        assert_eq!(fs::read_to_string(sibling(&path, ".new")).unwrap(), "somebody's");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
