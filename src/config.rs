@@ -27,6 +27,8 @@ use layer::Layer;
 const MAX_FILE_BYTES: usize = 1024 * 1024;
 /// The longest line of a configuration file, in bytes.
 const MAX_LINE_BYTES: usize = 64 * 1024;
+/// The variable that names the pald to ask, which is the command line's to read.
+pub const URL_VARIABLE: &str = "PALD_URL";
 /// The variable that names a file to read in place of the user's own.
 const FILE_VARIABLE: &str = "PALD_CONFIG";
 

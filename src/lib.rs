@@ -6,7 +6,7 @@
 //!
 //! | modules | what lives there |
 //! | --- | --- |
-//! | [`cli`] | the command line, the log, and the one table to exit codes |
+//! | [`cli`] | the command line, a file for each command, and the one table to exit codes |
 //! | [`http`], [`client`], [`config`] | the HTTP service; the one client of it; the layers of settings |
 //! | [`registry`] | the rules: register, release, import, lookup; the view that readers see; the committer |
 //! | [`store`], [`probe`], [`dump_file`] | sled; what the machine says about a port; the dump on disk |
@@ -18,7 +18,8 @@
 //!
 //! `migrations/`, beside `src/`, holds one file for each version of the store's schema. Only
 //! `store` and the migrations know sled and bincode, only `http` and the command that serves know
-//! actix.
+//! actix, only `client` knows ureq. All commands but the one that serves ask the daemon; none opens
+//! the store.
 //!
 //! # The path of one `set`
 //!

@@ -102,7 +102,7 @@ fn each_library_is_known_where_it_belongs() {
         ("sled", &["store"]),
         ("bincode", &["store"]),
         ("actix_web", &["http", "cli"]),
-        ("serde", &["store", "config", "api", "http", "client"]),
+        ("serde", &["store", "config", "api", "http", "client", "cli"]),
         ("utoipa", &["api", "http"]),
         ("ureq", &["client"]),
         ("clap", &["cli"]),

@@ -77,7 +77,7 @@ fn a_second_pald_ends_with_4_and_says_who_has_what() {
 
     let expected = format!(
         "Error: pald is already running {holder} at {url}\n\
-         hint: It has the store ~/.pald/db; stop it first, or set another `data_dir`\n"
+         hint: See `pald status`\n"
     );
     assert_eq!(home.run(home.command()), (Some(4), expected));
 

@@ -1,11 +1,11 @@
-//! The one table from what went wrong to an exit code, and how it is told.
+//! The one table from what went wrong to an exit code.
 
-use std::fmt;
 use std::process::ExitCode;
 
-use anyhow::Error;
-
+use super::error::CommandError;
 use super::serve::ServeError;
+use crate::api::ProblemType;
+use crate::client::ClientError;
 use crate::dump_file::DumpFileError;
 use crate::files::ReadError;
 use crate::http::ListenError;
@@ -13,11 +13,19 @@ use crate::lock::LockError;
 use crate::registry::OpenError;
 use crate::store::StoreError;
 
-/// Exit codes. 2, for usage, is chosen by the parser of the command line.
+/// Exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
+    /// The answer is no.
+    No,
+    /// The command line is wrong; the parser of the command line ends with it too.
+    Usage,
+    /// No daemon answers.
+    NoDaemon,
     /// Refused, or in conflict with another program.
     Conflict,
+    /// No port is left in the range.
+    Exhausted,
     /// A dump that can't be imported (EX_DATAERR of sysexits.h).
     Dump,
     /// A fault of pald itself (EX_SOFTWARE).
@@ -26,65 +34,108 @@ pub enum Exit {
     Storage,
     /// The configuration (EX_CONFIG).
     Config,
+    /// A command that is there and can't be run, as with env(1).
+    NotRunnable,
+    /// A command that is not there, as with env(1).
+    NoSuchCommand,
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
+            Exit::No => 1,
+            Exit::Usage => 2,
+            Exit::NoDaemon => 3,
             Exit::Conflict => 4,
+            Exit::Exhausted => 5,
             Exit::Dump => 65,
             Exit::Bug => 70,
             Exit::Storage => 74,
             Exit::Config => 78,
+            Exit::NotRunnable => 126,
+            Exit::NoSuchCommand => 127,
         })
     }
 }
 
-/// An error on its way to the user: what happened, why, and what to do.
-#[derive(Debug)]
-pub struct Failure {
-    error: Error,
-    hint: Option<String>,
-    /// The code that the process ends with.
-    pub exit: Exit,
-}
-
-impl From<ServeError> for Failure {
-    fn from(error: ServeError) -> Self {
-        let (hint, exit) = (error.hint(), exit(&error));
-        Self { error: error.into(), hint, exit }
+impl From<&CommandError> for Exit {
+    fn from(error: &CommandError) -> Self {
+        match error {
+            CommandError::Nobody { .. } | CommandError::Untold { .. } | CommandError::Declined => {
+                Self::No
+            }
+            CommandError::UrlFlag(_)
+            | CommandError::Variable(_)
+            | CommandError::VariableTwice(_)
+            | CommandError::Pattern { .. }
+            | CommandError::NotAFile { .. }
+            | CommandError::Unconfirmed => Self::Usage,
+            CommandError::InUse { .. } => Self::Conflict,
+            CommandError::Lines { .. } | CommandError::TooLarge { .. } => Self::Dump,
+            CommandError::Read { .. } | CommandError::Write { .. } | CommandError::Answer(_) => {
+                Self::Storage
+            }
+            CommandError::UrlVariable(_) => Self::Config,
+            CommandError::NotRunnable { .. } => Self::NotRunnable,
+            CommandError::NoSuchCommand { .. } => Self::NoSuchCommand,
+        }
     }
 }
 
-fn exit(error: &ServeError) -> Exit {
-    match error {
-        ServeError::Config(_)
-        | ServeError::Locked(LockError::NotALock { .. })
-        | ServeError::Open(OpenError::Store(StoreError::NotAStore { .. }))
-        | ServeError::Open(OpenError::ListenRegistered { .. })
-        | ServeError::Listen(ListenError::Refused { .. }) => Exit::Config,
-        ServeError::Running { .. }
-        | ServeError::Locked(LockError::Held { .. })
-        | ServeError::Listen(ListenError::InUse { .. }) => Exit::Conflict,
-        ServeError::Locked(LockError::Io { .. })
-        | ServeError::Folder { .. }
-        | ServeError::Descriptors => Exit::Storage,
-        ServeError::Open(
-            OpenError::Store(_)
-            | OpenError::NothingWhole { .. }
-            | OpenError::Quarantine { .. }
-            | OpenError::KeepDump { .. }
-            | OpenError::Dump(DumpFileError::Read(ReadError::Io { .. })),
-        ) => Exit::Storage,
-        ServeError::Open(OpenError::Dump(_) | OpenError::TooMuch { .. }) => Exit::Dump,
-        ServeError::Open(OpenError::Thread(_)) | ServeError::Http(_) => Exit::Bug,
+impl From<&ClientError> for Exit {
+    fn from(error: &ClientError) -> Self {
+        match error {
+            ClientError::Nobody { .. }
+            | ClientError::Unreachable { .. }
+            | ClientError::Slow { .. }
+            | ClientError::Ended { .. }
+            | ClientError::NotPald { .. } => Self::NoDaemon,
+            ClientError::Problem(problem) => problem.kind.into(),
+        }
     }
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Error: {}", self.error)?;
-        self.error.chain().skip(1).try_for_each(|cause| write!(f, ": {cause}"))?;
-        self.hint.iter().try_for_each(|hint| write!(f, "\nhint: {hint}"))
+impl From<ProblemType> for Exit {
+    fn from(kind: ProblemType) -> Self {
+        match kind {
+            ProblemType::NotFound => Self::No,
+            ProblemType::NameInvalid | ProblemType::PortOutOfRange => Self::Usage,
+            ProblemType::NameTaken
+            | ProblemType::PortTaken
+            | ProblemType::HostNotAllowed
+            | ProblemType::CrossSite
+            | ProblemType::UserNotAllowed => Self::Conflict,
+            ProblemType::PoolExhausted => Self::Exhausted,
+            ProblemType::DumpInvalid => Self::Dump,
+            ProblemType::Storage => Self::Storage,
+            ProblemType::Blank => Self::Bug,
+        }
+    }
+}
+
+impl From<&ServeError> for Exit {
+    fn from(error: &ServeError) -> Self {
+        match error {
+            ServeError::Config(_)
+            | ServeError::Locked(LockError::NotALock { .. })
+            | ServeError::Open(OpenError::Store(StoreError::NotAStore { .. }))
+            | ServeError::Open(OpenError::ListenRegistered { .. })
+            | ServeError::Listen(ListenError::Refused { .. }) => Self::Config,
+            ServeError::Running { .. }
+            | ServeError::Locked(LockError::Held { .. })
+            | ServeError::Listen(ListenError::InUse { .. }) => Self::Conflict,
+            ServeError::Locked(LockError::Io { .. })
+            | ServeError::Folder { .. }
+            | ServeError::Descriptors => Self::Storage,
+            ServeError::Open(
+                OpenError::Store(_)
+                | OpenError::NothingWhole { .. }
+                | OpenError::Quarantine { .. }
+                | OpenError::KeepDump { .. }
+                | OpenError::Dump(DumpFileError::Read(ReadError::Io { .. })),
+            ) => Self::Storage,
+            ServeError::Open(OpenError::Dump(_) | OpenError::TooMuch { .. }) => Self::Dump,
+            ServeError::Open(OpenError::Thread(_)) | ServeError::Http(_) => Self::Bug,
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! `pald` without a command: serves in the foreground.
+//! `pald serve`, and `pald` without a command: serves in the foreground.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,21 +7,34 @@ use std::time::Instant;
 
 use actix_web::rt::System;
 use actix_web::rt::signal::unix::{Signal, SignalKind, signal};
+use clap::Args;
 use thiserror::Error;
 use tracing::{info, warn};
 
 use super::descriptors::Descriptors;
-use crate::config::{Config, ConfigError, Sources};
+use super::{Failure, Session, log};
+use crate::config::{Config, ConfigError};
 use crate::files::{self, Shown};
 use crate::http::guard::{Guard, Hosts};
 use crate::http::{self, About, ListenError, Listeners};
 use crate::lock::{Lock, LockError};
-use crate::paths::Paths;
 use crate::port::Port;
 use crate::probe::{self, Overlap, Peers};
 use crate::registry::{OpenError, Registry, RegistryOptions};
 use crate::store;
 use crate::users::Users;
+
+/// Serve in the foreground until SIGTERM or Ctrl-C; this is what pald does without a command
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  RUST_LOG=pald=debug pald serve")]
+pub(super) struct Serve {}
+
+impl Serve {
+    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+        let _log = log::start();
+        Ok(serve(session)?)
+    }
+}
 
 /// Why pald does not serve.
 #[derive(Debug, Error)]
@@ -42,8 +55,6 @@ pub enum ServeError {
     Running {
         /// What it says of itself.
         holder: String,
-        /// The store.
-        data_dir: PathBuf,
     },
     /// The dump or the store can't be locked.
     #[error(transparent)]
@@ -67,10 +78,7 @@ impl ServeError {
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::Config(error) => error.hint(),
-            Self::Running { data_dir, .. } => Some(format!(
-                "It has the store {}; stop it first, or set another `data_dir`",
-                Shown(data_dir)
-            )),
+            Self::Running { .. } => Some("See `pald status`".to_owned()),
             Self::Locked(LockError::Held { .. }) => {
                 Some("Stop that program first, or set another `dump_file` or `data_dir`".to_owned())
             }
@@ -89,13 +97,12 @@ impl ServeError {
 }
 
 /// Serves until a signal asks for the end, and then leaves everything on disk.
-pub(super) fn serve(file: Option<PathBuf>) -> Result<(), ServeError> {
+fn serve(session: &Session) -> Result<(), ServeError> {
     let mode = rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO;
     rustix::process::umask(mode);
-    let variables = std::env::vars_os().collect();
-    let paths = Paths::of_this_user();
-    let own_folder = paths.own_folder();
-    let config = Config::load(&Sources { paths, file, variables })?;
+    let sources = session.sources();
+    let own_folder = sources.paths.own_folder();
+    let config = Config::load(&sources)?;
     for variable in &config.unknown_variables {
         warn!(%variable, "This variable is no setting of pald");
     }
@@ -182,10 +189,8 @@ fn port_in(holder: &str) -> Option<Port> {
 /// Says of a lock on the store who has it, if that is a pald.
 fn already_running(error: LockError) -> ServeError {
     match &error {
-        LockError::Held { path, holder } => match holder.strip_prefix("pald ") {
-            Some(holder) => {
-                ServeError::Running { holder: holder.to_owned(), data_dir: path.clone() }
-            }
+        LockError::Held { holder, .. } => match holder.strip_prefix("pald ") {
+            Some(holder) => ServeError::Running { holder: holder.to_owned() },
             None => error.into(),
         },
         LockError::NotALock { .. } | LockError::Io { .. } => error.into(),

@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::key::{KEYS, Key, Kind};
-use super::{ConfigError, FILE_VARIABLE, MAX_LINE_BYTES, Place};
+use super::{ConfigError, FILE_VARIABLE, MAX_LINE_BYTES, Place, URL_VARIABLE};
 use crate::likeness::nearest;
 use crate::port::Port;
 use crate::quoted::Quoted;
@@ -45,7 +45,7 @@ impl Layer {
                     places.insert(key.name, Place::Variable(variable));
                     known.push((key, value));
                 }
-                None if variable == FILE_VARIABLE => {}
+                None if variable == FILE_VARIABLE || variable == URL_VARIABLE => {}
                 None => unknown.push(variable),
             }
         }

@@ -1,0 +1,43 @@
+//! `pald del`: releases a service.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+
+use clap::{ArgGroup, Args};
+
+use super::named::named;
+use super::{Failure, Session};
+use crate::port::Port;
+use crate::service_name::ServiceName;
+
+/// Release a service; its port is free for others
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("what").required(true),
+    after_help = "Example:\n  pald del shop.web\n  pald del --port 49201"
+)]
+pub(super) struct Del {
+    /// The service
+    #[arg(group = "what")]
+    name: Option<OsString>,
+    /// The port of the service, in place of its name
+    #[arg(long, value_name = "N", group = "what", allow_hyphen_values = true)]
+    port: Option<OsString>,
+}
+
+impl Del {
+    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+        if let Some(name) = self.name {
+            let service = ServiceName::parse(name.as_bytes())?;
+            let client = session.client()?;
+            named(&client, &service, client.release(&service))?;
+            session.terminal.note(&format!("{service} is released"));
+        }
+        if let Some(port) = self.port {
+            let port = Port::parse(port.as_bytes())?;
+            session.client()?.release_port(port)?;
+            session.terminal.note(&format!("Port {port} is released"));
+        }
+        Ok(())
+    }
+}

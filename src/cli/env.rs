@@ -1,0 +1,87 @@
+//! `pald env`: ports as variables for shells and other programs.
+
+use std::ffi::OsString;
+
+use clap::{Args, ValueEnum};
+
+use super::named::named;
+use super::variable::Assignment;
+use super::{Failure, Session};
+
+/// Print ports as variables
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  eval \"$(pald env PORT=shop.web DB_PORT=shop.db)\"
+  pald env -f dotenv shop.web > .env")]
+pub(super) struct Env {
+    /// A service, which must be registered; without VAR, shop.web is in SHOP_WEB_PORT
+    #[arg(value_name = "[VAR=]NAME", required = true)]
+    assignments: Vec<OsString>,
+    /// Who is to read it
+    #[arg(short, long, value_enum, default_value_t = Format::Sh)]
+    format: Format,
+}
+
+/// Who reads the variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// sh, bash, zsh and direnv
+    Sh,
+    /// fish
+    Fish,
+    /// docker compose and other readers of .env files
+    Dotenv,
+    /// Programs
+    Json,
+}
+
+impl Env {
+    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+        let assignments = Assignment::parse_all(&self.assignments)?;
+        Assignment::check_distinct(&assignments)?;
+        let client = session.client()?;
+        let mut ports = Vec::new();
+        for Assignment { variable, service } in assignments {
+            let answer = named(&client, &service, client.registered_service(&service))?;
+            ports.push((variable.to_string(), answer.port));
+        }
+        Ok(session.terminal.answer(self.format.text(&ports))?)
+    }
+}
+
+impl Format {
+    fn text(self, ports: &[(String, u16)]) -> String {
+        let lines = |start: &str, between: &str| {
+            ports.iter().map(|(name, port)| format!("{start}{name}{between}{port}\n")).collect()
+        };
+        match self {
+            Self::Sh => lines("export ", "="),
+            Self::Fish => lines("set -gx ", " "),
+            Self::Dotenv => lines("", "="),
+            Self::Json => {
+                let members = ports.iter().map(|(name, port)| format!("  \"{name}\": {port}"));
+                format!("{{\n{}\n}}\n", members.collect::<Vec<_>>().join(",\n"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reader_gets_its_own_form() {
+        let ports = [("PORT".to_owned(), 49201), ("DB_PORT".to_owned(), 5432)];
+        let rows = [
+            (Format::Sh, "export PORT=49201\nexport DB_PORT=5432\n"),
+            (Format::Fish, "set -gx PORT 49201\nset -gx DB_PORT 5432\n"),
+            (Format::Dotenv, "PORT=49201\nDB_PORT=5432\n"),
+            (Format::Json, "{\n  \"PORT\": 49201,\n  \"DB_PORT\": 5432\n}\n"),
+        ];
+        for (format, text) in rows {
+            assert_eq!(format.text(&ports), text);
+        }
+    }
+}

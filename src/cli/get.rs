@@ -1,0 +1,34 @@
+//! `pald get`: the port of a service.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+
+use clap::Args;
+
+use super::named::named;
+use super::{Failure, Session};
+use crate::service_name::ServiceName;
+
+/// Print the port of a service
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  curl localhost:$(pald get shop.web)")]
+pub(super) struct Get {
+    /// The service
+    name: OsString,
+    /// Print all that is known of it, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Get {
+    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+        let service = ServiceName::parse(self.name.as_bytes())?;
+        let client = session.client()?;
+        if self.json {
+            let answer = named(&client, &service, client.service(&service))?;
+            return Ok(session.terminal.answer_json(&answer)?);
+        }
+        let answer = named(&client, &service, client.registered_service(&service))?;
+        Ok(session.terminal.answer(format!("{}\n", answer.port))?)
+    }
+}

@@ -1,0 +1,113 @@
+//! `pald import`: a dump into the registry.
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::error::CommandError;
+use super::{Failure, Session};
+use crate::api::{Imported, LineProblem};
+use crate::client::{ClientError, Effect, ImportMode};
+use crate::files::Shown;
+
+/// Import a dump: all of it, or nothing if a line is wrong or in conflict
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  pald import ports.dump --dry-run")]
+pub(super) struct Import {
+    /// The dump; - is stdin
+    file: PathBuf,
+    /// Release services that the dump does not name
+    #[arg(long)]
+    replace: bool,
+    /// Only say what would change
+    #[arg(long)]
+    dry_run: bool,
+    /// Don't ask before services are released
+    #[arg(long)]
+    yes: bool,
+}
+
+/// The largest dump, in bytes.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+impl Import {
+    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+        let mode = if self.replace { ImportMode::Replace } else { ImportMode::Merge };
+        let must_ask = self.replace && !self.dry_run && !self.yes;
+        if must_ask && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+            return Err(CommandError::Unconfirmed.into());
+        }
+        let dump = read(&self.file)?;
+        let client = session.client()?;
+        let import = |effect| {
+            let answer = client.import(&dump, mode, effect);
+            answer.map_err(|error| refused(error, &self.file))
+        };
+        if must_ask && !agree(&import(Effect::DryRun)?) {
+            return Err(CommandError::Declined.into());
+        }
+        let imported = import(if self.dry_run { Effect::DryRun } else { Effect::Change })?;
+        let names = if self.dry_run || session.terminal.is_verbose() {
+            names(&imported)
+        } else {
+            String::new()
+        };
+        Ok(session.terminal.answer(names + &summary(&imported))?)
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+    let mut dump = Vec::new();
+    let read = match path == Path::new("-") {
+        true => io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut dump),
+        false => File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut dump)),
+    };
+    match read.map(u64::try_from) {
+        Ok(Ok(length)) if length <= MAX_BYTES => Ok(dump),
+        Ok(_) => Err(CommandError::TooLarge { path: path.to_owned() }),
+        Err(source) => Err(CommandError::Read { path: path.to_owned(), source }),
+    }
+}
+
+/// What pald says against the dump; wrong lines are told as compilers do.
+fn refused(error: ClientError, path: &Path) -> Failure {
+    let lines: Vec<_> = match &error {
+        ClientError::Problem(problem) => {
+            let of_line = |it: &LineProblem| format!("{}:{}: {}", Shown(path), it.line, it.reason);
+            problem.lines.iter().map(of_line).collect()
+        }
+        _ => Vec::new(),
+    };
+    match lines.is_empty() {
+        true => error.into(),
+        false => CommandError::Lines { lines: lines.join("\n") }.into(),
+    }
+}
+
+/// Asks whether services may be released, if any would be.
+fn agree(planned: &Imported) -> bool {
+    if planned.removed.is_empty() {
+        return true;
+    }
+    let mut answer = String::new();
+    let question = format!("{}{}Go on? [y/N] ", names(planned), summary(planned));
+    let asked =
+        write!(io::stderr(), "{question}").and_then(|()| io::stdin().read_line(&mut answer));
+    asked.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
+/// A line for each service that is registered otherwise than before.
+fn names(imported: &Imported) -> String {
+    let lines = |sign: &str, names: &[String]| {
+        names.iter().map(|name| format!("{sign} {name}\n")).collect::<String>()
+    };
+    lines("+", &imported.added) + &lines("~", &imported.changed) + &lines("-", &imported.removed)
+}
+
+fn summary(imported: &Imported) -> String {
+    let Imported { added, changed, removed, kept, .. } = imported;
+    let [added, changed, removed] = [added, changed, removed].map(Vec::len);
+    format!("{added} added, {changed} changed, {removed} removed, {kept} as before\n")
+}

@@ -1,0 +1,131 @@
+//! `pald list`: all services, and who uses their ports.
+
+use clap::Args;
+use glob::Pattern;
+
+use super::error::CommandError;
+use super::holder::short;
+use super::{Failure, Session};
+use crate::api::{Service, Services, State};
+use crate::quoted::Quoted;
+
+/// List services and who uses their ports
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  pald list 'shop.*'\n  pald list --json | jq '.services[].port'"
+)]
+pub(super) struct List {
+    /// Only services whose whole name fits this pattern: *, ? and [...]
+    glob: Option<String>,
+    /// Print JSON, as /v1/services answers it
+    #[arg(long)]
+    json: bool,
+}
+
+impl List {
+    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+        let glob = self.glob.as_deref();
+        glob.map(Pattern::new).transpose().map_err(|error| CommandError::Pattern {
+            pattern: Quoted::new(glob.unwrap_or_default()),
+            reason: error.msg,
+        })?;
+        let services = session.client()?.services(glob)?;
+        match self.json {
+            true => session.terminal.answer_json(&services)?,
+            false => session.terminal.answer(table(&services))?,
+        }
+        Ok(())
+    }
+}
+
+/// The least width of a column, so that it stays where it is as processes come and go.
+const LEAST_WIDTHS: [usize; 4] = [5, 4, 12, 0];
+
+fn table(services: &Services) -> String {
+    let mut rows = vec![["PORT", "NAME", "IN USE BY", "SINCE"].map(str::to_owned)];
+    rows.extend(services.services.iter().map(row));
+    let mut widths = LEAST_WIDTHS;
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let [port_width, name_width, use_width, _] = widths;
+    let line = |[port, name, in_use_by, since]: &[String; 4]| {
+        format!("{port:port_width$}  {name:name_width$}  {in_use_by:use_width$}  {since}\n")
+    };
+    rows.iter().map(line).collect()
+}
+
+fn row(service: &Service) -> [String; 4] {
+    // The date is what stands before the T (RFC 3339).
+    let date = service.created_at.split('T').next().unwrap_or_default();
+    [service.port.to_string(), service.name.clone(), in_use_by(service), date.to_owned()]
+}
+
+fn in_use_by(service: &Service) -> String {
+    match (service.state, &service.holder, &service.reason) {
+        (Some(State::Idle), _, _) => "-".to_owned(),
+        (Some(State::Running), Some(holder), _) => short(holder),
+        (Some(State::Blocked), _, Some(reason)) => reason.clone(),
+        _ => "?".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Holder, Pool};
+
+    fn service(name: &str, port: u16, state: State) -> Service {
+        Service {
+            name: name.to_owned(),
+            port,
+            addresses: Vec::new(),
+            created_at: "2026-11-22T10:00:00Z".to_owned(),
+            hold: true,
+            state: Some(state),
+            reason: None,
+            holder: None,
+        }
+    }
+
+    fn holder(pid: Option<u32>) -> Option<Holder> {
+        let process = pid.map(|_| "node".to_owned());
+        Some(Holder { pid, process, user: "root".to_owned(), since: None })
+    }
+
+    #[test]
+    fn each_use_of_a_port_has_its_words() {
+        let rows = [
+            service("db", 80, State::Idle),
+            Service { holder: holder(Some(8812)), ..service("shop.web", 49201, State::Running) },
+            Service { holder: holder(None), ..service("a", 49202, State::Running) },
+            Service {
+                reason: Some("a UDP socket has it".to_owned()),
+                ..service("b", 49203, State::Blocked)
+            },
+            Service { reason: Some("x".to_owned()), ..service("c", 49204, State::Unknown) },
+        ];
+        let table_of = |services: &[Service]| {
+            let pool = Pool { min: 1, max: 2, used: 0, free: 2 };
+            table(&Services { services: services.to_vec(), pool, revision: 1 })
+        };
+        assert_eq!(
+            table_of(&rows[1..3]),
+            "PORT   NAME      IN USE BY     SINCE\n\
+             49201  shop.web  node (8812)   2026-11-22\n\
+             49202  a         user root     2026-11-22\n"
+        );
+        assert_eq!(
+            table_of(&rows),
+            "PORT   NAME      IN USE BY            SINCE\n\
+             80     db        -                    2026-11-22\n\
+             49201  shop.web  node (8812)          2026-11-22\n\
+             49202  a         user root            2026-11-22\n\
+             49203  b         a UDP socket has it  2026-11-22\n\
+             49204  c         ?                    2026-11-22\n"
+        );
+        assert_eq!(table_of(&[]), "PORT   NAME  IN USE BY     SINCE\n");
+    }
+}

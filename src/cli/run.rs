@@ -1,0 +1,139 @@
+//! `pald run`: a command that gets its port.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use clap::Args;
+
+use super::error::CommandError;
+use super::holder::{in_words, port_of};
+use super::variable::{Assignment, Variable};
+use super::{Failure, Session, Terminal};
+use crate::api::{Service, State, Wish};
+use crate::client::{Client, Existing};
+use crate::quoted::Quoted;
+use crate::service_name::ServiceName;
+
+/// Register a service, if need be, and run a command with its port
+///
+/// PORT is set to the port, and {port} is replaced by it in the arguments of the command. The
+/// command takes the place of pald: signals and the exit code are its own.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pald run shop.web -- vite --port {port} --strictPort
+  pald run shop.web -e DB_PORT=shop.db -- npm start")]
+pub(super) struct Run {
+    /// Never hold the port of this service, also later: for a server that can't live with a hold
+    #[arg(long)]
+    no_hold: bool,
+    /// The service that the command is
+    name: OsString,
+    /// Set another variable to the port of another service; may be given more than once
+    #[arg(short, value_name = "VAR=NAME")]
+    env: Vec<OsString>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+/// What stands for the port in the arguments.
+const PLACEHOLDER: &[u8] = b"{port}";
+
+impl Run {
+    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+        let service = ServiceName::parse(self.name.as_bytes())?;
+        let mut assignments = Assignment::parse_all(&self.env)?;
+        assignments.insert(0, Assignment { variable: Variable::port(), service: service.clone() });
+        Assignment::check_distinct(&assignments)?;
+        let client = session.client()?;
+        let mut hold = self.no_hold.then_some(false);
+        let mut variables = Vec::new();
+        for Assignment { variable, service } in assignments {
+            let wish = Wish { hold: hold.take(), ..Wish::default() };
+            let answer = client.register(&service, &wish, Existing::Accept)?;
+            variables.push((variable, answer.port.to_string()));
+        }
+        let port = check_free(&client, &service, session.terminal)?;
+        // `last` takes at least one.
+        let (program, arguments) = self.command.split_first().expect("the parser asks for one");
+        let arguments = arguments.iter().map(|argument| with_port(argument, &port));
+        let mut command = Command::new(program);
+        command.args(arguments);
+        command.envs(variables.iter().map(|(variable, port)| (variable.as_str(), port)));
+        Err(not_run(program, command.exec()).into())
+    }
+}
+
+/// Makes sure that nobody listens on the service's port, which it returns.
+fn check_free(
+    client: &Client,
+    service: &ServiceName,
+    terminal: Terminal,
+) -> Result<String, Failure> {
+    let service = client.service(service)?;
+    let port = port_of(&service);
+    match &service {
+        Service { state: Some(State::Running), holder, .. } => {
+            let holder = holder
+                .as_ref()
+                .map_or_else(|| "a process that is not visible".to_owned(), in_words);
+            return Err(CommandError::InUse { port, holder }.into());
+        }
+        Service { state: Some(State::Blocked), reason: Some(reason), .. } => {
+            terminal.warn(&format!("Port {port} is blocked: {reason}"));
+        }
+        _ => {}
+    }
+    Ok(service.port.to_string())
+}
+
+/// The argument with each placeholder replaced.
+fn with_port(argument: &OsStr, port: &str) -> OsString {
+    let mut rest = argument.as_bytes();
+    let mut replaced = Vec::new();
+    while let Some(byte) = rest.first() {
+        match rest.strip_prefix(PLACEHOLDER) {
+            Some(after) => {
+                replaced.extend_from_slice(port.as_bytes());
+                rest = after;
+            }
+            None => {
+                replaced.push(*byte);
+                rest = &rest[1..];
+            }
+        }
+    }
+    OsString::from_vec(replaced)
+}
+
+fn not_run(program: &OsStr, source: io::Error) -> CommandError {
+    let program = Quoted::new(program.as_bytes());
+    match source.kind() {
+        io::ErrorKind::NotFound => CommandError::NoSuchCommand { program, source },
+        _ => CommandError::NotRunnable { program, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_placeholder_in_an_argument_is_replaced() {
+        let rows: [(&[u8], &[u8]); 6] = [
+            (b"{port}", b"49201"),
+            (b"--url=http://localhost:{port}/{port}", b"--url=http://localhost:49201/49201"),
+            (b"{{port}}", b"{49201}"),
+            (b"{PORT} { port } {port", b"{PORT} { port } {port"),
+            (b"\xff{port}", b"\xff49201"),
+            (b"", b""),
+        ];
+        for (argument, replaced) in rows {
+            assert_eq!(with_port(OsStr::from_bytes(argument), "49201").as_bytes(), replaced);
+        }
+    }
+}

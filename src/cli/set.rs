@@ -1,0 +1,59 @@
+//! `pald set`: registers a service.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+
+use clap::Args;
+
+use super::{Failure, Session};
+use crate::addresses::Addresses;
+use crate::api::Wish;
+use crate::client::Existing;
+use crate::port::Port;
+use crate::service_name::ServiceName;
+
+/// Register a service, if it is not registered, and print its port
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  pald set shop.web\n  pald set shop.db --port 5432")]
+pub(super) struct Set {
+    /// The service: 1 to 255 letters, digits and . _ -
+    name: OsString,
+    /// Ask for this very port
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    port: Option<OsString>,
+    /// Note an address; may be given more than once
+    #[arg(long, value_name = "A")]
+    addr: Vec<OsString>,
+    /// Refuse a service that is registered already
+    #[arg(long)]
+    new: bool,
+    /// Print the service as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Set {
+    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+        let service = ServiceName::parse(self.name.as_bytes())?;
+        let wish = self.wish()?;
+        let existing = if self.new { Existing::Refuse } else { Existing::Accept };
+        let answer = session.client()?.register(&service, &wish, existing)?;
+        match self.json {
+            true => session.terminal.answer_json(&answer)?,
+            false => session.terminal.answer(format!("{}\n", answer.port))?,
+        }
+        Ok(())
+    }
+
+    fn wish(&self) -> Result<Wish, Failure> {
+        let port = self.port.as_ref().map(|port| Port::parse(port.as_bytes())).transpose()?;
+        let addresses = self.addr.iter().map(|address| Addresses::parse(address.as_bytes()));
+        let addresses: Vec<_> =
+            addresses.map(|address| Ok(address?.to_string())).collect::<Result<_, Failure>>()?;
+        Ok(Wish {
+            port: port.map(|port| port.number().into()),
+            addresses: (!addresses.is_empty()).then_some(addresses),
+            hold: None,
+        })
+    }
+}

@@ -1,0 +1,157 @@
+//! How pald speaks: stdout gets the answer alone, stderr all talk.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _, Write as _};
+
+use clap::{ColorChoice, ValueEnum as _};
+use serde::Serialize;
+
+use super::error::CommandError;
+use super::{Failure, Globals};
+
+/// Where answers and talk go, and how much talk there is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terminal {
+    is_quiet: bool,
+    is_verbose: bool,
+    has_color: bool,
+}
+
+/// The colours of words that open a line: bold red, bold yellow, bold cyan.
+const ERROR: &str = "\x1b[1;31m";
+const WARNING: &str = "\x1b[1;33m";
+const HINT: &str = "\x1b[1;36m";
+const PLAIN: &str = "\x1b[0m";
+
+impl Terminal {
+    pub(super) fn new(globals: &Globals) -> Self {
+        let has_color = match globals.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => io::stderr().is_terminal() && !is_color_unwanted(),
+        };
+        Self { is_quiet: globals.quiet, is_verbose: globals.verbose, has_color }
+    }
+
+    /// Answers with a text.
+    pub(super) fn answer(self, text: impl AsRef<str>) -> Result<(), CommandError> {
+        self.answer_bytes(printable(text.as_ref()).as_bytes())
+    }
+
+    /// Answers with these very bytes. A reader that wants no more of them, as `head`, gets none.
+    pub(super) fn answer_bytes(self, bytes: &[u8]) -> Result<(), CommandError> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(CommandError::Answer),
+        }
+    }
+
+    /// Answers with JSON.
+    pub(super) fn answer_json(self, value: &impl Serialize) -> Result<(), CommandError> {
+        let text = serde_json::to_string_pretty(value).expect("what pald says is JSON");
+        self.answer_bytes((text + "\n").as_bytes())
+    }
+
+    /// Says what else a user may want to know who has asked for that.
+    pub(super) fn note(self, text: &str) {
+        if self.is_verbose {
+            say(&printable(text));
+        }
+    }
+
+    /// Whether a user has asked to know more.
+    pub(super) fn is_verbose(self) -> bool {
+        self.is_verbose
+    }
+
+    /// Says what may go wrong.
+    pub(super) fn warn(self, text: &str) {
+        if !self.is_quiet {
+            say(&format!("{} {}", self.colored(WARNING, "warning:"), printable(text)));
+        }
+    }
+
+    /// Says what can be done next.
+    pub(super) fn hint(self, text: &str) {
+        if !self.is_quiet {
+            say(&format!("{} {}", self.colored(HINT, "hint:"), printable(text)));
+        }
+    }
+
+    /// Says what went wrong, and what to do.
+    pub(super) fn fail(self, failure: &Failure) {
+        let sentence = printable(&failure.sentence());
+        say(&format!("{} {sentence}", self.colored(ERROR, "Error:")));
+        failure.hint.iter().for_each(|hint| self.hint(hint));
+    }
+
+    fn colored(self, color: &str, word: &str) -> String {
+        if self.has_color { format!("{color}{word}{PLAIN}") } else { word.to_owned() }
+    }
+}
+
+/// Where stderr is gone too, the exit code has to do.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Whoever answers may say anything; a terminal gets no control characters of it but line breaks.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() && c != '\n' {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// Whether the environment asks for no colours (<https://no-color.org>), or can't show any.
+fn is_color_unwanted() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
+}
+
+/// What `--color` asks for. Help and wrong arguments are coloured before it is known otherwise.
+pub(super) fn wish_for_color(arguments: &[OsString]) -> ColorChoice {
+    let texts = arguments.iter().map(|argument| argument.to_str().unwrap_or_default());
+    let mut texts = texts.take_while(|text| *text != "--");
+    let mut wish = None;
+    while let Some(text) = texts.next() {
+        wish = match text.strip_prefix("--color") {
+            Some("") => texts.next(),
+            Some(value) => value.strip_prefix('=').or(wish),
+            None => wish,
+        };
+    }
+    wish.and_then(|wish| ColorChoice::from_str(wish, false).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_gets_no_control_characters_from_elsewhere() {
+        assert_eq!(printable("gr\u{fc}n\n\x1b[2J\x07\u{9b}"), "gr\u{fc}n\n\\u{1b}[2J\\u{7}\\u{9b}");
+    }
+
+    #[test]
+    fn the_wish_for_colors_is_found_before_the_arguments_are_read() {
+        let rows = [
+            ("pald --color never get", ColorChoice::Never),
+            ("pald get --color=always", ColorChoice::Always),
+            ("pald --color=always --color never", ColorChoice::Never),
+            ("pald run shop -- --color=always", ColorChoice::Auto),
+            ("pald --color", ColorChoice::Auto),
+            ("pald --colorful=never", ColorChoice::Auto),
+            ("pald", ColorChoice::Auto),
+        ];
+        for (line, expected) in rows {
+            let arguments: Vec<_> = line.split(' ').map(OsString::from).collect();
+            assert_eq!(wish_for_color(&arguments), expected, "{line}");
+        }
+    }
+}
