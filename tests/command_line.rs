@@ -1,0 +1,62 @@
+//! The command line as people type it, with what they see and the exit codes.
+
+use std::process::{Command, Stdio};
+
+use crate::daemon::{Home, PALD};
+use crate::faults::StartLimit;
+
+mod answers;
+mod dumps;
+mod mistyped;
+mod run;
+mod strangers;
+mod terminal;
+
+/// Runs a console session in a home and compares it with what a person would see.
+///
+/// Each line that starts with `$ ` is given to a shell; the lines after it are its stdout and
+/// stderr as they come. 49200 stands for where pald listens, and the numbers after it for the range.
+fn session(home: &Home, expected: &str) {
+    let expected = ports(home, expected);
+    let lines = expected.lines().filter(|line| line.starts_with("$ "));
+    let seen: String = lines.map(|line| format!("{line}\n{}", shell(home, &line[2..]))).collect();
+    assert!(seen == expected, "expected:\n{expected}\nseen:\n{seen}");
+}
+
+/// The text with the ports of a home.
+fn ports(home: &Home, text: &str) -> String {
+    let port = |text: String, offset: u16| {
+        text.replace(&(49200 + offset).to_string(), &(home.listen + offset).to_string())
+    };
+    (0..10).fold(text.to_owned(), port)
+}
+
+/// A command with a home's environment, in which `pald` is the program under test.
+fn prepared(home: &Home, program: &str) -> Command {
+    let mut command = Command::new(program);
+    home.prepare(&mut command);
+    let pald = std::path::Path::new(PALD).parent().unwrap().display();
+    let path = std::env::var("PATH").unwrap();
+    command.env("PATH", format!("{pald}:{path}")).current_dir(home.path());
+    command
+}
+
+/// What a line of shell prints.
+fn shell(home: &Home, line: &str) -> String {
+    let mut command = prepared(home, "sh");
+    command.args(["-c", &format!("exec 2>&1; {line}")]);
+    let child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let _limit = StartLimit::of(&child);
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+}
+
+/// Runs pald: its exit code, stdout and stderr.
+fn pald(home: &Home, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = prepared(home, PALD);
+    let child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = child.spawn().unwrap();
+    let _limit = StartLimit::of(&child);
+    let output = child.wait_with_output().unwrap();
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap());
+    (output.status.code(), stdout, stderr)
+}

@@ -1,0 +1,127 @@
+//! Dumps out of and into a running pald.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::{pald, session, shell};
+use crate::daemon::Home;
+
+#[test]
+fn a_dump_says_what_changes_and_changes_it() {
+    let home = Home::new(9);
+    let _daemon = home.start();
+    session(
+        &home,
+        "\
+$ printf 'shop.web 49203\\nshop.db 5432 127.0.0.1\\n' > dump; pald import dump --dry-run
++ shop.web
++ shop.db
+2 added, 0 changed, 0 removed, 0 as before
+$ pald -q get shop.web; echo $?
+Error: shop.web is not registered
+1
+$ pald import dump; echo $?
+2 added, 0 changed, 0 removed, 0 as before
+0
+$ pald get shop.web; pald set extra
+49203
+49201
+$ pald import - < dump
+0 added, 0 changed, 0 removed, 3 as before
+$ pald import --replace dump; echo $?
+Error: `pald import --replace` can't ask here whether to go on
+hint: Add `--yes`, or see with `--dry-run` what would change
+2
+$ printf 'shop.web 49203\\nshop.db 49204\\n' > dump; pald import --replace dump --dry-run
+~ shop.db
+- extra
+0 added, 1 changed, 1 removed, 1 as before
+$ pald import --replace --yes dump -v
+~ shop.db
+- extra
+0 added, 1 changed, 1 removed, 1 as before
+$ pald get shop.db; pald -q get extra; echo $?
+49204
+Error: extra is not registered
+1
+",
+    );
+}
+
+#[test]
+fn a_dump_that_is_wrong_or_in_conflict_changes_nothing() {
+    let home = Home::new(9);
+    let _daemon = home.start();
+    session(
+        &home,
+        "\
+$ pald set shop
+49201
+$ printf 'a 49202\\nb 70000\\na 49203\\n' > bad; pald import bad; echo $?
+Error: bad:2: port 70000 is outside 1-65535
+bad:3: service a is already on port 49202 in line 1
+hint: Nothing was imported; mend the dump and import it again
+65
+$ pald import - < bad; echo $?
+Error: -:2: port 70000 is outside 1-65535
+-:3: service a is already on port 49202 in line 1
+hint: Nothing was imported; mend the dump and import it again
+65
+$ pald import nothing; echo $?
+Error: Can't read nothing: No such file or directory (os error 2)
+74
+$ head -c 16777217 /dev/zero > large; pald import large; echo $?
+Error: large is larger than a dump may be, 16777216 bytes; nothing was imported
+65
+$ printf 'new 49205\\nshop 49202\\n' > other; pald -q import other 2>/dev/null; echo $?
+4
+$ pald list --json | grep -c '\"name\"'
+1
+",
+    );
+}
+
+#[test]
+fn an_export_is_private_and_can_be_imported_elsewhere() {
+    let [one, other] = [Home::new(9), Home::new(9)];
+    let (one_daemon, _other_daemon) = (one.start(), other.start());
+    shell(&one, "pald set shop.web --port 5000; pald set shop.db --port 5001 --addr 127.0.0.1");
+    let file = one.path().join("export.dump");
+    let name = file.display().to_string();
+    for _ in 0..2 {
+        assert_eq!(pald(&one, &["export", &name]), (Some(0), String::new(), String::new()));
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let (_, to_stdout, _) = pald(&one, &["export"]);
+    assert_eq!(to_stdout, std::fs::read_to_string(&file).unwrap());
+    assert_eq!(to_stdout, one_daemon.get("/v1/dump").body);
+    assert_eq!(pald(&one, &["export", "-"]).1, to_stdout);
+    let (code, stdout, stderr) = pald(&other, &["import", &name]);
+    assert_eq!(stdout, "2 added, 0 changed, 0 removed, 0 as before\n", "{stderr}");
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert_eq!(shell(&other, "pald get shop.web; pald get shop.db"), "5000\n5001\n");
+}
+
+#[test]
+fn an_export_replaces_files_alone() {
+    let home = Home::new(9);
+    let _daemon = home.start();
+    session(
+        &home,
+        "\
+$ pald set shop > /dev/null; pald export /dev/null; echo $?
+Error: /dev/null is not a regular file
+hint: Leave the file out to write to stdout
+2
+$ mkdir folder; pald -q export folder; echo $?
+Error: folder is not a regular file
+2
+$ pald export missing/file; echo $?
+Error: Can't write missing/file: No such file or directory (os error 2)
+74
+$ echo mine > ports.new; ln -s real ports; : > real; pald export ports; cat ports.new; readlink ports; grep -c shop real
+mine
+real
+1
+",
+    );
+}

@@ -1,0 +1,134 @@
+//! `pald run`: commands that get their ports, servers among them.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{pald, prepared, session, shell};
+use crate::daemon::{Home, PALD};
+
+#[test]
+fn a_command_gets_its_ports_and_keeps_its_exit_code() {
+    let home = Home::new(9);
+    let _daemon = home.start();
+    session(
+        &home,
+        "\
+$ pald run shop.web -e DB_PORT=shop.db -e shop.api -- sh -c 'echo $PORT {port} x{port}y $DB_PORT $SHOP_API_PORT; exit 7'; echo $?
+49201 49201 x49201y 49202 49203
+7
+$ pald get shop.db
+49202
+$ pald run shop.web -- no-such-command; echo $?
+Error: Can't run \"no-such-command\": No such file or directory (os error 2)
+127
+$ pald run shop.web -- /etc/passwd; echo $?
+Error: Can't run \"/etc/passwd\": Permission denied (os error 13)
+126
+$ echo through | pald run shop.web -- cat
+through
+$ pald run shop.web -- yes | head -n 1
+y
+",
+    );
+}
+
+#[test]
+fn a_service_without_a_hold_stays_without() {
+    let home = Home::new(9);
+    let _daemon = home.start();
+    session(
+        &home,
+        "\
+$ pald set shop --json | grep '\"hold\"'
+  \"hold\": true,
+$ pald run --no-hold shop -e OTHER=other -- true; pald get shop --json | grep '\"hold\"'
+  \"hold\": false,
+$ pald run shop -- true; pald set shop > /dev/null; pald get shop --json | grep '\"hold\"'
+  \"hold\": false,
+$ pald get other --json | grep '\"hold\"'
+  \"hold\": true,
+",
+    );
+}
+
+/// A server under `pald run`, killed when the test ends, however that ends.
+struct Running(Child);
+
+impl Running {
+    /// Starts a server and waits until it lets somebody in.
+    fn start(home: &Home, command: &[&str]) -> Self {
+        let mut pald = prepared(home, PALD);
+        pald.args(["run", "shop.web", "--"]).args(command);
+        let mut child = pald.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let start = Instant::now();
+        while !answers(home.min) {
+            assert_eq!(child.try_wait().unwrap(), None, "{command:?} has ended");
+            assert!(start.elapsed() < Duration::from_secs(30), "{command:?} does not serve");
+            std::thread::yield_now();
+        }
+        Self(child)
+    }
+
+    fn end(mut self, signal: Signal) -> ExitStatus {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+        self.0.wait().unwrap()
+    }
+}
+
+/// Whether a server answers. One that only listens may not be ready for signals yet.
+fn answers(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+    write!(stream, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").is_ok()
+        && stream.read(&mut [0; 1]).is_ok_and(|length| length == 1)
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// An exit code, or else a signal.
+type End = Result<i32, i32>;
+
+#[test]
+fn servers_start_and_end_on_their_port_over_and_over() {
+    let [home, inner] = [Home::new(9), Home::new(9)];
+    let _daemon = home.start();
+    let inner_home = format!("HOME={}", inner.path().display());
+    let node = "require('http').createServer((_, reply) => reply.end('')).listen(process.env.PORT)";
+    // (command, how it ends on SIGINT and on SIGTERM)
+    let rows: [(&[&str], [End; 2]); 3] = [
+        // pald itself, as a server in Rust.
+        (&["env", &inner_home, "PALD_PORT_LISTEN={port}", PALD], [Ok(0), Ok(0)]),
+        (&["python3", "-m", "http.server", "--bind", "127.0.0.1", "{port}"], [Ok(0), Err(15)]),
+        (&["node", "-e", node], [Err(2), Err(15)]),
+    ];
+    for (command, ends) in rows {
+        if Command::new(command[0]).arg("--version").output().is_err() {
+            println!("skipped: there is no {}", command[0]);
+            continue;
+        }
+        for (signal, expected) in [Signal::INT, Signal::TERM].into_iter().zip(ends) {
+            let server = Running::start(&home, command);
+            let pid = server.0.id();
+            let (code, stdout, stderr) = pald(&home, &["run", "shop.web", "--", "true"]);
+            assert_eq!((code, stdout.as_str()), (Some(4), ""), "{command:?}");
+            assert!(stderr.contains(&format!("(pid {pid})\nhint: Stop it first")), "{stderr}");
+            let status = server.end(signal);
+            let end = status.code().ok_or(status.signal().unwrap_or_default());
+            assert_eq!(end, expected, "{command:?}");
+        }
+    }
+    let port = home.min;
+    assert_eq!(shell(&home, "pald get shop.web"), format!("{port}\n"));
+    let (code, stdout, stderr) = pald(&home, &["who", &port.to_string()]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert_eq!(stderr, format!("Error: Nobody uses port {port} (shop.web)\n"));
+}

@@ -1,0 +1,81 @@
+//! What is different where a person sits in front of a terminal.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use super::{prepared, shell};
+use crate::daemon::{Home, PALD};
+use crate::faults::StartLimit;
+
+/// Runs a command whose stdin and stderr are a terminal on which this is typed: its exit code, and
+/// what the terminal shows, with what was typed first.
+fn on_terminal(command: &mut Command, typed: &str) -> (Option<i32>, String) {
+    let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&person).unwrap();
+    unlockpt(&person).unwrap();
+    let name = ptsname(&person, Vec::new()).unwrap().into_string().unwrap();
+    let terminal = File::options().read(true).write(true).open(name).unwrap();
+    let mut person = File::from(person);
+    person.write_all(typed.as_bytes()).unwrap();
+    command.stdin(terminal.try_clone().unwrap()).stderr(terminal).stdout(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let _limit = StartLimit::of(&child);
+    // The command has copies of the terminal, which only then has an end.
+    command.stdin(Stdio::null()).stderr(Stdio::null());
+    let mut shown = Vec::new();
+    // The end of a terminal is an error (EIO).
+    let _ = person.read_to_end(&mut shown);
+    (child.wait().unwrap().code(), String::from_utf8(shown).unwrap().replace("\r\n", "\n"))
+}
+
+#[test]
+fn whoever_sits_at_a_terminal_is_asked_before_services_are_released() {
+    let home = Home::new(9);
+    let _daemon = home.start();
+    shell(&home, "pald set shop; pald set web --port 5000; printf 'web\\t5000\\n' > dump");
+    let import = |typed: &str| {
+        on_terminal(prepared(&home, PALD).args(["import", "--replace", "dump"]), typed)
+    };
+    let question = "- shop\n0 added, 0 changed, 1 removed, 1 as before\nGo on? [y/N] ";
+    for typed in ["n\n", "\n", "\x04"] {
+        let (code, shown) = import(typed);
+        assert!(shown.contains(question), "{shown}");
+        assert!(shown.ends_with("Nothing was imported\n"), "{shown}");
+        assert_eq!(code, Some(1));
+    }
+    assert_eq!(shell(&home, "pald get shop"), format!("{}\n", home.min));
+    assert_eq!(import("y\n"), (Some(0), format!("y\n{question}")));
+    assert_eq!(shell(&home, "pald -q get shop"), "Error: shop is not registered\n");
+    // Where nothing is released nothing is asked.
+    assert_eq!(import(""), (Some(0), String::new()));
+}
+
+#[test]
+fn colors_are_for_terminals_and_for_those_who_ask() {
+    let home = Home::new(9);
+    let _daemon = home.start();
+    let plain = "Error: shop is not registered\nhint: `pald set shop` registers it\n";
+    let colored = "\x1b[1;31mError:\x1b[0m shop is not registered\n\
+                   \x1b[1;36mhint:\x1b[0m `pald set shop` registers it\n";
+    // (line of a shell, what a pipe gets, what a terminal gets)
+    let rows = [
+        ("pald get shop", plain, colored),
+        ("pald get shop --color=auto", plain, colored),
+        ("pald get shop --color never", plain, plain),
+        ("pald get shop --color=always", colored, colored),
+        ("NO_COLOR=1 pald get shop", plain, plain),
+        ("NO_COLOR= pald get shop", plain, colored),
+        ("NO_COLOR=1 pald --color always get shop", colored, colored),
+        ("TERM=dumb pald get shop", plain, plain),
+    ];
+    for (line, in_pipe, on_screen) in rows {
+        assert_eq!(shell(&home, line), in_pipe, "{line}");
+        let seen = on_terminal(prepared(&home, "sh").args(["-c", line]), "");
+        assert_eq!(seen, (Some(1), on_screen.to_owned()), "{line}");
+    }
+    assert!(shell(&home, "pald --help --color always").contains('\x1b'));
+    assert!(!shell(&home, "pald --help").contains('\x1b'));
+}
