@@ -19,6 +19,7 @@ mod many_clients;
 mod mistakes;
 mod port_truth;
 mod power_cut;
+mod readme;
 mod recovery;
 mod sync;
 mod text_routes;

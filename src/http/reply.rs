@@ -41,7 +41,9 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> HttpResponse {
     start(status, JSON).body(to_json(value))
 }
 
-/// The bytes of a value as JSON.
+/// The bytes of a value as JSON, with the line feed that a terminal needs.
 pub(super) fn to_json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("types of the API have text keys and no maps")
+    let mut json = serde_json::to_vec(value).expect("types of the API have text keys and no maps");
+    json.push(b'\n');
+    json
 }
