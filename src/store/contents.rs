@@ -1,7 +1,9 @@
 //! Reading the whole store, with every check that it can be held to.
 
 use std::collections::HashMap;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 
 use super::StoreError;
 use super::record::{PortRecord, RecordError, SealRecord, ServiceRecord, decode, port_of_key};
@@ -24,8 +26,15 @@ pub struct Contents {
 impl Contents {
     /// Reads both trees and checks them against each other and against the stored seal.
     pub(super) fn of(trees: &Trees, path: &Path) -> Result<Self, StoreError> {
-        let allocations = services(trees, path)?;
-        let mut ports = ports(trees, path)?;
+        let (allocations, mut ports) = thread::scope(|scope| {
+            let reader = thread::Builder::new().name("store reader".into());
+            let reader = reader.spawn_scoped(scope, || ports(trees, path));
+            let reader =
+                reader.map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
+            let allocations = services(trees, path);
+            let ports = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
+            Ok((allocations?, ports?))
+        })?;
         let contradiction = |found| Err(StoreError::Contradiction { path: path.to_owned(), found });
         for Allocation { service, port, .. } in &allocations {
             match ports.remove(port) {
