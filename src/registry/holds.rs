@@ -15,6 +15,9 @@ use crate::probe::{self, Hold};
 /// How long a port that could not be held is left alone before the next attempt.
 const RETRY: Duration = Duration::from_secs(3);
 
+/// How long the first holds wait: thousands of them would slow down the first answers.
+const FIRST: Duration = Duration::from_millis(100);
+
 /// How many ports are held, and which are not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldsStatus {
@@ -173,6 +176,8 @@ impl Shared {
     ///
     /// The lock is taken anew for each port, so that a change never waits for thousands of them.
     fn take_missing(&self) {
+        let running = |state: &mut State| !state.stop;
+        drop(self.changed.wait_timeout_while(self.lock(), FIRST, running));
         loop {
             let missing = self.lock().missing.clone();
             for port in missing {
@@ -191,7 +196,6 @@ impl Shared {
                 |state: &mut State| !state.stop && (state.missing.is_empty() || !state.has_room());
             let state =
                 self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
-            let running = |state: &mut State| !state.stop;
             let waited = self.changed.wait_timeout_while(state, RETRY, running);
             if waited.unwrap_or_else(PoisonError::into_inner).0.stop {
                 return;
