@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use tracing::{error, info};
@@ -11,8 +11,11 @@ use tracing::{error, info};
 use crate::files::{self, Shown};
 use crate::timestamp::Timestamp;
 
-/// How long a change waits for others, so that a burst of them is one write.
+/// How long a change waits for others, so that a burst of them is one write: at least so long, and
+/// for a large dump, which takes longer to write, so many times longer than that, up to a bound.
 const GATHERING: Duration = Duration::from_millis(300);
+const GATHERING_PER_WRITE: u32 = 40;
+const LONGEST_GATHERING: Duration = Duration::from_millis(700);
 /// How long after a failure the dump is tried again: the first time, and at the most.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
@@ -148,12 +151,16 @@ struct Writer<F> {
 impl<F: Fn() -> String> Writer<F> {
     fn run(mut self) {
         let mut retry = FIRST_RETRY;
+        let mut gathering = GATHERING;
         loop {
             let Wish { write, stop } = self.state.wait();
             if write && !stop {
-                self.state.pause(GATHERING);
+                self.state.pause(gathering);
             }
+            let started = Instant::now();
             let is_current = !self.state.take_write() || self.write();
+            gathering =
+                (started.elapsed() * GATHERING_PER_WRITE).clamp(GATHERING, LONGEST_GATHERING);
             if stop {
                 if !is_current {
                     error!(dump = %Shown(&self.path), "Ending without the newest changes in the dump");
