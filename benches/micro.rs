@@ -1,6 +1,8 @@
-//! How long do the parts of pald take that touch no disk and no other machine?
+//! How long does each part of pald take by itself?
 
 #![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::Path;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -8,7 +10,7 @@ use pald::addresses::Addresses;
 use pald::allocation::Allocation;
 use pald::dump;
 use pald::port::{Port, PortRange};
-use pald::registry::PortSet;
+use pald::registry::{PortSet, Registry, RegistryOptions};
 use pald::seal::Seal;
 use pald::service_name::ServiceName;
 use pald::timestamp::Timestamp;
@@ -30,6 +32,57 @@ fn allocations(size: u16) -> Vec<Allocation> {
             hold: true,
         })
         .collect()
+}
+
+/// How long does it take to make sure that a name is legal?
+#[divan::bench(args = ["shop", "project-42.service.example"])]
+fn parse_name(name: &str) -> ServiceName {
+    ServiceName::parse(divan::black_box(name)).unwrap()
+}
+
+/// Is a port found as fast among many services as among few?
+#[divan::bench(args = SIZES)]
+fn lookup(bencher: Bencher, size: u16) {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = registry(folder.path(), size);
+    let mut names = allocations(size).into_iter().map(|a| a.service).collect::<Vec<_>>();
+    // Neighbours in memory would be found faster than services as they are asked for.
+    names.sort_by_key(|name| xxhash_rust::xxh32::xxh32(name.as_str().as_bytes(), 0));
+    let mut names = names.iter().cycle();
+    bencher.bench_local(|| registry.lookup(divan::black_box(names.next().unwrap())).unwrap());
+}
+
+/// What does a change cost that waits for the disk, without the claim of a port?
+#[divan::bench(args = SIZES, sample_count = 50, sample_size = 4)]
+fn commit(bencher: Bencher, size: u16) {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = registry(folder.path(), size);
+    let service = ServiceName::parse("one-more").unwrap();
+    let mut is_registered = false;
+    bencher.bench_local(|| {
+        is_registered = !is_registered;
+        match is_registered {
+            true => drop(registry.pin(service.clone(), Port::MAX).wait().unwrap()),
+            false => drop(registry.release(Port::MAX).wait().unwrap()),
+        }
+    });
+}
+
+/// A registry of its own, with this many services.
+fn registry(folder: &Path, size: u16) -> Registry {
+    let dump_file = folder.join("dump");
+    let allocations = allocations(size);
+    let seal = Seal::of(1, &allocations);
+    std::fs::write(&dump_file, dump::render(&allocations, seal)).unwrap();
+    Registry::open(RegistryOptions {
+        port_range: PortRange::new(Port::MIN, Port::MAX).unwrap(),
+        port_listen: Port::new(65_534).unwrap(),
+        port_listen_before: None,
+        data_dir: folder.join("db"),
+        max_holds: 0,
+        dump_file,
+    })
+    .unwrap()
 }
 
 /// Is the lowest free port found as fast in a full range as in an empty one?
