@@ -10,7 +10,7 @@ use pald::addresses::Addresses;
 use pald::allocation::Allocation;
 use pald::dump;
 use pald::port::{Port, PortRange};
-use pald::registry::{PortSet, Registry, RegistryOptions};
+use pald::registry::{PortSet, Registry, RegistryOptions, Target, Terms};
 use pald::seal::Seal;
 use pald::service_name::ServiceName;
 use pald::timestamp::Timestamp;
@@ -58,12 +58,13 @@ fn commit(bencher: Bencher, size: u16) {
     let folder = tempfile::tempdir().unwrap();
     let registry = registry(folder.path(), size);
     let service = ServiceName::parse("one-more").unwrap();
+    let terms = Terms { port: Some(Port::MAX), ..Terms::default() };
     let mut is_registered = false;
     bencher.bench_local(|| {
         is_registered = !is_registered;
         match is_registered {
-            true => drop(registry.pin(service.clone(), Port::MAX).wait().unwrap()),
-            false => drop(registry.release(Port::MAX).wait().unwrap()),
+            true => drop(registry.register(service.clone(), terms.clone()).wait().unwrap()),
+            false => drop(registry.release(Target::Port(Port::MAX)).wait().unwrap()),
         }
     });
 }
