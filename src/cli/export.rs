@@ -27,12 +27,12 @@ impl Export {
     }
 }
 
-/// Puts the dump where a file is or none. A device or a pipe is not to be replaced by a file.
+/// Puts the dump where a file is or none. What a link, a pipe or a device leads to is not ours to
+/// replace.
 fn write(path: &Path, dump: &[u8]) -> Result<(), CommandError> {
-    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if real.exists() && !real.is_file() {
+    if std::fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         return Err(CommandError::NotAFile { path: path.to_owned() });
     }
-    files::replace_for_user(&real, dump)
+    files::replace_for_user(path, dump)
         .map_err(|source| CommandError::Write { path: path.to_owned(), source })
 }

@@ -118,9 +118,11 @@ Error: folder is not a regular file
 $ pald export missing/file; echo $?
 Error: Can't write missing/file: No such file or directory (os error 2)
 74
-$ echo mine > ports.new; ln -s real ports; : > real; pald export ports; cat ports.new; readlink ports; grep -c shop real
+$ : > real; ln -s real link; pald -q export link; echo $?; cat real
+Error: link is not a regular file
+2
+$ echo mine > ports.new; : > ports; pald export ports; cat ports.new; grep -c shop ports
 mine
-real
 1
 ",
     );
