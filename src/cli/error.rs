@@ -36,8 +36,8 @@ pub(super) enum CommandError {
     Read { path: PathBuf, source: io::Error },
     #[error("{} is larger than a dump may be, 16777216 bytes; nothing was imported", Shown(.path))]
     TooLarge { path: PathBuf },
-    #[error("{lines}")]
-    Lines { lines: String },
+    #[error("{told}")]
+    Lines { told: String, hint: Option<String> },
     #[error("`pald import --replace` can't ask here whether to go on")]
     Unconfirmed,
     #[error("Nothing was imported")]
@@ -55,7 +55,7 @@ impl CommandError {
     pub(super) fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::InUse { .. } => "Stop it first",
-            Self::Lines { .. } => "Nothing was imported; mend the dump and import it again",
+            Self::Lines { hint, .. } => return hint.clone(),
             Self::Unconfirmed => "Add `--yes`, or see with `--dry-run` what would change",
             Self::NotAFile { .. } => "Leave the file out to write to stdout",
             Self::VariableTwice(_) => "Name the variables, as in `WEB=shop.web`",

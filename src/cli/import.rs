@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::error::CommandError;
 use super::{Failure, Session};
-use crate::api::{Imported, LineProblem};
+use crate::api::Imported;
 use crate::client::{ClientError, Effect, ImportMode};
 use crate::files::Shown;
 
@@ -73,16 +73,20 @@ fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
 
 /// What pald says against the dump; wrong lines are told as compilers do.
 fn refused(error: ClientError, path: &Path) -> Failure {
-    let lines: Vec<_> = match &error {
-        ClientError::Problem(problem) => {
-            let of_line = |it: &LineProblem| format!("{}:{}: {}", Shown(path), it.line, it.reason);
-            problem.lines.iter().map(of_line).collect()
+    match error {
+        ClientError::Problem(problem) if !problem.lines.is_empty() => {
+            let place = |line: usize| format!("{}:{line}", Shown(path));
+            let told = match problem.lines.as_slice() {
+                [only] => format!("{}: {}; nothing was imported", place(only.line), only.reason),
+                lines => {
+                    let lines =
+                        lines.iter().map(|it| format!("{}: {}\n", place(it.line), it.reason));
+                    lines.collect::<String>() + &problem.detail
+                }
+            };
+            CommandError::Lines { told, hint: problem.hint }.into()
         }
-        _ => Vec::new(),
-    };
-    match lines.is_empty() {
-        true => error.into(),
-        false => CommandError::Lines { lines: lines.join("\n") }.into(),
+        other => other.into(),
     }
 }
 
