@@ -139,3 +139,29 @@ impl From<&ServeError> for Exit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_problem_has_its_exit_code() {
+        let rows = [
+            (ProblemType::NotFound, 1),
+            (ProblemType::NameInvalid, 2),
+            (ProblemType::PortOutOfRange, 2),
+            (ProblemType::NameTaken, 4),
+            (ProblemType::PortTaken, 4),
+            (ProblemType::HostNotAllowed, 4),
+            (ProblemType::CrossSite, 4),
+            (ProblemType::UserNotAllowed, 4),
+            (ProblemType::PoolExhausted, 5),
+            (ProblemType::DumpInvalid, 65),
+            (ProblemType::Blank, 70),
+            (ProblemType::Storage, 74),
+        ];
+        for (kind, code) in rows {
+            assert_eq!(ExitCode::from(Exit::from(kind)), ExitCode::from(code), "{kind:?}");
+        }
+    }
+}

@@ -43,3 +43,49 @@ pub(super) fn port_of(service: &Service) -> String {
 fn process(holder: &Holder) -> Option<&str> {
     holder.process.as_deref()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_is_named_by_what_is_known_of_it() {
+        let holder = |process: Option<&str>, pid, since: Option<&str>| Holder {
+            pid,
+            process: process.map(str::to_owned),
+            user: "ann".to_owned(),
+            since: since.map(str::to_owned),
+        };
+        let since = Some("2026-11-22T10:00:00Z");
+        // (holder, in a column, in a sentence, in full)
+        let rows = [
+            (
+                holder(Some("node"), Some(8812), since),
+                "node (8812)",
+                "node (pid 8812)",
+                "node (pid 8812) of user ann, since 2026-11-22T10:00:00Z,",
+            ),
+            (
+                holder(Some("node"), Some(8812), None),
+                "node (8812)",
+                "node (pid 8812)",
+                "node (pid 8812) of user ann",
+            ),
+            (holder(None, Some(8812), None), "pid 8812", "pid 8812", "pid 8812 of user ann"),
+            (
+                holder(None, None, None),
+                "user ann",
+                "user ann; process not visible",
+                "A process of user ann that is not visible",
+            ),
+        ];
+        for (holder, column, sentence, full) in rows {
+            assert_eq!(
+                (short(&holder).as_str(), in_words(&holder).as_str(), in_full(&holder).as_str()),
+                (column, sentence, full)
+            );
+        }
+        assert_eq!(port(49201, Some("shop.web")), "49201 (shop.web)");
+        assert_eq!(port(49201, None), "49201");
+    }
+}

@@ -1,6 +1,6 @@
 //! `pald set`: registers a service.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
 use clap::Args;
@@ -47,12 +47,12 @@ impl Set {
 
     fn wish(&self) -> Result<Wish, Failure> {
         let port = self.port.as_ref().map(|port| Port::parse(port.as_bytes())).transpose()?;
-        let addresses = self.addr.iter().map(|address| Addresses::parse(address.as_bytes()));
-        let addresses: Vec<_> =
-            addresses.map(|address| Ok(address?.to_string())).collect::<Result<_, Failure>>()?;
+        let addresses = self.addr.join(OsStr::new(","));
+        let addresses = Addresses::parse(addresses.as_bytes())?;
         Ok(Wish {
             port: port.map(|port| port.number().into()),
-            addresses: (!addresses.is_empty()).then_some(addresses),
+            addresses: (!self.addr.is_empty())
+                .then(|| addresses.iter().map(str::to_owned).collect()),
             hold: None,
         })
     }

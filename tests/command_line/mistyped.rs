@@ -11,6 +11,7 @@ fn names_ports_and_addresses_are_checked_before_pald_is_asked() {
     let my_app = name(r#""my app""#, "a space") + "hint: Try `my-app`\n";
     let outside = "Error: Port 70000 is outside 1-65535\n".to_owned();
     let no_number = "Error: Port \"-1\" is not a plain number; use 1 to 65535 without sign, blanks or leading zeros\n".to_owned();
+    let long = "a".repeat(1500);
     let rows: &[(&[&str], &String)] = &[
         (&["get", "my app"], &my_app),
         (&["set", "my app"], &my_app),
@@ -26,6 +27,10 @@ fn names_ports_and_addresses_are_checked_before_pald_is_asked() {
         (&["who", "70000"], &outside),
         (&["who", "-1"], &no_number),
         (&["set", "shop", "--port", "-1"], &no_number),
+        (
+            &["set", "shop", "--addr", &long, "--addr", &long],
+            &"Error: Addresses are 3001 bytes long; at most 2048 are allowed\n".to_owned(),
+        ),
         (
             &["set", "shop", "--addr", "a b"],
             &"Error: Addresses \"a b\" contain more than letters, digits and . : _ - joined with commas\n".to_owned(),
