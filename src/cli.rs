@@ -21,6 +21,7 @@ mod import;
 mod list;
 mod log;
 mod named;
+mod notify;
 mod run;
 mod serve;
 mod session;

@@ -28,7 +28,7 @@ mod v1;
 
 pub use body::BodyError;
 pub use guard::Guard;
-pub use listen::{ListenError, Listeners};
+pub use listen::{ListenError, Listeners, Stranger};
 pub use v1::{About, document};
 
 use error::HttpError;

@@ -98,7 +98,7 @@ fn the_reader_of_uses_sees_all_forms() {
 #[test]
 fn each_library_is_known_where_it_belongs() {
     // (library, who may name it)
-    let rows: [(&str, &[&str]); 10] = [
+    let rows: [(&str, &[&str]); 12] = [
         ("sled", &["store"]),
         ("bincode", &["store"]),
         ("actix_web", &["http", "cli"]),
@@ -107,6 +107,8 @@ fn each_library_is_known_where_it_belongs() {
         ("ureq", &["client"]),
         ("clap", &["cli"]),
         ("strsim", &["likeness"]),
+        ("listenfd", &["http"]),
+        ("sd_notify", &["cli"]),
         ("netlink_packet_core", &["probe"]),
         ("procfs", &["probe"]),
     ];

@@ -21,6 +21,7 @@ mod port_truth;
 mod power_cut;
 mod readme;
 mod recovery;
+mod supervised;
 mod sync;
 mod text_routes;
 mod v1;

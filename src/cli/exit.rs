@@ -120,7 +120,9 @@ impl From<&ServeError> for Exit {
             | ServeError::Locked(LockError::NotALock { .. })
             | ServeError::Open(OpenError::Store(StoreError::NotAStore { .. }))
             | ServeError::Open(OpenError::ListenRegistered { .. })
-            | ServeError::Listen(ListenError::Refused { .. }) => Self::Config,
+            | ServeError::Listen(ListenError::Refused { .. } | ListenError::HandedOver { .. }) => {
+                Self::Config
+            }
             ServeError::Running { .. }
             | ServeError::Locked(LockError::Held { .. })
             | ServeError::Listen(ListenError::InUse { .. }) => Self::Conflict,

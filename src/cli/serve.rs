@@ -12,7 +12,7 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use super::descriptors::Descriptors;
-use super::{Failure, Session, log};
+use super::{Failure, Session, log, notify};
 use crate::config::{Config, ConfigError};
 use crate::files::{self, Shown};
 use crate::http::guard::{Guard, Hosts};
@@ -214,6 +214,7 @@ async fn until_signal(
         services = registry.len(),
         "Serving"
     );
+    notify::ready();
     http::serve(registry, about, guard, listeners, descriptors.connections, signal).await
 }
 
@@ -271,6 +272,7 @@ fn ending_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
             () = hung_up(hang_up.as_mut()) => "SIGHUP",
         };
         info!(signal = name, "Ending");
+        notify::stopping();
     })
 }
 

@@ -8,6 +8,10 @@ use thiserror::Error;
 use crate::port::Port;
 use crate::probe::{self, Holder};
 
+mod handed_over;
+
+pub use handed_over::Stranger;
+
 /// Listening sockets on 127.0.0.1 and, where the machine has it, on ::1.
 #[derive(Debug)]
 pub struct Listeners(Vec<TcpListener>);
@@ -31,6 +35,18 @@ pub enum ListenError {
         /// What the system said.
         source: io::Error,
     },
+    /// A socket was handed over that is none of those that pald listens on.
+    #[error(
+        "Socket {number} of those handed over {stranger}; pald listens on 127.0.0.1:{port} and [::1]:{port} only"
+    )]
+    HandedOver {
+        /// Its place among those that were handed over, from 1.
+        number: usize,
+        /// What it is.
+        stranger: Stranger,
+        /// Where pald listens.
+        port: Port,
+    },
 }
 
 fn by(holder: Option<&Holder>) -> String {
@@ -48,6 +64,10 @@ impl ListenError {
                 Some("Set `port_listen` to a port above 1023".into())
             }
             Self::Refused { .. } => None,
+            Self::HandedOver { .. } => Some(
+                "Mend the socket unit, `systemctl --user edit --full pald.socket`, or set `port_listen`"
+                    .into(),
+            ),
         }
     }
 }
@@ -55,13 +75,18 @@ impl ListenError {
 impl Listeners {
     /// Listens on both loopback addresses; on 127.0.0.1 alone only if there is no ::1.
     ///
+    /// A service manager may have handed over sockets on these addresses, and they are used.
+    ///
     /// # Errors
     /// One of the two is taken or refused. A stranger on the other one would get clients of ours.
+    /// Or another socket was handed over.
     pub fn bind(port: Port) -> Result<Self, ListenError> {
         let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
         let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, port.number()));
-        let mut sockets = vec![bind(v4)?];
-        match bind(v6) {
+        let [ours_v4, ours_v6] = handed_over::take([v4, v6])
+            .map_err(|(number, stranger)| ListenError::HandedOver { number, stranger, port })?;
+        let mut sockets = vec![ours_v4.map_or_else(|| bind(v4), Ok)?];
+        match ours_v6.map_or_else(|| bind(v6), Ok) {
             Ok(socket) => sockets.push(socket),
             Err(ListenError::Refused { source, .. }) if is_missing(&source) => {}
             Err(error) => return Err(error),
