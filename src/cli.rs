@@ -18,14 +18,19 @@ mod failure;
 mod get;
 mod holder;
 mod import;
+mod install;
 mod list;
 mod log;
 mod named;
 mod notify;
+mod remove;
 mod run;
 mod serve;
+mod service;
 mod session;
 mod set;
+mod start;
+mod stop;
 mod terminal;
 mod variable;
 mod who;
@@ -98,6 +103,10 @@ enum Command {
     Env(env::Env),
     Export(export::Export),
     Import(import::Import),
+    Install(install::Install),
+    Remove(remove::Remove),
+    Start(start::Start),
+    Stop(stop::Stop),
 }
 
 /// Does what the arguments ask for; an error becomes text and an exit code here.
@@ -126,6 +135,10 @@ fn run(command: Option<Command>, session: &Session) -> Result<(), Failure> {
         Command::Env(env) => env.run(session),
         Command::Export(export) => export.run(session),
         Command::Import(import) => import.run(session),
+        Command::Install(install) => install.run(session),
+        Command::Remove(remove) => remove.run(session),
+        Command::Start(start) => start.run(session),
+        Command::Stop(stop) => stop.run(session),
     }
 }
 

@@ -21,6 +21,7 @@ mod port_truth;
 mod power_cut;
 mod readme;
 mod recovery;
+mod service;
 mod supervised;
 mod sync;
 mod text_routes;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::error::CommandError;
 use super::serve::ServeError;
+use super::service::ServiceError;
 use crate::api::ProblemType;
 use crate::client::ClientError;
 use crate::dump_file::DumpFileError;
@@ -109,6 +110,26 @@ impl From<ProblemType> for Exit {
             ProblemType::DumpInvalid => Self::Dump,
             ProblemType::Storage => Self::Storage,
             ProblemType::Blank => Self::Bug,
+        }
+    }
+}
+
+impl From<&ServiceError> for Exit {
+    fn from(error: &ServiceError) -> Self {
+        match error {
+            ServiceError::Declined => Self::No,
+            ServiceError::Unconfirmed => Self::Usage,
+            ServiceError::NoTool { .. }
+            | ServiceError::NoSession { .. }
+            | ServiceError::Failed { .. }
+            | ServiceError::Foreground { .. }
+            | ServiceError::NotInstalled
+            | ServiceError::Foreign { .. }
+            | ServiceError::Path { .. } => Self::Conflict,
+            ServiceError::NoHome
+            | ServiceError::Program(_)
+            | ServiceError::Read(_)
+            | ServiceError::Write { .. } => Self::Storage,
         }
     }
 }

@@ -5,6 +5,7 @@ use anyhow::Error;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::serve::ServeError;
+use super::service::ServiceError;
 use crate::addresses::AddressesError;
 use crate::client::ClientError;
 use crate::config::ConfigError;
@@ -43,6 +44,12 @@ impl From<ClientError> for Failure {
 
 impl From<CommandError> for Failure {
     fn from(error: CommandError) -> Self {
+        Self { hint: error.hint(), exit: Exit::from(&error), error: error.into() }
+    }
+}
+
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
         Self { hint: error.hint(), exit: Exit::from(&error), error: error.into() }
     }
 }

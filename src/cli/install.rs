@@ -1,0 +1,69 @@
+//! `pald install`: makes pald a service that starts at each login.
+
+use clap::Args;
+
+use super::service::{self, Manager, Program, ServiceError, State, Step};
+use super::{Failure, Session};
+use crate::client::Url;
+use crate::config::{Config, KEYS, Sources};
+
+/// Install pald as a service of yours, which starts now and at each login
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  pald install && pald status")]
+pub(super) struct Install {}
+
+impl Install {
+    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+        warn_of_variables(session);
+        // The service gets nothing of this environment.
+        let sources = Sources { variables: Vec::new(), ..session.sources() };
+        let config = Config::load(&sources)?;
+        let manager = service::manager()?;
+        let state = manager.state()?;
+        service::refuse_foreground(manager.as_ref(), state, config.port_listen)?;
+        let program = program(&sources, &config)?;
+        let answer = match install(manager.as_ref(), state, &program)? {
+            true => {
+                let url = Url::of_port(config.port_listen);
+                format!("pald is installed as {}, and serves at {url}\n", manager.kind())
+            }
+            false => format!("pald is already installed as {}\n", manager.kind()),
+        };
+        Ok(session.terminal.answer(answer)?)
+    }
+}
+
+/// Says which settings of this environment the service will not have.
+fn warn_of_variables(session: &Session) {
+    let is_set = |name: &String| std::env::var_os(name).is_some();
+    let names = KEYS.iter().map(|key| key.variable()).chain(["PALD_CONFIG".to_owned()]);
+    for name in names.filter(is_set) {
+        session.terminal.warn(&format!("{name} is set here, and the service will not have it"));
+    }
+}
+
+/// This program, as the service will start it.
+fn program(sources: &Sources, config: &Config) -> Result<Program, ServiceError> {
+    let path = std::env::current_exe().map_err(ServiceError::Program)?;
+    let named = sources.file.as_ref().map(std::path::absolute).transpose();
+    let config_file = named.map_err(ServiceError::Program)?;
+    Ok(Program { path, config: config_file, port_listen: config.port_listen })
+}
+
+/// Writes what is missing and starts what does not run; whether there was anything to do.
+fn install(manager: &dyn Manager, state: State, program: &Program) -> Result<bool, ServiceError> {
+    let mut is_changed = false;
+    for file in manager.files(Some(program))? {
+        is_changed |= file.put()?;
+    }
+    if is_changed {
+        service::take(manager, Step::Reload)?;
+    }
+    let is_running = state.is_enabled && state.is_active;
+    match (is_running, is_changed) {
+        (true, false) => return Ok(false),
+        (true, true) => service::take(manager, Step::Restart)?,
+        (false, _) => service::take(manager, Step::Enable)?,
+    }
+    Ok(true)
+}

@@ -1,0 +1,54 @@
+//! `pald remove`: takes away what `pald install` made.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use clap::Args;
+
+use super::service::{self, ServiceError, Step};
+use super::{Failure, Session};
+
+/// Stop the service and take away what `pald install` made; the registry stays
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  pald remove --yes")]
+pub(super) struct Remove {
+    /// Don't ask
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Remove {
+    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+        let must_ask = !self.yes;
+        if must_ask && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+            return Err(ServiceError::Unconfirmed.into());
+        }
+        let manager = service::manager()?;
+        let state = manager.state()?;
+        if must_ask && !agree() {
+            return Err(ServiceError::Declined.into());
+        }
+        if state.is_enabled || state.is_active {
+            service::take(manager.as_ref(), Step::Disable)?;
+        }
+        let mut is_changed = false;
+        for file in manager.files(None)? {
+            is_changed |= file.put()?;
+        }
+        if is_changed {
+            service::take(manager.as_ref(), Step::Reload)?;
+        }
+        let answer = match is_changed || state.is_enabled || state.is_active {
+            true => "pald is no service any more; the registry stays as it is\n",
+            false => "pald is not installed as a service\n",
+        };
+        Ok(session.terminal.answer(answer)?)
+    }
+}
+
+fn agree() -> bool {
+    let mut answer = String::new();
+    let question = "Stop pald and start it no more? The registry stays. [y/N] ";
+    let asked =
+        write!(io::stderr(), "{question}").and_then(|()| io::stdin().read_line(&mut answer));
+    asked.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}

@@ -1,0 +1,137 @@
+//! The user's systemd: unit files in `~/.config/systemd/user`, and `systemctl --user`.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::{MARK, Manager, Program, ServiceError, ServiceFile, State, Step};
+
+const UNIT: &str = "pald.service";
+const SOCKET: &str = "pald.socket";
+const UNIT_FILE: &str = include_str!("pald.service");
+const SOCKET_FILE: &str = include_str!("pald.socket");
+
+/// Where the Debian package has the program, and its units, which name that path.
+const PACKAGED_PROGRAM: &str = "/usr/bin/pald";
+const PACKAGED_UNITS: &str = "/usr/lib/systemd/user";
+
+/// The systemd of the user.
+#[derive(Debug)]
+pub(super) struct Systemd {
+    /// Where the user's own units are.
+    folder: PathBuf,
+    /// Where those of the package would be.
+    packaged: PathBuf,
+}
+
+impl Systemd {
+    pub(super) fn of_this_user() -> Result<Self, ServiceError> {
+        let config = dirs::config_dir().ok_or(ServiceError::NoHome)?;
+        Ok(Self { folder: config.join("systemd/user"), packaged: PACKAGED_UNITS.into() })
+    }
+
+    /// Whether the package's own unit starts this very program.
+    fn is_packaged(&self, program: &Program) -> bool {
+        program.path == Path::new(PACKAGED_PROGRAM)
+            && program.config.is_none()
+            && self.packaged.join(UNIT).is_file()
+    }
+}
+
+impl Manager for Systemd {
+    fn kind(&self) -> &'static str {
+        "a systemd user service"
+    }
+
+    fn files(&self, program: Option<&Program>) -> Result<Vec<ServiceFile>, ServiceError> {
+        let program = program.filter(|program| !self.is_packaged(program));
+        let contents = [(UNIT, program.map(unit).transpose()?), (SOCKET, program.map(socket))];
+        let marked = |content: String| {
+            format!("# {MARK}\n# Changes go into `systemctl --user edit`.\n{content}")
+        };
+        Ok(contents
+            .into_iter()
+            .map(|(name, content)| ServiceFile {
+                path: self.folder.join(name),
+                content: content.map(marked),
+            })
+            .collect())
+    }
+
+    fn state(&self) -> Result<State, ServiceError> {
+        let properties = "--property=LoadState,UnitFileState,ActiveState,MainPID";
+        let output = super::output_of(&systemctl(&["show", UNIT, properties]))?;
+        if !output.status.success() {
+            return Err(ServiceError::NoSession {
+                said: super::said(&output),
+                runtime_dir: runtime_dir(),
+            });
+        }
+        Ok(state_of(&String::from_utf8_lossy(&output.stdout)))
+    }
+
+    fn commands(&self, step: Step) -> Vec<Vec<OsString>> {
+        let words: &[&str] = match step {
+            Step::Reload => &["daemon-reload"],
+            Step::Enable => &["enable", "--now", UNIT],
+            // The socket, if it is there, would start the service again.
+            Step::Disable => &["disable", "--now", SOCKET, UNIT],
+            Step::Start => &["start", UNIT],
+            Step::Stop => &["stop", SOCKET, UNIT],
+            Step::Restart => &["restart", UNIT],
+        };
+        vec![systemctl(words)]
+    }
+}
+
+fn systemctl(words: &[&str]) -> Vec<OsString> {
+    ["systemctl", "--user"].iter().chain(words).map(OsString::from).collect()
+}
+
+/// The session's folder, if there is one although the environment does not say so.
+fn runtime_dir() -> Option<PathBuf> {
+    let folder = PathBuf::from(format!("/run/user/{}", rustix::process::getuid().as_raw()));
+    let is_unknown = std::env::var_os("XDG_RUNTIME_DIR").is_none();
+    (is_unknown && folder.join("systemd/private").exists()).then_some(folder)
+}
+
+/// The state in what `systemctl show` prints: a line `Name=value` for each property.
+fn state_of(shown: &str) -> State {
+    let properties: BTreeMap<_, _> =
+        shown.lines().filter_map(|line| line.split_once('=')).collect();
+    let is =
+        |name, values: &[&str]| properties.get(name).is_some_and(|value| values.contains(value));
+    State {
+        is_known: is("LoadState", &["loaded"]),
+        is_enabled: is("UnitFileState", &["enabled", "enabled-runtime"]),
+        is_active: is("ActiveState", &["active", "activating", "reloading"]),
+        pid: properties.get("MainPID").and_then(|pid| pid.parse().ok()).filter(|pid| *pid != 0),
+    }
+}
+
+/// The unit that starts this program.
+fn unit(program: &Program) -> Result<String, ServiceError> {
+    // In the path of the program a `$` is a `$`, in an argument it is written twice
+    // (systemd.service(5), "Command lines").
+    let mut command = word(super::plain(&program.path)?);
+    if let Some(config) = &program.config {
+        command.push_str(" --config ");
+        command.push_str(&word(super::plain(config)?).replace('$', "$$"));
+    }
+    Ok(UNIT_FILE.replace("ExecStart=/usr/bin/pald", &format!("ExecStart={command}")))
+}
+
+/// The sockets of a pald that listens on this program's port.
+fn socket(program: &Program) -> String {
+    SOCKET_FILE.replace(":49200\n", &format!(":{}\n", program.port_listen))
+}
+
+/// A word of a command line, quoted if need be.
+fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._+-@:".contains(c);
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
+    if text.chars().all(is_plain) { escaped } else { format!("\"{escaped}\"") }
+}
+
+#[cfg(test)]
+mod tests;

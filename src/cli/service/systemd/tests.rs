@@ -1,0 +1,68 @@
+use super::*;
+use crate::port::Port;
+
+fn program(path: &str, config: Option<&str>) -> Program {
+    let port_listen = Port::new(1234).unwrap();
+    Program { path: path.into(), config: config.map(PathBuf::from), port_listen }
+}
+
+#[test]
+fn the_units_start_the_program_that_is_asked_for() {
+    let systemd = Systemd { folder: "/c".into(), packaged: "/nowhere".into() };
+    // (program, configuration, what follows `ExecStart=`)
+    let rows = [
+        ("/opt/pald", None, "/opt/pald"),
+        ("/a b/100%/$x/\"q\"/\\", None, r#""/a b/100%%/$x/\"q\"/\\""#),
+        ("/opt/pald", Some("/c$d/e.toml"), "/opt/pald --config \"/c$$d/e.toml\""),
+    ];
+    for (path, config, expected) in rows {
+        let files = systemd.files(Some(&program(path, config))).unwrap();
+        assert_eq!(files[0].path, Path::new("/c/pald.service"));
+        let content = files[0].content.as_deref().unwrap();
+        assert!(content.starts_with(&format!("# {MARK}\n")), "{content}");
+        assert!(content.contains(&format!("\nExecStart={expected}\n")), "{content}");
+        let sockets = files[1].content.as_deref().unwrap();
+        let listen = "\nListenStream=127.0.0.1:1234\nListenStream=[::1]:1234\n";
+        assert!(sockets.contains(listen), "{sockets}");
+    }
+    let error = systemd.files(Some(&program("/a\nb", None))).unwrap_err();
+    assert_eq!(error.to_string(), "The path /a\\nb has characters that no service can be given");
+}
+
+#[test]
+fn the_unit_of_the_package_is_used_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("pald.service"), UNIT_FILE).unwrap();
+    let systemd = Systemd { folder: "/c".into(), packaged: folder.path().into() };
+    for (path, config, is_written) in [
+        ("/usr/bin/pald", None, false),
+        ("/usr/bin/pald", Some("/etc/x"), true),
+        ("/usr/local/bin/pald", None, true),
+    ] {
+        let files = systemd.files(Some(&program(path, config))).unwrap();
+        assert!(files.iter().all(|file| file.content.is_some() == is_written), "{path}");
+    }
+}
+
+#[test]
+fn the_state_is_read_from_the_properties() {
+    let state =
+        |is_known, is_enabled, is_active, pid| State { is_known, is_enabled, is_active, pid };
+    let rows = [
+        (
+            "LoadState=loaded\nUnitFileState=enabled\nActiveState=active\nMainPID=7\n",
+            state(true, true, true, Some(7)),
+        ),
+        (
+            "LoadState=loaded\nUnitFileState=disabled\nActiveState=failed\nMainPID=0\n",
+            state(true, false, false, None),
+        ),
+        (
+            "LoadState=not-found\nUnitFileState=\nActiveState=inactive\nMainPID=0\n",
+            State::default(),
+        ),
+    ];
+    for (shown, expected) in rows {
+        assert_eq!(state_of(shown), expected, "{shown}");
+    }
+}

@@ -1,0 +1,25 @@
+//! `pald start`: starts the service that `pald install` made.
+
+use clap::Args;
+
+use super::service::{self, ServiceError, Step};
+use super::{Failure, Session};
+
+/// Start the service that `pald install` made
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  pald start")]
+pub(super) struct Start {}
+
+impl Start {
+    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+        let manager = service::manager()?;
+        let state = manager.state()?;
+        if !state.is_known {
+            return Err(ServiceError::NotInstalled.into());
+        }
+        service::refuse_foreground(manager.as_ref(), state, session.config()?.port_listen)?;
+        service::take(manager.as_ref(), Step::Start)?;
+        let answer = if state.is_active { "pald runs already\n" } else { "pald runs\n" };
+        Ok(session.terminal.answer(answer)?)
+    }
+}

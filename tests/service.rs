@@ -1,0 +1,195 @@
+//! pald as a user's service: what is written, and what systemd is asked for. systemd itself is
+//! played by a script, since few machines that run tests have a session of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::daemon::{Home, PALD};
+
+/// A home whose settings are in its file, as a service needs them.
+fn home() -> Home {
+    let home = Home::new(3);
+    let settings = format!(
+        "port_listen = {}\nport_min = {}\nport_max = {}\n",
+        home.listen, home.min, home.max
+    );
+    fs::write(home.file("config.toml"), settings).unwrap();
+    fs::write(home.path().join("session"), "").unwrap();
+    home
+}
+
+/// A command of pald, with the script in the place of systemctl: code, stdout, stderr.
+fn pald(home: &Home, line: &str) -> (Option<i32>, String, String) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/bin");
+    pald_with_path(home, line, &format!("{}:/usr/bin:/bin", folder.display()))
+}
+
+fn pald_with_path(home: &Home, line: &str, path: &str) -> (Option<i32>, String, String) {
+    let mut command = Command::new(PALD);
+    command.args(line.split_whitespace()).env_clear();
+    command.env("HOME", home.path()).env("XDG_RUNTIME_DIR", home.path()).env("PATH", path);
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// What systemctl was asked for since the last time, without its `--user`.
+fn asked(home: &Home) -> Vec<String> {
+    let path = home.path().join("systemctl.log");
+    let log = fs::read_to_string(&path).unwrap_or_default();
+    fs::write(&path, "").unwrap();
+    log.lines().map(|line| line.strip_prefix("--user ").unwrap().to_owned()).collect()
+}
+
+fn unit(home: &Home, name: &str) -> PathBuf {
+    home.path().join(".config/systemd/user").join(name)
+}
+
+const SHOW: &str = "show pald.service --property=LoadState,UnitFileState,ActiveState,MainPID";
+
+fn done(answer: &str) -> (Option<i32>, String, String) {
+    (Some(0), format!("{answer}\n"), String::new())
+}
+
+fn refused(code: i32, message: &str) -> (Option<i32>, String, String) {
+    (Some(code), String::new(), format!("Error: {message}\n"))
+}
+
+#[test]
+fn installing_twice_changes_nothing_and_removing_takes_away_what_was_made() {
+    let home = home();
+    let url = format!("http://127.0.0.1:{}", home.listen);
+    let installed = format!("pald is installed as a systemd user service, and serves at {url}");
+    assert_eq!(pald(&home, "install"), done(&installed));
+    assert_eq!(asked(&home), [SHOW, "daemon-reload", "enable --now pald.service"]);
+    let units = ["pald.service", "pald.socket"].map(|name| unit(&home, name));
+    let texts = units.each_ref().map(|path| fs::read_to_string(path).unwrap());
+    assert!(texts[0].contains(&format!("\nExecStart={PALD}\n")), "{}", texts[0]);
+    let listen = format!("\nListenStream=127.0.0.1:{0}\nListenStream=[::1]:{0}\n", home.listen);
+    assert!(texts[1].contains(&listen), "{}", texts[1]);
+
+    let already = "pald is already installed as a systemd user service";
+    assert_eq!(pald(&home, "install"), done(already));
+    assert_eq!(asked(&home), [SHOW]);
+    assert_eq!(units.each_ref().map(|path| fs::read_to_string(path).unwrap()), texts);
+
+    let unconfirmed = "`pald remove` can't ask here whether to go on\nhint: Add `--yes`";
+    assert_eq!(pald(&home, "remove"), refused(2, unconfirmed));
+    assert!(asked(&home).is_empty() && units[0].exists());
+    let removed = "pald is no service any more; the registry stays as it is";
+    assert_eq!(pald(&home, "remove --yes"), done(removed));
+    assert_eq!(asked(&home), [SHOW, "disable --now pald.socket pald.service", "daemon-reload"]);
+    assert!(units.iter().all(|path| !path.exists()));
+    assert!(home.file("config.toml").exists());
+    assert_eq!(pald(&home, "remove --yes"), done("pald is not installed as a service"));
+    assert_eq!(asked(&home), [SHOW]);
+}
+
+#[test]
+fn installing_again_brings_the_service_up_to_date() {
+    let home = home();
+    pald(&home, "install");
+    asked(&home);
+    let config = home.file("config.toml");
+    let line = format!("install --config {}", config.display());
+    assert_eq!(pald(&home, &line).0, Some(0));
+    assert_eq!(asked(&home), [SHOW, "daemon-reload", "restart pald.service"]);
+    let text = fs::read_to_string(unit(&home, "pald.service")).unwrap();
+    let command = format!("\nExecStart={PALD} --config {}\n", config.display());
+    assert!(text.contains(&command), "{text}");
+}
+
+#[test]
+fn a_unit_of_somebody_else_is_neither_replaced_nor_removed() {
+    let home = home();
+    let path = unit(&home, "pald.service");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, "[Service]\n").unwrap();
+    let message = "~/.config/systemd/user/pald.service is there, and pald has not written it\nhint: Move it away first";
+    assert_eq!(pald(&home, "install"), refused(4, message));
+    assert_eq!(pald(&home, "remove --yes").0, Some(0));
+    assert_eq!(asked(&home), [SHOW, SHOW]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "[Service]\n");
+}
+
+#[test]
+fn the_service_is_started_and_stopped_only_where_it_is_installed() {
+    let home = home();
+    let message = "pald is not installed as a service\nhint: `pald install` installs and starts it; `pald` runs it in the foreground";
+    assert_eq!(pald(&home, "start"), refused(4, message));
+    assert_eq!(pald(&home, "stop"), done("pald does not run"));
+    pald(&home, "install");
+    asked(&home);
+    // (command, answer, what systemctl is asked for)
+    let rows = [
+        ("start", "pald runs already", "start pald.service"),
+        ("stop", "pald has ended", "stop pald.socket pald.service"),
+        ("stop", "pald does not run", "stop pald.socket pald.service"),
+        ("start", "pald runs", "start pald.service"),
+    ];
+    for (line, answer, expected) in rows {
+        assert_eq!(pald(&home, line), done(answer));
+        assert_eq!(asked(&home), [SHOW, expected]);
+    }
+}
+
+#[test]
+fn a_machine_without_a_session_is_told_what_to_do_instead() {
+    let home = home();
+    fs::remove_file(home.path().join("session")).unwrap();
+    for line in ["install", "remove --yes", "start", "stop"] {
+        let message = "There is no session that could run a service for you: Failed to connect to bus: No medium found\n\
+            hint: Run `pald` in the foreground; or log in as yourself, or let root run `loginctl enable-linger` for you, and try again";
+        assert_eq!(pald(&home, line), refused(4, message), "{line}");
+        let message = "Can't run `systemctl`, which starts services here: No such file or directory (os error 2)\n\
+            hint: Run `pald` in the foreground, or under the supervisor that this system has";
+        assert_eq!(pald_with_path(&home, line, "/nowhere"), refused(4, message), "{line}");
+    }
+    assert!(!home.path().join(".config").exists());
+}
+
+#[test]
+fn a_pald_in_the_foreground_is_not_disturbed() {
+    let home = home();
+    pald(&home, "install");
+    fs::remove_file(home.path().join("active")).unwrap();
+    let daemon = home.start();
+    for line in ["install", "start", "stop"] {
+        let (pid, url) = (daemon.pid(), format!("http://127.0.0.1:{}", home.listen));
+        let version = env!("CARGO_PKG_VERSION");
+        let message = format!(
+            "pald is already running (pid {pid}, version {version}) at {url}, and not as a service\n\
+             hint: End it first, with Ctrl-C where it runs or with `kill {pid}`"
+        );
+        assert_eq!(pald(&home, line), refused(4, &message));
+    }
+    assert_eq!(daemon.get("/get?service=shop").status, 404);
+}
+
+#[test]
+fn settings_that_the_service_will_not_have_are_named() {
+    let home = home();
+    let mut command = home.command();
+    let output = command.arg("install").env("PATH", "/nowhere").output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    for name in ["PALD_PORT_LISTEN", "PALD_PORT_MIN", "PALD_PORT_MAX"] {
+        let line = format!("warning: {name} is set here, and the service will not have it\n");
+        assert!(stderr.contains(&line), "{stderr}");
+    }
+}
+
+#[test]
+fn systemd_finds_nothing_wrong_with_the_units() {
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        return println!("skipped: systemd-analyze is missing");
+    }
+    let home = home();
+    pald(&home, "install");
+    let mut command = Command::new("systemd-analyze");
+    command.args(["verify", "--user"]).env("XDG_RUNTIME_DIR", home.path());
+    command.args(["pald.service", "pald.socket"].map(|name| unit(&home, name)));
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+}
