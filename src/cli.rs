@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+mod completions;
 mod del;
 mod descriptors;
 mod env;
@@ -21,6 +22,7 @@ mod import;
 mod install;
 mod list;
 mod log;
+mod man;
 mod named;
 mod notify;
 mod remove;
@@ -107,6 +109,8 @@ enum Command {
     Remove(remove::Remove),
     Start(start::Start),
     Stop(stop::Stop),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Does what the arguments ask for; an error becomes text and an exit code here.
@@ -124,7 +128,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(command: Option<Command>, session: &Session) -> Result<(), Failure> {
-    match command.unwrap_or(Command::Serve(serve::Serve {})) {
+    match command.unwrap_or(Command::Serve(serve::Serve::default())) {
         Command::Serve(serve) => serve.run(session),
         Command::Get(get) => get.run(session),
         Command::Set(set) => set.run(session),
@@ -139,6 +143,8 @@ fn run(command: Option<Command>, session: &Session) -> Result<(), Failure> {
         Command::Remove(remove) => remove.run(session),
         Command::Start(start) => start.run(session),
         Command::Stop(stop) => stop.run(session),
+        Command::Completions(completions) => completions.run(session),
+        Command::Man(man) => man.run(session),
     }
 }
 

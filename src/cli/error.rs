@@ -38,6 +38,8 @@ pub(super) enum CommandError {
     TooLarge { path: PathBuf },
     #[error("{told}")]
     Lines { told: String, hint: Option<String> },
+    #[error("There is no command {0} to have a manual")]
+    NoManual(Quoted),
     #[error("`pald import --replace` can't ask here whether to go on")]
     Unconfirmed,
     #[error("Nothing was imported")]
@@ -57,6 +59,7 @@ impl CommandError {
             Self::InUse { .. } => "Stop it first",
             Self::Lines { hint, .. } => return hint.clone(),
             Self::Unconfirmed => "Add `--yes`, or see with `--dry-run` what would change",
+            Self::NoManual(_) => "`pald man` names all commands",
             Self::NotAFile { .. } => "Leave the file out to write to stdout",
             Self::VariableTwice(_) => "Name the variables, as in `WEB=shop.web`",
             _ => return None,

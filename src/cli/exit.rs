@@ -70,6 +70,7 @@ impl From<&CommandError> for Exit {
             | CommandError::VariableTwice(_)
             | CommandError::Pattern { .. }
             | CommandError::NotAFile { .. }
+            | CommandError::NoManual(_)
             | CommandError::Unconfirmed => Self::Usage,
             CommandError::InUse { .. } => Self::Conflict,
             CommandError::Lines { .. } | CommandError::TooLarge { .. } => Self::Dump,

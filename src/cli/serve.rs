@@ -25,15 +25,32 @@ use crate::store;
 use crate::users::Users;
 
 /// Serve in the foreground until SIGTERM or Ctrl-C; this is what pald does without a command
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  RUST_LOG=pald=debug pald serve")]
-pub(super) struct Serve {}
+#[derive(Debug, Default, Args)]
+#[command(after_help = "Example:\n  RUST_LOG=pald=debug pald serve\n  pald serve --check")]
+pub(super) struct Serve {
+    /// Only check the configuration
+    #[arg(long)]
+    check: bool,
+}
 
 impl Serve {
     pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+        if self.check {
+            return Ok(check(session)?);
+        }
         let _log = log::start();
         Ok(serve(session)?)
     }
+}
+
+/// Checks what pald would start with, and makes and opens nothing else.
+fn check(session: &Session) -> Result<(), ConfigError> {
+    let config = session.config()?;
+    for variable in &config.unknown_variables {
+        session.terminal.warn(&format!("{variable} is no setting of pald"));
+    }
+    session.terminal.note("The configuration is right");
+    Ok(())
 }
 
 /// Why pald does not serve.

@@ -1,0 +1,24 @@
+//! `pald completions`: what a shell needs to complete pald's arguments.
+
+use clap::{Args, CommandFactory as _};
+use clap_complete::Shell;
+
+use super::{Cli, Failure, Session};
+
+/// Print the completions for a shell
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  pald completions bash > ~/.local/share/bash-completion/completions/pald"
+)]
+pub(super) struct Completions {
+    /// The shell
+    shell: Shell,
+}
+
+impl Completions {
+    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "pald", &mut script);
+        Ok(session.terminal.answer_bytes(&script)?)
+    }
+}

@@ -1,0 +1,75 @@
+//! What pald prints about itself: completions for shells, and manual pages.
+
+use std::fs;
+use std::process::Command;
+
+use crate::daemon::{Home, PALD};
+
+fn answer(home: &Home, arguments: &[&str]) -> String {
+    let output = home.command().args(arguments).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The commands that the page of pald itself names.
+fn commands(page: &str) -> Vec<&str> {
+    let names = page.lines().filter_map(|line| line.strip_prefix("pald\\-"));
+    names.filter_map(|line| line.strip_suffix("(1)")).collect()
+}
+
+#[test]
+fn each_command_has_a_manual_page_with_an_example() {
+    let home = Home::new(1);
+    let page = answer(&home, &["man"]);
+    assert!(page.contains("\n.TH pald 1 "), "{page}");
+    let names = commands(&page);
+    assert!(
+        ["serve", "set", "run", "install", "man"].iter().all(|it| names.contains(it)),
+        "{names:?}"
+    );
+    for name in names {
+        let page = answer(&home, &["man", name]);
+        assert!(page.contains(&format!("\n.TH pald-{name} 1 ")), "{page}");
+        assert!(page.contains("\n.SH EXAMPLES\n  "), "{page}");
+    }
+    for name in ["help", "nope"] {
+        let output = home.command().args(["man", name]).output().unwrap();
+        let message = format!(
+            "Error: There is no command \"{name}\" to have a manual\nhint: `pald man` names all commands\n"
+        );
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), message);
+        assert_eq!(output.status.code(), Some(2));
+    }
+}
+
+#[test]
+fn bash_completes_commands_and_each_shell_gets_a_script() {
+    let home = Home::new(1);
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(answer(&home, &["completions", shell]).contains("install"), "{shell}");
+    }
+    let script = home.file("completions");
+    fs::write(&script, answer(&home, &["completions", "bash"])).unwrap();
+    let line = ". \"$1\"; COMP_WORDS=(pald insta); COMP_CWORD=1; _pald pald insta pald; echo \"${COMPREPLY[@]}\"";
+    let Ok(output) = Command::new("bash").args(["-c", line, PALD]).arg(&script).output() else {
+        return println!("skipped: bash is missing");
+    };
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "install\n");
+}
+
+#[test]
+fn serve_check_tells_whether_pald_would_start_and_makes_nothing() {
+    let home = Home::new(1);
+    let check = |variable: Option<&str>| {
+        let mut command = home.command();
+        command.args(["serve", "--check"]).envs(variable.map(|name| (name, "1")));
+        home.run(command)
+    };
+    assert_eq!(check(None), (Some(0), String::new()));
+    let warning = "warning: PALD_PORT is no setting of pald\n";
+    assert_eq!(check(Some("PALD_PORT")), (Some(0), warning.to_owned()));
+    fs::write(home.file("config.toml"), "# My settings.\n\nport_lisen = 49200\n").unwrap();
+    let message = "Error: ~/.pald/config.toml:3:1: unknown key `port_lisen`\nhint: Did you mean `port_listen`?\n";
+    assert_eq!(check(None), (Some(78), message.to_owned()));
+    assert_eq!(fs::read_dir(home.file("")).unwrap().count(), 1);
+}
