@@ -8,9 +8,11 @@ use std::process::ExitCode;
 
 use clap::{Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+mod ago;
 mod completions;
 mod del;
 mod descriptors;
+mod doctor;
 mod env;
 mod error;
 mod exit;
@@ -32,6 +34,7 @@ mod service;
 mod session;
 mod set;
 mod start;
+mod status;
 mod stop;
 mod terminal;
 mod variable;
@@ -109,6 +112,8 @@ enum Command {
     Remove(remove::Remove),
     Start(start::Start),
     Stop(stop::Stop),
+    Status(status::Status),
+    Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -143,6 +148,8 @@ fn run(command: Option<Command>, session: &Session) -> Result<(), Failure> {
         Command::Remove(remove) => remove.run(session),
         Command::Start(start) => start.run(session),
         Command::Stop(stop) => stop.run(session),
+        Command::Status(status) => status.run(session),
+        Command::Doctor(doctor) => doctor.run(session),
         Command::Completions(completions) => completions.run(session),
         Command::Man(man) => man.run(session),
     }

@@ -6,6 +6,7 @@ use crate::daemon::{Home, PALD};
 use crate::faults::StartLimit;
 
 mod answers;
+mod doctor;
 mod dumps;
 mod mistyped;
 mod run;

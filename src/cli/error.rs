@@ -38,6 +38,8 @@ pub(super) enum CommandError {
     TooLarge { path: PathBuf },
     #[error("{told}")]
     Lines { told: String, hint: Option<String> },
+    #[error("pald doctor has found {}", faults(*.0))]
+    Faults(usize),
     #[error("There is no command {0} to have a manual")]
     NoManual(Quoted),
     #[error("`pald import --replace` can't ask here whether to go on")]
@@ -66,4 +68,8 @@ impl CommandError {
         };
         Some(hint.to_owned())
     }
+}
+
+fn faults(count: usize) -> String {
+    if count == 1 { "a fault".to_owned() } else { format!("{count} faults") }
 }

@@ -62,9 +62,10 @@ impl From<Exit> for ExitCode {
 impl From<&CommandError> for Exit {
     fn from(error: &CommandError) -> Self {
         match error {
-            CommandError::Nobody { .. } | CommandError::Untold { .. } | CommandError::Declined => {
-                Self::No
-            }
+            CommandError::Faults(_)
+            | CommandError::Nobody { .. }
+            | CommandError::Untold { .. }
+            | CommandError::Declined => Self::No,
             CommandError::UrlFlag(_)
             | CommandError::Variable(_)
             | CommandError::VariableTwice(_)

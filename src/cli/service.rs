@@ -97,6 +97,11 @@ pub(super) fn manager() -> Result<Box<dyn Manager>, ServiceError> {
     }
 }
 
+/// The commands of a step, as a user would type them.
+pub(super) fn in_words(manager: &dyn Manager, step: Step) -> String {
+    manager.commands(step).iter().map(|words| shown(words)).collect::<Vec<_>>().join(" && ")
+}
+
 /// Runs the commands of a step.
 ///
 /// # Errors

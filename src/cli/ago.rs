@@ -1,0 +1,46 @@
+//! Spans of time, in words.
+
+use crate::timestamp::Timestamp;
+
+/// How long ago a time was; one that is yet to come is said to be.
+pub(super) fn ago(time: Timestamp, now: Timestamp) -> String {
+    match now.unix_seconds().checked_sub(time.unix_seconds()) {
+        Some(seconds) => format!("{} ago", lasting(seconds)),
+        None => "in the future".to_owned(),
+    }
+}
+
+/// A number of seconds in the unit that leaves two digits or so.
+pub(super) fn lasting(seconds: u64) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / MINUTE),
+        7200..172_800 => format!("{} h", seconds / HOUR),
+        _ => format!("{} days", seconds / DAY),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_told_in_a_unit_that_suits_it() {
+        let time = |seconds| Timestamp::from_unix_seconds(seconds).unwrap();
+        let rows = [
+            (0, "0 s ago"),
+            (119, "119 s ago"),
+            (120, "2 min ago"),
+            (7199, "119 min ago"),
+            (7200, "2 h ago"),
+            (172_800, "2 days ago"),
+        ];
+        for (seconds, expected) in rows {
+            assert_eq!(ago(time(1000), time(1000 + seconds)), expected);
+        }
+        assert_eq!(ago(time(1001), time(1000)), "in the future");
+    }
+}

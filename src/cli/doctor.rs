@@ -1,0 +1,126 @@
+//! `pald doctor`: what is wrong, and the command that mends it.
+//!
+//! It asks pald, the system and the files, and never opens the store, so that it can be run at any
+//! time. What it finds is decided in the files of its folder, each about one subject.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use clap::Args;
+
+use super::error::CommandError;
+use super::service::{self, Step};
+use super::{Failure, Session};
+use crate::api::{Health, Overlap, Services};
+use crate::client::{Client, ClientError};
+use crate::config::Config;
+use crate::probe;
+use crate::timestamp::Timestamp;
+
+mod daemon;
+mod files;
+mod finding;
+mod ports;
+mod range;
+mod store;
+
+use finding::{Finding, Level};
+
+/// Say what is wrong, and the command that mends it
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pald doctor\n  pald doctor --json | jq '.[] | select(.level != \"ok\")'"
+)]
+pub(super) struct Doctor {
+    /// Print JSON: a list of what was found
+    #[arg(long)]
+    json: bool,
+}
+
+impl Doctor {
+    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+        let findings = examine(session)?;
+        match self.json {
+            true => session.terminal.answer_json(&findings)?,
+            false => session
+                .terminal
+                .answer(findings.iter().map(Finding::to_string).collect::<String>())?,
+        }
+        let faults = findings.iter().filter(|finding| finding.level == Level::Fault).count();
+        if faults > 0 { Err(CommandError::Faults(faults).into()) } else { Ok(()) }
+    }
+}
+
+fn examine(session: &Session) -> Result<Vec<Finding>, Failure> {
+    let config = session.config().map_err(Failure::from);
+    let mut findings = daemon::settings(&config);
+    match (session.client(), config) {
+        (Ok(client), config) => findings.extend(with(&client, config.ok().as_ref())),
+        // Without a configuration it is not known whom to ask.
+        (Err(_), Err(_)) => {}
+        (Err(failure), Ok(_)) => return Err(failure),
+    }
+    Ok(findings)
+}
+
+/// What can be found out by asking this pald, and without it where it does not answer.
+fn with(client: &Client, config: Option<&Config>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match client.health() {
+        Ok(health) => findings.extend(running(client, &health, config)),
+        Err(error) => findings.extend(down(&error, config)),
+    }
+    if let Some(config) = config {
+        findings.extend(files::examine(config));
+    }
+    findings
+}
+
+fn running(client: &Client, health: &Health, config: Option<&Config>) -> Vec<Finding> {
+    let restart = restart(health.pid);
+    let mut findings = daemon::examine(health, &daemon::strangers(health), &restart);
+    match client.services(None) {
+        Ok(services) => {
+            findings.extend(store::examine(health, &services, Timestamp::now(), &restart));
+            let Services { pool, .. } = services;
+            let is_held = health.holds.max > 0;
+            let overlap = health.overlap.as_ref();
+            findings.extend(overlap.map(|it| range::examine((pool.min, pool.max), it, is_held)));
+            findings.extend(ports::examine(&services));
+            let wants_holds = config.is_none_or(|config| config.hold_ports);
+            findings.extend(ports::holds(&health.holds, services.services.len(), wants_holds));
+        }
+        Err(error) => findings.push(daemon::silent(&error)),
+    }
+    findings
+}
+
+fn down(error: &ClientError, config: Option<&Config>) -> Vec<Finding> {
+    let mut findings = vec![daemon::silent(error)];
+    let Some(config) = config else { return findings };
+    for ip in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()] {
+        let address = SocketAddr::new(ip, config.port_listen.number());
+        findings.extend(probe::listener_on(address).map(|holder| daemon::taken(address, &holder)));
+    }
+    findings.extend(store::unasked(&config.dump_file, Timestamp::now()));
+    let overlap = probe::overlap(config.port_range, config.port_listen).map(|overlap| Overlap {
+        ephemeral: overlap.ephemeral.to_string(),
+        reserve: overlap.command(),
+    });
+    let range = (config.port_range.min().number(), config.port_range.max().number());
+    findings.extend(overlap.map(|overlap| range::examine(range, &overlap, config.hold_ports)));
+    findings
+}
+
+/// The command that ends this pald and starts it again.
+fn restart(pid: u32) -> String {
+    let of_service = service::manager()
+        .ok()
+        .filter(|manager| manager.state().is_ok_and(|state| state.pid == Some(pid)));
+    match of_service {
+        Some(manager) => service::in_words(manager.as_ref(), Step::Restart),
+        None => format!("kill {pid}, and then `pald` again"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! One line of what `pald doctor` has to say, and how to mend it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Level {
+    /// As it should be.
+    Ok,
+    /// It works, and may one day not.
+    Warn,
+    /// It does not work.
+    Fault,
+}
+
+/// What was found about a subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    pub(super) level: Level,
+    /// What it is about, in a word.
+    pub(super) subject: &'static str,
+    pub(super) text: String,
+    /// The command that mends it.
+    pub(super) hint: Option<String>,
+}
+
+impl Finding {
+    pub(super) fn ok(subject: &'static str, text: impl Into<String>) -> Self {
+        Self { level: Level::Ok, subject, text: text.into(), hint: None }
+    }
+
+    pub(super) fn warn(
+        subject: &'static str,
+        text: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self { level: Level::Warn, subject, text: text.into(), hint: Some(hint.into()) }
+    }
+
+    pub(super) fn fault(
+        subject: &'static str,
+        text: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self { level: Level::Fault, subject, text: text.into(), hint: Some(hint.into()) }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.level {
+            Level::Ok => "ok",
+            Level::Warn => "warn",
+            Level::Fault => "fault",
+        };
+        writeln!(f, "{level:<5} {:<8} {}", self.subject, self.text)?;
+        self.hint.iter().try_for_each(|hint| writeln!(f, "      hint: {hint}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_stand_in_columns_with_their_hints_below() {
+        let findings = [
+            Finding::ok("daemon", "0.1.0, pid 4121, on 127.0.0.1 and [::1]"),
+            Finding::warn("range", "a", "sudo sysctl"),
+        ];
+        let text: String = findings.iter().map(Finding::to_string).collect();
+        let expected = "ok    daemon   0.1.0, pid 4121, on 127.0.0.1 and [::1]\nwarn  range    a\n      hint: sudo sysctl\n";
+        assert_eq!(text, expected);
+    }
+}

@@ -1,0 +1,43 @@
+//! Whether the services can have their ports, and whether these are held for them.
+
+use super::Finding;
+use crate::api::{HoldsHealth, Services, State};
+use crate::cli::holder::{in_words, port_of};
+
+/// How many ports a line names.
+const MAX_NAMED: usize = 10;
+
+/// The services that could not be started now, although they do not run.
+pub(super) fn examine(services: &Services) -> Vec<Finding> {
+    let blocked = services.services.iter().filter(|it| it.state == Some(State::Blocked));
+    blocked
+        .map(|service| {
+            let reason = service.reason.as_deref().unwrap_or("something");
+            let whose = service.holder.iter().map(|holder| format!(": {}", in_words(holder)));
+            let text =
+                format!("{} is blocked by {reason}{}", port_of(service), whose.collect::<String>());
+            Finding::warn("port", text, format!("pald who {}", service.port))
+        })
+        .collect()
+}
+
+/// The ports that should be held and are not.
+pub(super) fn holds(holds: &HoldsHealth, services: usize, is_wanted: bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let [first, ..] = holds.missing.as_slice() {
+        let mut ports: Vec<_> = holds.missing.iter().take(MAX_NAMED).map(u16::to_string).collect();
+        if let Some(more) = holds.missing.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
+            ports.push(format!("and {more} more"));
+        }
+        let text = format!("not held, since others are on them: {}", ports.join(", "));
+        findings.push(Finding::warn("holds", text, format!("pald who {first}")));
+    }
+    // Elsewhere than on Linux nothing is held.
+    if is_wanted && cfg!(target_os = "linux") && holds.max < services {
+        let text =
+            format!("the limit on open files lets pald hold {} of {services} ports", holds.max);
+        let hint = "LimitNOFILE=65536 by `systemctl --user edit pald.service`, or `ulimit -n 65536` before `pald`";
+        findings.push(Finding::warn("limit", text, hint));
+    }
+    findings
+}

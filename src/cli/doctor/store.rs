@@ -1,0 +1,88 @@
+//! Whether changes reach the store and the dump, and whether the clock agrees.
+
+use std::path::Path;
+
+use super::Finding;
+use crate::api::{Health, Services};
+use crate::cli::ago::ago;
+use crate::files::{Shown, folder_of};
+use crate::timestamp::Timestamp;
+
+const SUBJECT: &str = "store";
+const DUMP: &str = "dump";
+/// How much older than the newest service the dump may be: it is written within a second of a
+/// change, and a busy machine needs longer.
+const MAX_LAG_SECONDS: u64 = 10;
+
+/// The store and the dump of the pald that answers.
+pub(super) fn examine(
+    health: &Health,
+    services: &Services,
+    now: Timestamp,
+    restart: &str,
+) -> Vec<Finding> {
+    let written = health.dump.written_at.as_deref().and_then(Timestamp::parse);
+    let mut findings = Vec::new();
+    if let Some(error) = &health.store.error {
+        let text = format!("{} takes no changes: {error}", Shown(&health.store.path));
+        let hint = format!("Mend that first; `df -h` shows the room on the disk; then {restart}");
+        findings.push(Finding::fault(SUBJECT, text, hint));
+    }
+    if let Some(error) = &health.dump.error {
+        let path = Path::new(&health.dump.path);
+        let text = format!("{} can't be written: {error}", Shown(path));
+        findings.push(Finding::fault(DUMP, text, format!("ls -ld {}", Shown(folder_of(path)))));
+    } else if let Some(written) = written {
+        findings.extend(clock(written, services, now, restart));
+    }
+    if findings.is_empty() {
+        let count = services.services.len();
+        let services = if count == 1 { "service" } else { "services" };
+        let when =
+            written.map_or("not written yet".to_owned(), |it| format!("written {}", ago(it, now)));
+        findings.push(Finding::ok(SUBJECT, format!("{count} {services}, dump {when}")));
+    }
+    findings
+}
+
+/// What is odd about the time at which the dump was written.
+fn clock(
+    written: Timestamp,
+    services: &Services,
+    now: Timestamp,
+    restart: &str,
+) -> Option<Finding> {
+    if written > now {
+        let text = format!("was written at {written}, which is yet to come: the clock was changed");
+        return Some(Finding::warn(DUMP, text, "timedatectl"));
+    }
+    let created = |created_at: &str| Timestamp::parse(created_at);
+    let newest = services
+        .services
+        .iter()
+        .filter_map(|it| Some((created(&it.created_at)?, &it.name)))
+        .max()?;
+    let lag = newest.0.unix_seconds().saturating_sub(written.unix_seconds());
+    (lag > MAX_LAG_SECONDS).then(|| {
+        let text =
+            format!("was written at {written}, before {} was registered at {}", newest.1, newest.0);
+        Finding::warn(DUMP, text, restart)
+    })
+}
+
+/// The dump on the disk, where no pald can be asked.
+pub(super) fn unasked(dump_file: &Path, now: Timestamp) -> Option<Finding> {
+    let written = std::fs::metadata(dump_file).and_then(|metadata| metadata.modified()).ok();
+    let written = written.map(Timestamp::of)?;
+    Some(match written > now {
+        true => {
+            let text =
+                format!("was written at {written}, which is yet to come: the clock was changed");
+            Finding::warn(DUMP, text, "timedatectl")
+        }
+        false => Finding::ok(
+            DUMP,
+            format!("written {}; the store is not looked into", ago(written, now)),
+        ),
+    })
+}

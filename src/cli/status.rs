@@ -1,0 +1,69 @@
+//! `pald status`: how pald is, and how it is run.
+
+use clap::Args;
+
+use super::ago::{ago, lasting};
+use super::service::{self, State};
+use super::{Failure, Session};
+use crate::api::{Health, HealthStatus};
+use crate::client::Url;
+use crate::files::Shown;
+use crate::timestamp::Timestamp;
+
+/// Say how pald is, and how it is run
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  pald status\n  pald status --json | jq .pid")]
+pub(super) struct Status {
+    /// Print JSON, as /v1/health answers it
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+        let client = session.client()?;
+        let health = client.health()?;
+        match self.json {
+            true => session.terminal.answer_json(&health)?,
+            false => session.terminal.answer(text(&health, client.url(), &run_as(&health)))?,
+        }
+        Ok(())
+    }
+}
+
+/// How this pald is run, in words.
+fn run_as(health: &Health) -> String {
+    let found = service::manager().and_then(|manager| Ok((manager.kind(), manager.state()?)));
+    match found {
+        Ok((kind, State { pid, is_enabled, .. })) if pid == Some(health.pid) => match is_enabled {
+            true => format!("{kind}, which starts at each login"),
+            false => format!("{kind}, which does not start at a login"),
+        },
+        // Where there is no manager, nothing else could have started it.
+        _ => "a program in the foreground".to_owned(),
+    }
+}
+
+fn text(health: &Health, url: &Url, run_as: &str) -> String {
+    let Health { version, pid, services, revision, store, dump, .. } = health;
+    let changes = match (health.status, &store.error) {
+        (HealthStatus::Ok, _) => "accepts changes".to_owned(),
+        (HealthStatus::Failed, None) => "accepts no changes".to_owned(),
+        (HealthStatus::Failed, Some(error)) => format!("accepts no changes: {error}"),
+    };
+    let written = dump.written_at.as_deref().and_then(Timestamp::parse);
+    let written = match (&dump.error, written) {
+        (Some(error), _) => format!("can't be written: {error}"),
+        (None, Some(time)) => format!("written {}", ago(time, Timestamp::now())),
+        (None, None) => "not written yet".to_owned(),
+    };
+    let rows = [
+        ("pald", format!("{version}, pid {pid}, up {}", lasting(health.uptime_s))),
+        ("runs as", run_as.to_owned()),
+        ("url", format!("{url}, on {}", health.addresses.join(" and "))),
+        ("services", format!("{services}, revision {revision}; {changes}")),
+        ("store", Shown(&store.path).to_string()),
+        ("dump", format!("{}, {written}", Shown(&dump.path))),
+    ];
+    rows.iter().map(|(name, value)| format!("{name:<9} {value}\n")).collect()
+}

@@ -1,0 +1,179 @@
+//! `pald doctor` and `pald status`, while pald runs and while it does not.
+
+use std::fs::{self, File, Permissions};
+use std::net::{TcpListener, UdpSocket};
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::{pald, ports, shell};
+use crate::daemon::{Daemon, Home};
+
+/// What `pald doctor` says, with the age of the dump as 4 s.
+fn doctor(home: &Home) -> (Option<i32>, String, String) {
+    let (code, stdout, stderr) = pald(home, &["doctor"]);
+    let ages = stdout.lines().map(|line| match line.split_once("written ") {
+        Some((start, age)) if age.ends_with(" s ago") => format!("{start}written 4 s ago\n"),
+        _ => format!("{line}\n"),
+    });
+    (code, ages.collect(), stderr)
+}
+
+/// A pald with a service, once its dump is written.
+fn start(home: &Home) -> (Daemon, u16) {
+    let daemon = home.start();
+    let port = daemon.set("shop").port();
+    let start = Instant::now();
+    while !daemon.get("/v1/health").body.contains("\"written_at\":\"") {
+        assert!(start.elapsed() < Duration::from_secs(30), "the dump was never written");
+        std::thread::yield_now();
+    }
+    (daemon, port)
+}
+
+fn well(daemon: &Daemon, services: &str) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        "ok    daemon   {version}, pid {}, on 127.0.0.1 and [::1]\nok    store    {services}, dump written 4 s ago\n",
+        daemon.pid()
+    )
+}
+
+#[test]
+fn a_pald_that_is_well_has_nothing_to_be_mended() {
+    let home = Home::new(3);
+    let (daemon, _) = start(&home);
+    assert_eq!(doctor(&home), (Some(0), well(&daemon, "1 service"), String::new()));
+    let levels = shell(&home, "pald doctor --json | grep level | sort | uniq -c");
+    assert_eq!(levels.trim(), "2     \"level\": \"ok\",");
+}
+
+#[test]
+fn a_service_that_could_not_start_is_a_warning_that_says_who_is_in_the_way() {
+    let home = Home::new(3);
+    let (daemon, port) = start(&home);
+    let _socket = UdpSocket::bind(("127.0.0.1", port)).unwrap();
+    let name = fs::read_to_string("/proc/self/comm").unwrap();
+    let warning = format!(
+        "warn  port     {port} (shop) is blocked by a UDP socket: {} (pid {})\n      hint: pald who {port}\n",
+        name.trim_end(),
+        std::process::id()
+    );
+    let said = well(&daemon, "1 service") + &warning;
+    assert_eq!(doctor(&home), (Some(0), said, String::new()));
+}
+
+#[test]
+fn the_commands_for_open_files_mend_them() {
+    let home = Home::new(3);
+    let (daemon, _) = start(&home);
+    let open = |name: &str, mode| {
+        fs::set_permissions(home.file(name), Permissions::from_mode(mode)).unwrap();
+    };
+    fs::write(home.file("config.toml"), "").unwrap();
+    for (name, mode) in [("", 0o755), ("config.toml", 0o666), ("dump", 0o644), ("db/db", 0o640)] {
+        open(name, mode);
+    }
+    let expected = well(&daemon, "1 service")
+        + "\
+warn  files    ~/.pald has mode 0755, so that others may look into it
+      hint: chmod go= ~/.pald
+warn  files    ~/.pald/dump has mode 0644, so that others may look into it
+      hint: chmod go= ~/.pald/dump
+warn  files    ~/.pald/config.toml has mode 0666, so that others may change it
+      hint: chmod go-w ~/.pald/config.toml
+warn  files    ~/.pald/db/db has mode 0640, so that others may look into it
+      hint: chmod -R go= ~/.pald/db
+";
+    assert_eq!(doctor(&home), (Some(0), expected, String::new()));
+    shell(&home, "pald doctor | sed -n 's/^ *hint: //p' | sh");
+    assert_eq!(doctor(&home), (Some(0), well(&daemon, "1 service"), String::new()));
+}
+
+#[test]
+fn without_a_daemon_what_is_left_is_checked() {
+    let home = Home::new(3);
+    let nobody = ports(
+        &home,
+        "\
+fault daemon   Nothing answers at http://127.0.0.1:49200
+      hint: Start pald with `pald start`, or in the foreground with `pald`
+",
+    );
+    let one = "Error: pald doctor has found a fault\n".to_owned();
+    assert_eq!(doctor(&home), (Some(1), nobody.clone(), one.clone()));
+    assert_eq!(fs::read_dir(home.file("")).unwrap().count(), 0);
+
+    let dump = File::create(home.file("dump")).unwrap();
+    dump.set_permissions(Permissions::from_mode(0o600)).unwrap();
+    let written = nobody.clone() + "ok    dump     written 4 s ago; the store is not looked into\n";
+    let (code, stdout, stderr) = pald(&home, &["doctor"]);
+    assert_eq!((code, stderr), (Some(1), one.clone()));
+    assert_eq!(stdout.lines().count(), written.lines().count(), "{stdout}");
+    dump.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
+    let (_, stdout, _) = doctor(&home);
+    assert!(
+        stdout.ends_with("yet to come: the clock was changed\n      hint: timedatectl\n"),
+        "{stdout}"
+    );
+    fs::remove_file(home.file("dump")).unwrap();
+
+    let _stranger = TcpListener::bind(("::1", home.listen)).unwrap();
+    let (code, stdout, _) = doctor(&home);
+    let name = fs::read_to_string("/proc/self/comm").unwrap();
+    let taken = ports(
+        &home,
+        &format!(
+            "fault daemon   [::1]:49200 is in use by {} (pid {})",
+            name.trim_end(),
+            std::process::id()
+        ),
+    );
+    assert!(code == Some(1) && stdout.starts_with(&(nobody + &taken)), "{stdout}");
+
+    fs::write(home.file("config.toml"), "port_lisen = 1\n").unwrap();
+    let wrong = "\
+fault config   ~/.pald/config.toml:1:1: unknown key `port_lisen`
+      hint: Did you mean `port_listen`?
+";
+    assert_eq!(doctor(&home), (Some(1), wrong.to_owned(), one));
+}
+
+#[test]
+fn status_says_how_pald_is_or_that_nothing_answers() {
+    let home = Home::new(3);
+    let nobody = ports(
+        &home,
+        "\
+Error: Nothing answers at http://127.0.0.1:49200
+hint: Start pald with `pald start`, or in the foreground with `pald`
+",
+    );
+    assert_eq!(pald(&home, &["status"]), (Some(3), String::new(), nobody));
+
+    let (daemon, _) = start(&home);
+    let (code, stdout, stderr) = pald(&home, &["status"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let expected = ports(
+        &home,
+        &format!(
+            "\
+pald      {}, pid {}, up 0 s
+runs as   a program in the foreground
+url       http://127.0.0.1:49200, on 127.0.0.1:49200 and [::1]:49200
+services  1, revision 1; accepts changes
+store     ~/.pald/db
+dump      ~/.pald/dump, written 0 s ago
+",
+            env!("CARGO_PKG_VERSION"),
+            daemon.pid()
+        ),
+    );
+    let without_times = |text: &str| -> Vec<_> {
+        text.lines()
+            .map(|line| line.trim_end_matches(|c: char| !c.is_ascii_punctuation()).to_owned())
+            .collect()
+    };
+    assert_eq!(without_times(&stdout), without_times(&expected));
+    let pid = shell(&home, "pald status --json | sed -n 's/^  \"pid\": //p'");
+    assert_eq!(pid, format!("{},\n", daemon.pid()));
+}
