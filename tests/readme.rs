@@ -9,7 +9,7 @@ use crate::daemon::{Home, PALD};
 
 /// Commands of the README that a test can't run, by how they start: they build the program, need
 /// root or change the machine, or take minutes.
-const NOT_RUN: [&str; 5] = ["cargo ", "sudo ", "PALD_", "systemctl ", ".ci/"];
+const NOT_RUN: [&str; 6] = ["cargo ", "sudo ", "PALD_", "systemctl ", ".ci/", "pald install"];
 
 /// A part of the README between two headings.
 struct Section {
