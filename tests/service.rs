@@ -98,6 +98,11 @@ fn installing_again_brings_the_service_up_to_date() {
     let text = fs::read_to_string(unit(&home, "pald.service")).unwrap();
     let command = format!("\nExecStart={PALD} --config {}\n", config.display());
     assert!(text.contains(&command), "{text}");
+
+    // What is installed and does not run is started.
+    fs::remove_file(home.path().join("active")).unwrap();
+    assert_eq!(pald(&home, &line).0, Some(0));
+    assert_eq!(asked(&home), [SHOW, "start pald.service"]);
 }
 
 #[test]

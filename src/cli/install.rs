@@ -59,11 +59,14 @@ fn install(manager: &dyn Manager, state: State, program: &Program) -> Result<boo
     if is_changed {
         service::take(manager, Step::Reload)?;
     }
-    let is_running = state.is_enabled && state.is_active;
-    match (is_running, is_changed) {
-        (true, false) => return Ok(false),
-        (true, true) => service::take(manager, Step::Restart)?,
-        (false, _) => service::take(manager, Step::Enable)?,
+    let State { is_enabled, is_active, .. } = state;
+    if is_changed && (is_enabled || is_active) {
+        service::take(manager, Step::Restart)?;
+    } else if is_enabled && !is_active {
+        service::take(manager, Step::Start)?;
     }
-    Ok(true)
+    if !is_enabled {
+        service::take(manager, Step::Enable)?;
+    }
+    Ok(is_changed || !is_enabled || !is_active)
 }

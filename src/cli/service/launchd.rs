@@ -63,11 +63,11 @@ impl Manager for Launchd {
 
     fn state(&self) -> Result<State, ServiceError> {
         let output = super::output_of(&["launchctl".into(), "print".into(), self.target()])?;
-        let is_enabled = self.agent().is_file();
+        let is_known = self.agent().is_file();
         match output.status.success() {
-            true => Ok(state_of(&String::from_utf8_lossy(&output.stdout), is_enabled)),
+            true => Ok(state_of(&String::from_utf8_lossy(&output.stdout), is_known)),
             // What is not loaded can't be printed.
-            false => Ok(State { is_known: is_enabled, is_enabled, ..State::default() }),
+            false => Ok(State { is_known, ..State::default() }),
         }
     }
 
