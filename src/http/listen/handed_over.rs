@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use listenfd::ListenFd;
 
 /// How many connections wait to be accepted, as for the sockets that pald opens itself.
-const BACKLOG: i32 = 1024;
+const BACKLOG: i32 = 128;
 
 /// Why a socket that was handed over is none to listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
