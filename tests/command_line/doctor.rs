@@ -22,12 +22,16 @@ fn doctor(home: &Home) -> (Option<i32>, String, String) {
 fn start(home: &Home) -> (Daemon, u16) {
     let daemon = home.start();
     let port = daemon.set("shop").port();
+    wait_for_written(&daemon);
+    (daemon, port)
+}
+
+fn wait_for_written(daemon: &Daemon) {
     let start = Instant::now();
     while !daemon.get("/v1/health").body.contains("\"written_at\":\"") {
         assert!(start.elapsed() < Duration::from_secs(30), "the dump was never written");
         std::thread::yield_now();
     }
-    (daemon, port)
 }
 
 fn well(daemon: &Daemon, services: &str) -> String {
@@ -45,6 +49,26 @@ fn a_pald_that_is_well_has_nothing_to_be_mended() {
     assert_eq!(doctor(&home), (Some(0), well(&daemon, "1 service"), String::new()));
     let levels = shell(&home, "pald doctor --json | grep level | sort | uniq -c");
     assert_eq!(levels.trim(), "2     \"level\": \"ok\",");
+}
+
+#[test]
+fn a_range_that_the_kernel_takes_from_is_a_warning_with_the_line_that_reserves_it() {
+    let setting =
+        |name| fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).unwrap_or_default();
+    let is_usual = setting("ip_local_port_range").split_whitespace().eq(["32768", "60999"])
+        && setting("ip_local_reserved_ports").trim().is_empty();
+    if !is_usual {
+        return println!("skipped: this machine's ephemeral range is not 32768-60999");
+    }
+    let mut home = Home::new(1);
+    (home.min, home.max) = (49201, 49999);
+    let daemon = home.start();
+    wait_for_written(&daemon);
+    let warning = format!(
+        "warn  range    49201-49999 lies inside the kernel's ephemeral range 32768-60999; TCP ports are held, UDP is not protected\n      hint: sudo sysctl -w net.ipv4.ip_local_reserved_ports={},49201-49999\n",
+        home.listen
+    );
+    assert_eq!(doctor(&home), (Some(0), well(&daemon, "0 services") + &warning, String::new()));
 }
 
 #[test]
