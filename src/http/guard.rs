@@ -232,8 +232,8 @@ impl Head<'_> {
                 _ => return Err(Refusal::CrossSite),
             }
         }
-        let is_prefetch = PREFETCH.iter().any(|name| self.headers.contains_key(name));
-        if is_change && is_prefetch { Err(Refusal::Unasked) } else { Ok(()) }
+        let is_prefetch = || PREFETCH.iter().any(|name| self.headers.contains_key(name));
+        if is_change && is_prefetch() { Err(Refusal::Unasked) } else { Ok(()) }
     }
 
     /// Whether a person has typed the address or chosen a bookmark.

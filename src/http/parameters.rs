@@ -1,5 +1,7 @@
 //! The parameters of a request: from its query and its form, decoded once and strictly.
 
+use std::borrow::Cow;
+
 use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::web::{BytesMut, Payload};
@@ -92,7 +94,7 @@ impl Parameters {
     ///
     /// # Errors
     /// It is missing, repeated, or not encoded as it should be.
-    pub fn exactly_one(&self, name: &'static str) -> Result<Vec<u8>, ParameterError> {
+    pub fn exactly_one(&self, name: &'static str) -> Result<Cow<'_, [u8]>, ParameterError> {
         self.at_most_one(name)?.ok_or(ParameterError::Missing(name))
     }
 
@@ -113,13 +115,13 @@ impl Parameters {
     ///
     /// # Errors
     /// It is repeated, or not encoded as it should be.
-    pub fn at_most_one(&self, name: &'static str) -> Result<Option<Vec<u8>>, ParameterError> {
+    pub fn at_most_one(&self, name: &'static str) -> Result<Option<Cow<'_, [u8]>>, ParameterError> {
         let pairs = [self.query.as_bytes(), &self.body];
         let pairs = pairs.iter().flat_map(|part| part.split(|&byte| byte == b'&'));
         let mut found = None;
         for pair in pairs.filter(|pair| !pair.is_empty()) {
             let (key, value) = split_once(pair);
-            if decode(key)? != name.as_bytes() {
+            if *decode(key)? != *name.as_bytes() {
                 continue;
             }
             if found.replace(decode(value)?).is_some() {
@@ -145,7 +147,10 @@ fn split_once(pair: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Decodes `+` and `%XX`; a `%` that is followed by anything else is an error.
-fn decode(text: &[u8]) -> Result<Vec<u8>, ParameterError> {
+fn decode(text: &[u8]) -> Result<Cow<'_, [u8]>, ParameterError> {
+    if !text.iter().any(|byte| matches!(byte, b'+' | b'%')) {
+        return Ok(Cow::Borrowed(text));
+    }
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.iter();
     while let Some(&byte) = bytes.next() {
@@ -160,7 +165,7 @@ fn decode(text: &[u8]) -> Result<Vec<u8>, ParameterError> {
             byte => byte,
         });
     }
-    Ok(decoded)
+    Ok(Cow::Owned(decoded))
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -172,8 +177,9 @@ mod tests {
     use super::*;
 
     fn service(query: &str, body: &[u8]) -> Result<Vec<u8>, String> {
-        let found = Parameters::new(query, body).exactly_one("service");
-        found.map_err(|error| error.to_string())
+        let parameters = Parameters::new(query, body);
+        let found = parameters.exactly_one("service");
+        found.map(Cow::into_owned).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -5,6 +5,8 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
+use crate::port::Port;
+
 pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(super) const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -24,9 +26,10 @@ static HEADERS: [(HeaderName, HeaderValue); 7] = [
 /// else than it is.
 pub(super) fn start(status: StatusCode, content_type: HeaderValue) -> HttpResponseBuilder {
     let mut response = HttpResponseBuilder::new(status);
-    response.insert_header((header::CONTENT_TYPE, content_type));
+    // Appending looks for none that would be replaced; there is none.
+    response.append_header((header::CONTENT_TYPE, content_type));
     for (name, value) in &HEADERS {
-        response.insert_header((name, value));
+        response.append_header((name, value));
     }
     response
 }
@@ -34,6 +37,11 @@ pub(super) fn start(status: StatusCode, content_type: HeaderValue) -> HttpRespon
 /// The answer to a request that was done.
 pub(super) fn text(body: String) -> HttpResponse {
     start(StatusCode::OK, TEXT).body(body)
+}
+
+/// The answer of most requests. Made without `format!`, which takes as long as three headers.
+pub(super) fn port(port: Port) -> HttpResponse {
+    text([&port.number().to_string(), "\n"].concat())
 }
 
 /// A value as JSON.

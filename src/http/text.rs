@@ -36,7 +36,7 @@ async fn get(
 ) -> Result<HttpResponse, HttpError> {
     let service = service_of(&request, payload).await?;
     match registry.lookup(&service) {
-        Some(port) => Ok(reply::text(format!("{port}\n"))),
+        Some(port) => Ok(reply::port(port)),
         None => Err(ChangeError::NotRegistered(Target::Service(service)).into()),
     }
 }

@@ -53,7 +53,7 @@ pub(super) async fn list(
     registry: Data<Registry>,
 ) -> Result<HttpResponse, HttpError> {
     let parameters = Parameters::of_query(&request)?;
-    let pattern = parameters.at_most_one("name")?.map(pattern).transpose()?;
+    let pattern = parameters.at_most_one("name")?.map(|text| pattern(&text)).transpose()?;
     let with_states = parameters.switch("state")?.unwrap_or(true);
     let is_meant = move |allocation: &Arc<Allocation>| {
         pattern.as_ref().is_none_or(|pattern| pattern.matches(allocation.service.as_str()))
@@ -98,9 +98,9 @@ fn pool(registry: &Registry, allocations: &[Arc<Allocation>]) -> Pool {
     Pool { min: range.min().number(), max: range.max().number(), used, free }
 }
 
-fn pattern(text: Vec<u8>) -> Result<Pattern, HttpError> {
-    let wrong = |reason| HttpError::Pattern { pattern: Quoted::new(&text), reason };
-    let pattern = std::str::from_utf8(&text).map_err(|_| wrong("it is no text"))?;
+fn pattern(text: &[u8]) -> Result<Pattern, HttpError> {
+    let wrong = |reason| HttpError::Pattern { pattern: Quoted::new(text), reason };
+    let pattern = std::str::from_utf8(text).map_err(|_| wrong("it is no text"))?;
     Pattern::new(pattern).map_err(|error| wrong(error.msg))
 }
 
