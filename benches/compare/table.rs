@@ -51,16 +51,6 @@ impl Figures {
     pub(crate) fn over(&self, other: &Self) -> Self {
         Self(self.0.iter().zip(&other.0).map(|(one, other)| one / other).collect())
     }
-
-    /// Round by round the larger of the two.
-    pub(crate) fn max(&self, other: &Self) -> Self {
-        Self(self.0.iter().zip(&other.0).map(|(one, other)| one.max(*other)).collect())
-    }
-
-    /// Round by round the smaller of the two.
-    pub(crate) fn min(&self, other: &Self) -> Self {
-        Self(self.0.iter().zip(&other.0).map(|(one, other)| one.min(*other)).collect())
-    }
 }
 
 impl FromIterator<f64> for Figures {
