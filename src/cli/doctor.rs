@@ -87,7 +87,7 @@ fn running(client: &Client, health: &Health, config: Option<&Config>) -> Vec<Fin
             findings.extend(overlap.map(|it| range::examine((pool.min, pool.max), it, is_held)));
             findings.extend(ports::examine(&services));
             let wants_holds = config.is_none_or(|config| config.hold_ports);
-            findings.extend(ports::holds(&health.holds, services.services.len(), wants_holds));
+            findings.extend(ports::holds(health, wants_holds));
         }
         Err(error) => findings.push(daemon::silent(&error)),
     }

@@ -1,9 +1,11 @@
 //! Whether the services can have their ports, and whether these are held for them.
 
 use super::Finding;
-use crate::api::{HoldsHealth, Services, State};
+use crate::api::{Health, Services, State};
 use crate::cli::holder::{in_words, port_of};
 
+/// For how long after its start pald may still be taking holds.
+const SETTLING_SECONDS: u64 = 5;
 /// How many ports a line names.
 const MAX_NAMED: usize = 10;
 
@@ -22,9 +24,13 @@ pub(super) fn examine(services: &Services) -> Vec<Finding> {
 }
 
 /// The ports that should be held and are not.
-pub(super) fn holds(holds: &HoldsHealth, services: usize, is_wanted: bool) -> Vec<Finding> {
+pub(super) fn holds(health: &Health, is_wanted: bool) -> Vec<Finding> {
+    let Health { holds, services, uptime_s, .. } = health;
+    let is_settled = *uptime_s >= SETTLING_SECONDS;
     let mut findings = Vec::new();
-    if let [first, ..] = holds.missing.as_slice() {
+    if let [first, ..] = holds.missing.as_slice()
+        && is_settled
+    {
         let mut ports: Vec<_> = holds.missing.iter().take(MAX_NAMED).map(u16::to_string).collect();
         if let Some(more) = holds.missing.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
             ports.push(format!("and {more} more"));
@@ -33,7 +39,7 @@ pub(super) fn holds(holds: &HoldsHealth, services: usize, is_wanted: bool) -> Ve
         findings.push(Finding::warn("holds", text, format!("pald who {first}")));
     }
     // Elsewhere than on Linux nothing is held.
-    if is_wanted && cfg!(target_os = "linux") && holds.max < services {
+    if is_wanted && cfg!(target_os = "linux") && holds.max < *services {
         let text =
             format!("the limit on open files lets pald hold {} of {services} ports", holds.max);
         let hint = "LimitNOFILE=65536 by `systemctl --user edit pald.service`, or `ulimit -n 65536` before `pald`";
