@@ -17,7 +17,7 @@ fuzz_target!(|input: &[u8]| {
     let body = parts.next().unwrap_or_default();
     let parameters = Parameters::new(query, body);
     for name in ["service", "port"] {
-        let found = parameters.exactly_one(name);
+        let found = parameters.exactly_one(name).map(std::borrow::Cow::into_owned);
         assert_eq!(found, read(query, body, name), "{name}");
         if let Ok(value) = found {
             check_value(&value);
