@@ -71,8 +71,9 @@ impl Guard {
             version: request.version(),
             headers: request.headers(),
         };
-        let checked = head.check(&self.hosts);
-        if checked.is_err() || !head.is_change() || self.users == Users::Anybody {
+        let is_change = head.is_change();
+        let checked = head.check_as(is_change, &self.hosts);
+        if checked.is_err() || !is_change || self.users == Users::Anybody {
             return Admission::Decided(checked);
         }
         match request.conn_data::<Peer>() {
@@ -192,10 +193,14 @@ impl Head<'_> {
     /// # Errors
     /// The first check that it does not pass.
     pub fn check(&self, hosts: &Hosts) -> Result<(), Refusal> {
+        self.check_as(self.is_change(), hosts)
+    }
+
+    fn check_as(&self, is_change: bool, hosts: &Hosts) -> Result<(), Refusal> {
         let authority = self.check_host(hosts)?;
-        self.check_site()?;
+        self.check_site(is_change)?;
         self.check_origin(authority)?;
-        if self.is_change() {
+        if is_change {
             self.check_old_browser(authority)?;
         }
         Ok(())
@@ -222,8 +227,7 @@ impl Head<'_> {
         }
     }
 
-    fn check_site(&self) -> Result<(), Refusal> {
-        let is_change = self.is_change();
+    fn check_site(&self, is_change: bool) -> Result<(), Refusal> {
         for site in self.headers.get_all(SEC_FETCH_SITE) {
             match site.as_bytes() {
                 b"same-origin" => {}

@@ -57,36 +57,36 @@ impl ParameterError {
 
 /// The query and the body of a request, as they were sent.
 #[derive(Debug)]
-pub struct Parameters {
-    query: String,
+pub struct Parameters<'a> {
+    query: &'a str,
     body: BytesMut,
 }
 
-impl Parameters {
+impl<'a> Parameters<'a> {
     /// The parameters of this query and this form.
-    pub fn new(query: &str, body: &[u8]) -> Self {
-        Self { query: query.to_owned(), body: BytesMut::from(body) }
+    pub fn new(query: &'a str, body: &[u8]) -> Self {
+        Self { query, body: BytesMut::from(body) }
     }
 
     /// Takes the query and, of a POST, the form in the body. Other bodies are never read.
     pub(super) async fn of(
-        request: &HttpRequest,
+        request: &'a HttpRequest,
         payload: Payload,
     ) -> Result<Self, ParameterError> {
-        let query = request.query_string().to_owned();
+        let query = request.query_string();
         // A body that is read or refused first lets the client see any answer.
         let body = match *request.method() {
             Method::POST => body::read(request, payload, FORM).await,
             _ => Ok(BytesMut::new()),
         };
-        check_length(&query)?;
+        check_length(query)?;
         Ok(Self { query, body: body? })
     }
 
     /// Takes the query alone.
-    pub(super) fn of_query(request: &HttpRequest) -> Result<Self, ParameterError> {
-        let query = request.query_string().to_owned();
-        check_length(&query)?;
+    pub(super) fn of_query(request: &'a HttpRequest) -> Result<Self, ParameterError> {
+        let query = request.query_string();
+        check_length(query)?;
         Ok(Self { query, body: BytesMut::new() })
     }
 

@@ -41,7 +41,7 @@ pub(super) fn text(body: String) -> HttpResponse {
 
 /// The answer of most requests. Made without `format!`, which takes as long as three headers.
 pub(super) fn port(port: Port) -> HttpResponse {
-    text([&port.number().to_string(), "\n"].concat())
+    text([itoa::Buffer::new().format(port.number()), "\n"].concat())
 }
 
 /// A value as JSON.
