@@ -392,3 +392,21 @@ fn the_document_names_every_route_and_only_those() {
     ];
     assert_eq!(found, expected);
 }
+
+/// A list showed services as blocked by pald itself: their holds were taken while it was made.
+#[test]
+fn pald_is_never_in_its_own_way() {
+    let home = Home::new(499);
+    let line = |port| format!("service-{port}\t{port}\n");
+    let dump: String = (home.min..=home.max).map(line).collect();
+    std::fs::write(home.file("dump"), dump).unwrap();
+    let daemon = home.start();
+    let (client, pid) = (&daemon.client, daemon.pid());
+    let mut held = 0;
+    while held < 499 {
+        held = client.get("/v1/health").json()["holds"]["held"].as_u64().unwrap();
+        let list = client.get("/v1/services").json();
+        let services = list["services"].as_array().unwrap();
+        assert_eq!(services.iter().find(|service| service["holder"]["pid"] == pid), None);
+    }
+}

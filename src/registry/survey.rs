@@ -1,5 +1,6 @@
 //! What all registered ports are used for, remembered for a moment: finding out takes milliseconds.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -45,8 +46,10 @@ impl Surveyor {
             return Arc::clone(states);
         }
         let ports: Vec<Port> = allocations.iter().map(|allocation| allocation.port).collect();
-        let holds = self.holds.inodes();
-        let states = Who::open().states(&ports, &|inode| holds.contains(&inode));
+        // Asked for after the sockets were listed: a hold that came before is among these then.
+        let holds = OnceCell::new();
+        let is_own = |inode| holds.get_or_init(|| self.holds.inodes()).contains(&inode);
+        let states = Who::open().states(&ports, &is_own);
         let states = Arc::new(ports.into_iter().zip(states).collect());
         *last = Some(Survey { made_at: Instant::now(), states: Arc::clone(&states) });
         states
@@ -54,7 +57,6 @@ impl Surveyor {
 
     /// What one port is used for, right now. Blocks.
     pub(super) fn state(&self, port: Port) -> PortState {
-        let own = self.holds.inode_at(port);
-        Who::open().state(port, &|inode| own == Some(inode))
+        Who::open().state(port, &|inode| self.holds.inode_at(port) == Some(inode))
     }
 }
