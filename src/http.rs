@@ -20,6 +20,7 @@ mod body;
 mod error;
 pub mod guard;
 mod listen;
+mod page;
 pub mod parameters;
 mod problem;
 mod reply;
@@ -72,8 +73,10 @@ pub async fn serve(
                 let answer = answer(admission, service.call(request));
                 answer.map(move |answered| if is_v1 { problem::tell(answered) } else { answered })
             })
+            // Those that are asked most come first.
             .configure(text::routes)
             .configure(v1::routes)
+            .configure(page::routes)
             .default_service(web::to(async || Err::<String, _>(HttpError::UnknownPath)))
     };
     let workers = workers();

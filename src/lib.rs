@@ -7,7 +7,7 @@
 //! | modules | what lives there |
 //! | --- | --- |
 //! | [`cli`] | the command line, a file for each command, and the one table to exit codes |
-//! | [`http`], [`client`], [`config`] | the HTTP service; the one client of it; the layers of settings |
+//! | [`http`], [`client`], [`config`] | the HTTP service, with the page for browsers; the one client of it; the layers of settings |
 //! | [`registry`] | the rules: register, release, import, lookup; the view that readers see; the committer |
 //! | [`store`], [`probe`], [`dump_file`] | sled; what the machine says about a port; the dump on disk |
 //! | [`dump`] | the dump's text, to entries and back |
@@ -43,7 +43,7 @@
 //! - A registered service keeps its port until it is released. Nothing moves it.
 //! - pald never starts with fewer services than it has acknowledged without saying so: at each start
 //!   `registry::recovery` holds store and dump against themselves and against each other.
-//! - Nothing outside this machine, no web page, and on Linux no other user changes the registry.
+//! - Nothing outside this machine, no web page but its own, and on Linux no other user changes the registry.
 //! - A name that is legal here can be read back by the 2015 program.
 //!
 //! # Why a committer

@@ -100,7 +100,7 @@ fn a_mistake_is_400_with_a_plain_line_and_changes_nothing() {
         ("/del?port=-1", 400, format!("Port \"-1\" {numbers}\n")),
         ("/del?port=%D9%A1", 400, format!("Port \"\\u{{661}}\" {numbers}\n")),
         ("/del?service=shop", 400, "Parameter `port` is missing\nhint: Try `curl -d port=PORT` with the same address\n".into()),
-        ("/", 404, "There is nothing at this path\nhint: Try /get, /set, /del or /v1/openapi.json\n".into()),
+        ("//", 404, "There is nothing at this path\nhint: Try /get, /set, /del or /v1/openapi.json\n".into()),
         ("/set/", 404, "There is nothing at this path\nhint: Try /get, /set, /del or /v1/openapi.json\n".into()),
         ("/SET?service=a", 404, "There is nothing at this path\nhint: Try /get, /set, /del or /v1/openapi.json\n".into()),
     ];

@@ -54,6 +54,11 @@ pub(super) enum HttpError {
     Panic,
 }
 
+/// The answer to a method that a path does not take.
+pub(super) fn refuse_method(allow: &'static str) -> Result<HttpResponse, HttpError> {
+    Err(HttpError::Method { allow })
+}
+
 fn bad_lines(lines: &[BadLine]) -> String {
     match lines {
         [BadLine { number, error }] => format!("Line {number}: {error}; nothing was imported"),

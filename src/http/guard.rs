@@ -233,14 +233,25 @@ impl Head<'_> {
                 b"same-origin" => {}
                 b"none" if !is_change || self.is_navigation() => {}
                 b"none" => return Err(Refusal::Unasked),
+                b"same-site" | b"cross-site" if self.opens_page() => {}
                 _ => return Err(Refusal::CrossSite),
             }
         }
-        let is_prefetch = || PREFETCH.iter().any(|name| self.headers.contains_key(name));
-        if is_change && is_prefetch() { Err(Refusal::Unasked) } else { Ok(()) }
+        if is_change && self.is_prefetch() { Err(Refusal::Unasked) } else { Ok(()) }
     }
 
-    /// Whether a person has typed the address or chosen a bookmark.
+    /// Whether somebody goes to the page, maybe by a link on another site. That site learns
+    /// nothing: it can't read the answer, nor frame the page, nor keep a hold on its window.
+    fn opens_page(&self) -> bool {
+        let is_lookup = *self.method == Method::GET || *self.method == Method::HEAD;
+        is_lookup && self.uri.path() == "/" && self.is_navigation() && !self.is_prefetch()
+    }
+
+    fn is_prefetch(&self) -> bool {
+        PREFETCH.iter().any(|name| self.headers.contains_key(name))
+    }
+
+    /// Whether a window is to show the answer: by a typed address, a bookmark or a link.
     fn is_navigation(&self) -> bool {
         let is_only = |name, expected: &[u8]| {
             let mut values = self.headers.get_all(name);

@@ -3,7 +3,7 @@
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::error::HttpError;
+use super::error::{HttpError, refuse_method};
 use super::parameters::Parameters;
 use super::reply;
 use crate::port::Port;
@@ -78,8 +78,4 @@ async fn del(
 async fn service_of(request: &HttpRequest, payload: Payload) -> Result<ServiceName, HttpError> {
     let parameters = Parameters::of(request, payload).await?;
     Ok(ServiceName::parse(parameters.exactly_one("service")?)?)
-}
-
-fn refuse_method(allow: &'static str) -> Result<HttpResponse, HttpError> {
-    Err(HttpError::Method { allow })
 }

@@ -1,10 +1,10 @@
 //! The JSON routes under `/v1`, for programs.
 
+use actix_web::HttpRequest;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
 use percent_encoding::percent_decode_str;
 
-use super::error::HttpError;
+use super::error::{HttpError, refuse_method};
 use crate::port::Port;
 use crate::registry::ChangeError;
 use crate::service_name::ServiceName;
@@ -57,10 +57,6 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 /// Whether a path is one of these routes, or would be.
 pub(super) fn includes(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/")
-}
-
-fn refuse_method(allow: &'static str) -> Result<HttpResponse, HttpError> {
-    Err(HttpError::Method { allow })
 }
 
 /// The service that the path names.

@@ -94,9 +94,11 @@ fn only_whole_names_of_this_machine_are_answered_to() {
 fn each_request_passes_or_fails_by_what_its_sender_says() {
     let set = "GET /set?service=a HTTP/1.1";
     let get = "GET /get?service=a HTTP/1.1";
+    let page = "GET / HTTP/1.1";
     let host = "Host: localhost:49200";
     let site = |value: &str| format!("Sec-Fetch-Site: {value}");
     let (same_origin, none) = (&*site("same-origin"), &*site("none"));
+    let cross_site = &*site("cross-site");
     let (navigate, document) = ("Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document");
     let ours = "Origin: http://localhost:49200";
     let rows: &[(&[&str], Result<(), &str>)] = &[
@@ -135,6 +137,39 @@ fn each_request_passes_or_fails_by_what_its_sender_says() {
         (&[set, host, same_origin, &site("cross-site")], Err(CROSS_SITE)),
         (&[get, host, &site("cross-site")], Err(CROSS_SITE)),
         (&[get, host, &site("same-site"), navigate, document], Err(CROSS_SITE)),
+        // A link to the page, and what is none.
+        (&[page, host, cross_site, navigate, document], Ok(())),
+        (&[page, host, &site("same-site"), navigate, document], Ok(())),
+        (&["HEAD / HTTP/1.1", host, cross_site, navigate, document], Ok(())),
+        (&["GET /?from=there HTTP/1.1", host, cross_site, navigate, document], Ok(())),
+        (&[page, host, same_origin], Ok(())),
+        (&[page, host, none, navigate, document], Ok(())),
+        (&[page, host, cross_site], Err(CROSS_SITE)),
+        (&[page, host, cross_site, navigate], Err(CROSS_SITE)),
+        (&[page, host, cross_site, document], Err(CROSS_SITE)),
+        (&[page, host, cross_site, navigate, "Sec-Fetch-Dest: iframe"], Err(CROSS_SITE)),
+        (&[page, host, cross_site, navigate, "Sec-Fetch-Dest: object"], Err(CROSS_SITE)),
+        (&[page, host, cross_site, navigate, document, document], Err(CROSS_SITE)),
+        (&[page, host, cross_site, "Sec-Fetch-Mode: cors", document], Err(CROSS_SITE)),
+        (&[page, host, &site("Cross-Site"), navigate, document], Err(CROSS_SITE)),
+        (&[page, host, &site("other"), navigate, document], Err(CROSS_SITE)),
+        (
+            &[page, host, cross_site, navigate, document, "Sec-Purpose: prefetch;prerender"],
+            Err(CROSS_SITE),
+        ),
+        (
+            &[page, host, cross_site, navigate, document, "Origin: http://evil.test"],
+            Err(CROSS_SITE),
+        ),
+        (
+            &[page, "Host: evil.test", cross_site, navigate, document],
+            Err("Refused: pald does not answer to the host \"evil.test\""),
+        ),
+        (&["POST / HTTP/1.1", host, cross_site, navigate, document], Err(CROSS_SITE)),
+        (&["GET // HTTP/1.1", host, cross_site, navigate, document], Err(CROSS_SITE)),
+        (&["GET /%2f HTTP/1.1", host, cross_site, navigate, document], Err(CROSS_SITE)),
+        (&["GET /page/main.js HTTP/1.1", host, cross_site, navigate, document], Err(CROSS_SITE)),
+        (&["GET /v1/health HTTP/1.1", host, cross_site, navigate, document], Err(CROSS_SITE)),
         // A typed address.
         (&[get, host, none], Ok(())),
         (&[set, host, none], Err(UNASKED)),

@@ -40,6 +40,7 @@ const WORDS: &[&str] = &[
     "\nohttp://localhost:49200",
     "\nssame-origin",
     "\nrhttp://localhost:49200/",
+    "\nscross-site\nmnavigate\nddocument",
 ];
 const NAMES: [(u8, &str); 10] = [
     (b'h', "host"),
@@ -108,7 +109,8 @@ fn check_let_in(head: &Head<'_>) {
         _ => panic!("{} origins were let in", origins.len()),
     }
     for site in texts(&HeaderName::from_static("sec-fetch-site")) {
-        assert!(site == "same-origin" || site == "none", "{site}");
+        let is_ours = site == "same-origin" || site == "none";
+        assert!(is_ours || check_opens_page(head, &texts), "{site}");
     }
     if head.is_change() {
         check_change(&texts, host);
@@ -123,6 +125,14 @@ fn is_named(host: &str, name: &str) -> bool {
         Some(Ok(digits)) => digits.parse::<u16>().is_ok_and(|p| p > 0 && p.to_string() == digits),
         None => false,
     }
+}
+
+/// What another site may do: send somebody to the page, and nothing else.
+fn check_opens_page(head: &Head<'_>, texts: &impl Fn(&HeaderName) -> Vec<String>) -> bool {
+    let [mode, dest] =
+        ["sec-fetch-mode", "sec-fetch-dest"].map(|name| texts(&HeaderName::from_static(name)));
+    let is_lookup = [Method::GET, Method::HEAD].contains(head.method);
+    is_lookup && head.uri.path() == "/" && mode == ["navigate"] && dest == ["document"]
 }
 
 fn check_change(texts: &impl Fn(&HeaderName) -> Vec<String>, host: Option<&String>) {

@@ -1,0 +1,138 @@
+// The table of services: sorted, filtered, and cut to what can be looked at. Rows are changed where
+// they stand, so that focus and selection stay.
+
+import { byId, moment, number, put, recent, show } from "./dom.js";
+
+/** How many rows there are at first, and how many come at a time. */
+const STEP = 200;
+const URGENCY = ["blocked", "unknown", "running", "idle"];
+const { compare } = new Intl.Collator("en", { numeric: true });
+// Who can't be named comes after who can, and nobody last.
+const holderOf = ({ holder }) => (holder ? (holder.process ?? `\u{fff0}${holder.user}`) : "\u{fffd}");
+const ORDERS = new Map([
+  ["port", (a, b) => a.port - b.port],
+  ["name", (a, b) => compare(a.name, b.name)],
+  ["state", (a, b) => URGENCY.indexOf(a.state) - URGENCY.indexOf(b.state)],
+  ["holder", (a, b) => (holderOf(a) < holderOf(b) ? -1 : Number(holderOf(a) > holderOf(b)))],
+  ["since", (a, b) => Date.parse(a.created_at) - Date.parse(b.created_at)],
+]);
+
+const [table, body, template] = ["table", "tbody", "template"].map((tag) => document.querySelector(tag));
+const filter = byId("filter");
+/** The rows by the names of their services, and what they were made from. */
+const rows = new Map();
+const serviceOf = new WeakMap();
+let services = [];
+let order = { key: "port", sign: 1 };
+let limit = STEP;
+
+/** Shows services as `/v1/services` lists them. */
+export function showServices(list) {
+  services = list.map((service) => ({ ...service, state: service.state ?? "unknown", text: textOf(service) }));
+  sort();
+}
+
+/** The service in whose row an element is. */
+export const serviceAt = (element) => serviceOf.get(element.closest("tr"));
+/** Where a service's row is, from 0. */
+export const positionOf = ({ name }) => [...body.children].indexOf(rows.get(name)?.row);
+/** Gives the focus to the row there, or the last one; without rows, to where one can be made. */
+export function focusRow(position) {
+  const row = body.children[Math.min(position, body.children.length - 1)];
+  (row?.querySelector(".delete") ?? byId("name")).focus();
+}
+
+/** What a filter finds its words in. */
+function textOf({ name, port, state, reason, holder }) {
+  const { process, pid, user } = holder ?? {};
+  return [name, port, state, reason, process, pid, user].join(" ").toLowerCase();
+}
+
+function sort() {
+  const compare = ORDERS.get(order.key);
+  services.sort((a, b) => order.sign * compare(a, b) || a.port - b.port);
+  render();
+}
+
+function render() {
+  const words = filter.value.toLowerCase().split(/\s+/);
+  const found = services.filter(({ text }) => words.every((word) => text.includes(word)));
+  fill(found.slice(0, limit));
+
+  const [all, rest] = [services.length, found.length - limit];
+  const some = found.length < all ? `${number(found.length)} of ${number(all)}` : number(all);
+  put("count", all === 0 ? "" : some + (rest > 0 ? `, the first ${number(limit)} shown` : ""));
+  show("more", rest > 0 ? `Show ${Math.min(STEP, rest)} more` : "");
+  table.hidden = found.length === 0;
+  byId("empty").hidden = all > 0;
+}
+
+/** Makes these services the rows of the table. */
+function fill(shown) {
+  const focused = document.activeElement;
+  const names = new Set(shown.map(({ name }) => name));
+  for (const [name, { row }] of rows) {
+    if (names.has(name)) continue;
+    row.remove();
+    rows.delete(name);
+  }
+  let next = body.firstElementChild;
+  for (const service of shown) {
+    const row = rowOf(service);
+    if (row === next) next = next.nextElementSibling;
+    else body.insertBefore(row, next);
+  }
+  // What is moved loses the focus.
+  if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
+}
+
+/** The row of a service, written only if anything has changed. */
+function rowOf(service) {
+  const known = rows.get(service.name) ?? { row: template.content.firstElementChild.cloneNode(true) };
+  rows.set(service.name, known);
+  const source = JSON.stringify(service);
+  if (known.source !== source) write(known.row, service);
+  known.source = source;
+  return known.row;
+}
+
+function write(row, service) {
+  const { name, port, state, reason, holder, created_at } = service;
+  const url = `http://localhost:${port}/`;
+  const at = (selector) => row.querySelector(selector);
+  serviceOf.set(row, service);
+  row.className = state;
+  at("a").href = at("a").title = url;
+  put(at("a"), port);
+  put(at(".name"), name);
+  put(at(".state span"), state);
+  put(at(".state small"), reason ?? (holder?.since ? `since ${recent(holder.since)}` : ""));
+  put(at(".holder b"), holder?.process ?? "");
+  put(at(".holder span"), holder?.pid ?? "");
+  put(at(".holder small"), holder?.user ?? "");
+  put(at("time"), moment(created_at));
+  at("time").dateTime = created_at;
+  at(".copy").title = `Copy ${url}`;
+  at(".delete").title = at(".delete").ariaLabel = `Delete ${name}`;
+  at(".copy").ariaLabel = `Copy ${url} of ${name}`;
+}
+
+filter.addEventListener("input", () => {
+  limit = STEP;
+  render();
+});
+byId("more").addEventListener("click", () => {
+  limit += STEP;
+  render();
+  body.children[limit - STEP].querySelector("a").focus();
+});
+table.tHead.addEventListener("click", ({ target }) => {
+  const heading = target.closest("[data-key]");
+  if (!heading) return;
+  const { key } = heading.dataset;
+  order = { key, sign: key === order.key ? -order.sign : 1 };
+  for (const one of heading.parentElement.children) one.ariaSort = null;
+  heading.ariaSort = order.sign > 0 ? "ascending" : "descending";
+  limit = STEP;
+  sort();
+});
