@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::daemon::{Daemon, Home};
 
-mod browser;
+pub(crate) mod browser;
 mod relay;
-mod server;
-mod site;
+pub(crate) mod server;
+pub(crate) mod site;
 
 use browser::Browser;
 use relay::{Guise, Record};

@@ -17,6 +17,7 @@ mod kill_points;
 mod life;
 mod many_clients;
 mod mistakes;
+mod page;
 mod paper;
 mod port_truth;
 mod power_cut;

@@ -14,7 +14,7 @@ const HOSTS: &str = "MAP evil.test 127.0.0.1, MAP rebind.test 127.0.0.1, \
     EXCLUDE ::ffff:7f00:1";
 
 /// What a browser in a test needs, and what makes it easier for the page.
-const SWITCHES: &[&str] = &[
+pub(crate) const SWITCHES: &[&str] = &[
     "--headless",
     // What the page says on its console is in the log of a test that fails.
     "--enable-logging=stderr",

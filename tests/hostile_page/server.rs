@@ -12,11 +12,11 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// A request as it came: the first line, the headers and the body.
 #[derive(Debug)]
-pub(super) struct Request {
-    pub(super) method: String,
-    pub(super) target: String,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
@@ -48,18 +48,18 @@ impl Request {
         Some(request)
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let header = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         header.map(|(_, value)| value.as_str())
     }
 
     /// The path without the query.
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
     }
 
     /// The parameters of the query, decoded.
-    pub(super) fn query(&self) -> impl Iterator<Item = (String, String)> {
+    pub(crate) fn query(&self) -> impl Iterator<Item = (String, String)> {
         let query = self.target.split_once('?').map_or("", |(_, query)| query);
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         pairs.map(|(name, value)| (decode(name), decode(value)))
@@ -84,16 +84,16 @@ fn decode(text: &str) -> String {
 }
 
 /// Listens on a port of the system's choice until it is dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     /// Where it listens, on 127.0.0.1.
-    pub(super) port: u16,
+    pub(crate) port: u16,
     is_stopped: Arc<AtomicBool>,
     acceptor: Option<JoinHandle<()>>,
 }
 
 impl Server {
     /// Answers each request with the bytes that `answer` gives, and closes the connection.
-    pub(super) fn start(answer: impl Fn(Request) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(answer: impl Fn(Request) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let is_stopped = Arc::new(AtomicBool::new(false));

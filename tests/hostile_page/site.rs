@@ -12,13 +12,13 @@ const PAGE_TIME: Duration = Duration::from_secs(60);
 
 /// A page's own account of what it did; the page waits for an answer.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(crate) struct Report {
     /// The vectors that were started.
-    pub(super) tried: BTreeSet<String>,
+    pub(crate) tried: BTreeSet<String>,
     /// The vectors that the browser does not offer to the page.
-    pub(super) failed: Vec<String>,
+    pub(crate) failed: Vec<String>,
     /// What the page could read of pald's answers: vector and text.
-    pub(super) read: Vec<(String, String)>,
+    pub(crate) read: Vec<(String, String)>,
     next: Sender<String>,
 }
 
@@ -42,26 +42,26 @@ impl Report {
     }
 
     /// Sends the page to its next address; without one it stays where it is.
-    pub(super) fn answer(self, next: Option<&String>) {
+    pub(crate) fn answer(self, next: Option<&String>) {
         // A browser that is gone fails the test by its own.
         let _ = self.next.send(next.cloned().unwrap_or_default());
     }
 }
 
 /// The site, on a port of its own.
-pub(super) struct Site {
-    pub(super) server: Server,
+pub(crate) struct Site {
+    pub(crate) server: Server,
     reports: Receiver<Report>,
 }
 
 impl Site {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let (sender, reports) = channel();
         Self { server: Server::start(move |request| answer(&request, &sender)), reports }
     }
 
     /// Waits for a page that has run to its end; none if it does not.
-    pub(super) fn wait_for_report(&self) -> Option<Report> {
+    pub(crate) fn wait_for_report(&self) -> Option<Report> {
         self.reports.recv_timeout(PAGE_TIME).ok()
     }
 }
