@@ -43,7 +43,8 @@
 //! - A registered service keeps its port until it is released. Nothing moves it.
 //! - pald never starts with fewer services than it has acknowledged without saying so: at each start
 //!   `registry::recovery` holds store and dump against themselves and against each other.
-//! - Nothing outside this machine, no web page but its own, and on Linux no other user changes the registry.
+//! - Nothing outside this machine, no web page but pald's own, and on Linux no other user changes the
+//!   registry.
 //! - A name that is legal here can be read back by the 2015 program.
 //!
 //! # Why a committer

@@ -36,6 +36,34 @@ fn services(client: &Client) -> Value {
 }
 
 #[test]
+fn the_page_comes_with_what_it_may_do_and_by_links_alone() {
+    let home = Home::new(1);
+    let client = &home.start().client;
+    for path in ["/", "/page/style.css", "/page/main.js", "/page/table.js"] {
+        let reply = client.get(path);
+        let policy = reply.header("content-security-policy").unwrap();
+        let (all, ancestors) = ("default-src 'none'; ", "frame-ancestors 'none'; ");
+        assert!(policy.starts_with(all) && policy.contains(ancestors), "{policy}");
+        assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+        assert_eq!(reply.header("cross-origin-opener-policy"), Some("same-origin"));
+        assert_eq!(reply.header("cross-origin-resource-policy"), Some("same-origin"));
+        assert_eq!(reply.header("x-frame-options"), Some("DENY"));
+        assert_eq!((reply.status, reply.header("x-content-type-options")), (200, Some("nosniff")));
+        let head = client.request("HEAD", path, "");
+        assert_eq!((head.status, head.body.as_str()), (200, ""));
+        let posted = client.request("POST", path, "");
+        assert_eq!((posted.status, posted.header("allow")), (405, Some("GET, HEAD")));
+
+        let from_elsewhere = |dest: &str| {
+            let site = "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n";
+            client.request("GET", path, &format!("{site}Sec-Fetch-Dest: {dest}\r\n")).status
+        };
+        let linked = if path == "/" { 200 } else { 403 };
+        assert_eq!((from_elsewhere("document"), from_elsewhere("iframe")), (linked, 403), "{path}");
+    }
+}
+
+#[test]
 fn what_is_registered_and_deleted_in_the_page_is_so() {
     let home = Home::new(9);
     let daemon = home.start();
@@ -139,7 +167,7 @@ fn a_daemon_that_stops_and_starts_again_is_noticed_both_ways() {
     assert_eq!(daemon.stop().0, Some(0));
     tab.wait("return document.querySelector('#gone').checkVisibility()");
     let said = tab.js("return document.querySelector('#gone').textContent");
-    assert!(said.as_str().unwrap().starts_with("pald does not answer since "), "{said}");
+    assert!(said.as_str().unwrap().starts_with("pald has not answered since "), "{said}");
     // What can't be done is said, and is not lost.
     tab.write("#name", "later");
     tab.click("document.querySelector('#register button')");

@@ -41,7 +41,7 @@ async function lookOnce() {
     showGone(list.ok || list.status === 304 ? "" : `pald answers with status ${list.status}.`);
   } catch {
     goneSince ||= new Date().toLocaleTimeString("sv");
-    showGone(`pald does not answer since ${goneSince}. Start it with “pald start”; this page then goes on by itself.`);
+    showGone(`pald has not answered since ${goneSince}. Start it with “pald start”; this page then goes on by itself.`);
   }
   // A long list keeps pald and the browser busy for half of the time at most.
   if (!document.hidden) timer = setTimeout(look, Math.max(PAUSE, performance.now() - start));
