@@ -47,6 +47,10 @@ pub struct Service {
 #[schema(pattern = "^[A-Za-z0-9_.:-]{1,2048}$")]
 pub struct Address(pub String);
 
+/// The reason of a port that is blocked by nothing but what is left of closed connections. How long
+/// that still stays is not said: a list would differ each second.
+pub const TIME_WAIT: &str = "TIME_WAIT, for up to 60 s";
+
 /// What a port is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -204,7 +208,7 @@ pub struct HoldsHealth {
     pub max: usize,
     /// How many are.
     pub held: usize,
-    /// Registered ports that are to be held and are not: others are on them.
+    /// Registered ports that pald has tried to hold and can't: others are on them.
     pub missing: Vec<u16>,
 }
 

@@ -68,7 +68,8 @@ pub async fn serve(
             .app_data(about.clone())
             .wrap_fn(move |request, service| {
                 let admission = guard.admit(&request);
-                let is_v1 = v1::includes(request.path());
+                // As the router reads it, which decodes it.
+                let is_v1 = v1::includes(request.match_info().as_str());
                 // The handler's future is made now and polled only once the request is let in.
                 let answer = answer(admission, service.call(request));
                 answer.map(move |answered| if is_v1 { problem::tell(answered) } else { answered })

@@ -1,6 +1,6 @@
 //! The JSON routes, through curl's door.
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -269,7 +269,7 @@ fn a_dump_is_taken_over_whole_or_not_at_all() {
         "d can't have port {}, where pald itself listens; nothing was imported",
         home.listen
     );
-    assert_problem(&refused, 409, "urn:pald:error:name-taken", &detail);
+    assert_problem(&refused, 409, "urn:pald:error:port-taken", &detail);
     let bad = import("", "a 1\nb\nc 70000\n");
     assert_problem(
         &bad,
@@ -408,5 +408,52 @@ fn pald_is_never_in_its_own_way() {
         let list = client.get("/v1/services").json();
         let services = list["services"].as_array().unwrap();
         assert_eq!(services.iter().find(|service| service["holder"]["pid"] == pid), None);
+    }
+}
+
+#[test]
+fn what_is_left_of_a_connection_does_not_change_the_list_each_second() {
+    let home = Home::new(3);
+    let Daemon { client, .. } = &home.start();
+    put(client, "/v1/services/shop", &json!({}));
+    let server = TcpListener::bind(("127.0.0.1", home.min)).unwrap();
+    let peer = TcpStream::connect(("127.0.0.1", home.min)).unwrap();
+    // Who closes first keeps TIME_WAIT.
+    drop(server.accept().unwrap());
+    drop((server, peer));
+    let reason = || client.get("/v1/services/shop").json()["reason"].clone();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while reason() != json!("TIME_WAIT, for up to 60 s") {
+        assert!(Instant::now() < deadline, "{}", reason());
+    }
+}
+
+#[test]
+fn an_encoded_path_gets_its_errors_as_problems_too() {
+    let home = Home::new(3);
+    let Daemon { client, .. } = &home.start();
+    let reply = client.send("PUT", "/%76%31/services/a%20b", "", b"");
+    assert_eq!((reply.status, &reply.json()["type"]), (400, &json!("urn:pald:error:name-invalid")));
+    let reply = client.send("PUT", "/%76%31/services/a", "User-Agent: Mozilla/5.0\r\n", b"");
+    assert_eq!((reply.status, &reply.json()["type"]), (403, &json!("urn:pald:error:cross-site")));
+}
+
+#[test]
+fn a_port_that_is_asked_for_or_imported_is_held_without_delay() {
+    let home = Home::new(5);
+    let Daemon { client, .. } = &home.start();
+    let _server = TcpListener::bind(("127.0.0.1", home.min + 2)).unwrap();
+    put(client, "/v1/services/asked", &json!({"port": home.min}));
+    let dump = format!("imported {}\noccupied {}\n", home.min + 1, home.min + 2);
+    assert_eq!(client.send("PUT", "/v1/dump", "", dump.as_bytes()).status, 200);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let holds = client.get("/v1/health").json()["holds"].clone();
+        // What nobody is on is never named.
+        assert!([json!([]), json!([home.min + 2])].contains(&holds["missing"]), "{holds}");
+        if holds["held"] == json!(2) && holds["missing"] == json!([home.min + 2]) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{holds}");
     }
 }

@@ -11,7 +11,7 @@ use super::error::CommandError;
 use super::service::{self, Step};
 use super::{Failure, Session};
 use crate::api::{Health, Overlap, Services};
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, Url};
 use crate::config::Config;
 use crate::probe;
 use crate::timestamp::Timestamp;
@@ -67,7 +67,7 @@ fn with(client: &Client, config: Option<&Config>) -> Vec<Finding> {
     let mut findings = Vec::new();
     match client.health() {
         Ok(health) => findings.extend(running(client, &health, config)),
-        Err(error) => findings.extend(down(&error, config)),
+        Err(error) => findings.extend(down(client, &error, config)),
     }
     if let Some(config) = config {
         findings.extend(files::examine(config));
@@ -94,13 +94,17 @@ fn running(client: &Client, health: &Health, config: Option<&Config>) -> Vec<Fin
     findings
 }
 
-fn down(error: &ClientError, config: Option<&Config>) -> Vec<Finding> {
-    let mut findings = vec![daemon::silent(error)];
-    let Some(config) = config else { return findings };
-    for ip in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()] {
+fn down(client: &Client, error: &ClientError, config: Option<&Config>) -> Vec<Finding> {
+    let Some(config) = config else { return vec![daemon::silent(error)] };
+    let taken = |ip| {
         let address = SocketAddr::new(ip, config.port_listen.number());
-        findings.extend(probe::listener_on(address).map(|holder| daemon::taken(address, &holder)));
-    }
+        probe::listener_on(address).map(|holder| daemon::taken(address, &holder))
+    };
+    // Who is where pald was asked says more than that pald is not there.
+    let is_asked = *client.url() == Url::of_port(config.port_listen);
+    let instead = if is_asked { taken(Ipv4Addr::LOCALHOST.into()) } else { None };
+    let mut findings = vec![instead.unwrap_or_else(|| daemon::silent(error))];
+    findings.extend(taken(Ipv6Addr::LOCALHOST.into()).filter(|_| is_asked));
     findings.extend(store::unasked(&config.dump_file, Timestamp::now()));
     let overlap = probe::overlap(config.port_range, config.port_listen).map(|overlap| Overlap {
         ephemeral: overlap.ephemeral.to_string(),

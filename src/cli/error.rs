@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::client::UrlError;
+use crate::dump_file::MAX_BYTES;
 use crate::files::Shown;
 use crate::quoted::Quoted;
 
@@ -34,7 +35,7 @@ pub(super) enum CommandError {
     NoSuchCommand { program: Quoted, source: io::Error },
     #[error("Can't read {}", Shown(.path))]
     Read { path: PathBuf, source: io::Error },
-    #[error("{} is larger than a dump may be, 16777216 bytes; nothing was imported", Shown(.path))]
+    #[error("{} is larger than a dump may be, {MAX_BYTES} bytes; nothing was imported", Shown(.path))]
     TooLarge { path: PathBuf },
     #[error("{told}")]
     Lines { told: String, hint: Option<String> },

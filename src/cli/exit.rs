@@ -93,6 +93,10 @@ impl From<&ClientError> for Exit {
             | ClientError::Slow { .. }
             | ClientError::Ended { .. }
             | ClientError::NotPald { .. } => Self::NoDaemon,
+            // The request was wrong, or pald has made a mistake (RFC 9110 section 15).
+            ClientError::Problem(problem) if problem.kind == ProblemType::Blank => {
+                if problem.status < 500 { Self::Usage } else { Self::Bug }
+            }
             ClientError::Problem(problem) => problem.kind.into(),
         }
     }

@@ -12,7 +12,7 @@ use crate::files;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald export ports.dump")]
 pub(super) struct Export {
-    /// The file; without it, or with -, the dump goes to stdout
+    /// The file, made private to you; without it, or with -, the dump goes to stdout
     file: Option<PathBuf>,
 }
 

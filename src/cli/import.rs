@@ -10,6 +10,7 @@ use super::error::CommandError;
 use super::{Failure, Session};
 use crate::api::Imported;
 use crate::client::{ClientError, Effect, ImportMode};
+use crate::dump_file::MAX_BYTES;
 use crate::files::Shown;
 
 /// Import a dump: all of it, or nothing if a line is wrong or in conflict
@@ -28,9 +29,6 @@ pub(super) struct Import {
     #[arg(long)]
     yes: bool,
 }
-
-/// The largest dump, in bytes.
-const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 impl Import {
     pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
@@ -59,13 +57,15 @@ impl Import {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+    // One byte more tells that there are more.
+    let limit = u64::try_from(MAX_BYTES).map_or(u64::MAX, |bytes| bytes + 1);
     let mut dump = Vec::new();
     let read = match path == Path::new("-") {
-        true => io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut dump),
-        false => File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut dump)),
+        true => io::stdin().lock().take(limit).read_to_end(&mut dump),
+        false => File::open(path).and_then(|file| file.take(limit).read_to_end(&mut dump)),
     };
-    match read.map(u64::try_from) {
-        Ok(Ok(length)) if length <= MAX_BYTES => Ok(dump),
+    match read {
+        Ok(length) if length <= MAX_BYTES => Ok(dump),
         Ok(_) => Err(CommandError::TooLarge { path: path.to_owned() }),
         Err(source) => Err(CommandError::Read { path: path.to_owned(), source }),
     }

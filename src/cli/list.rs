@@ -66,7 +66,7 @@ fn row(service: &Service) -> [String; 4] {
 fn in_use_by(service: &Service) -> String {
     match (service.state, &service.holder, &service.reason) {
         (Some(State::Idle), _, _) => "-".to_owned(),
-        (Some(State::Running), Some(holder), _) => short(holder),
+        (Some(State::Running | State::Blocked), Some(holder), _) => short(holder),
         (Some(State::Blocked), _, Some(reason)) => reason.clone(),
         _ => "?".to_owned(),
     }

@@ -12,7 +12,7 @@ use super::error::CommandError;
 use super::holder::{in_words, port_of};
 use super::variable::{Assignment, Variable};
 use super::{Failure, Session, Terminal};
-use crate::api::{Service, State, Wish};
+use crate::api::{Service, State, TIME_WAIT, Wish};
 use crate::client::{Client, Existing};
 use crate::quoted::Quoted;
 use crate::service_name::ServiceName;
@@ -33,7 +33,7 @@ pub(super) struct Run {
     /// The service that the command is
     name: OsString,
     /// Set another variable to the port of another service; may be given more than once
-    #[arg(short, value_name = "VAR=NAME")]
+    #[arg(short, value_name = "[VAR=]NAME")]
     env: Vec<OsString>,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
@@ -50,14 +50,18 @@ impl Run {
         assignments.insert(0, Assignment { variable: Variable::port(), service: service.clone() });
         Assignment::check_distinct(&assignments)?;
         let client = session.client()?;
-        let mut hold = self.no_hold.then_some(false);
+        // A command that is refused has changed nothing but that its service has a port.
+        client.register(&service, &Wish::default(), Existing::Accept)?;
+        let port = check_free(&client, &service, session.terminal)?;
+        if self.no_hold {
+            let wish = Wish { hold: Some(false), ..Wish::default() };
+            client.register(&service, &wish, Existing::Accept)?;
+        }
         let mut variables = Vec::new();
         for Assignment { variable, service } in assignments {
-            let wish = Wish { hold: hold.take(), ..Wish::default() };
-            let answer = client.register(&service, &wish, Existing::Accept)?;
+            let answer = client.register(&service, &Wish::default(), Existing::Accept)?;
             variables.push((variable, answer.port.to_string()));
         }
-        let port = check_free(&client, &service, session.terminal)?;
         // `last` takes at least one.
         let (program, arguments) = self.command.split_first().expect("the parser asks for one");
         let arguments = arguments.iter().map(|argument| with_port(argument, &port));
@@ -83,7 +87,10 @@ fn check_free(
                 .map_or_else(|| "a process that is not visible".to_owned(), in_words);
             return Err(CommandError::InUse { port, holder }.into());
         }
-        Service { state: Some(State::Blocked), reason: Some(reason), .. } => {
+        // A server that is started again finds what is left of its connections, and mostly starts.
+        Service { state: Some(State::Blocked), reason: Some(reason), .. }
+            if reason != TIME_WAIT =>
+        {
             terminal.warn(&format!("Port {port} is blocked: {reason}"));
         }
         _ => {}

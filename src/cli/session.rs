@@ -41,7 +41,11 @@ impl Session {
         if let Some(url) = variable {
             return Ok(Client::new(Url::parse(url.as_bytes()).map_err(CommandError::UrlVariable)?));
         }
-        Ok(Client::new(Url::of_port(self.config()?.port_listen)))
+        let config = self.config()?;
+        for variable in &config.unknown_variables {
+            self.terminal.warn(&format!("{variable} is no setting of pald"));
+        }
+        Ok(Client::new(Url::of_port(config.port_listen)))
     }
 
     /// The configuration as a pald that is started now would have it.

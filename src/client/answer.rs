@@ -19,6 +19,8 @@ pub(super) type Sent = Result<Response<Body>, ureq::Error>;
 /// An answer, read to its end.
 pub(super) struct Answer {
     status: u16,
+    /// Whether it has the headers by which pald keeps other sites out, as all its answers do.
+    is_guarded: bool,
     kind: String,
     body: Vec<u8>,
 }
@@ -29,9 +31,11 @@ impl Answer {
         let error = |error| ClientError::of(error, url);
         let mut response = sent.map_err(error)?;
         let status = response.status().as_u16();
+        let policy = response.headers().get("cross-origin-resource-policy");
+        let is_guarded = policy.is_some_and(|policy| policy == "same-origin");
         let kind = response.body().mime_type().unwrap_or_default().to_owned();
         let body = response.body_mut().with_config().limit(MAX_BYTES).read_to_vec();
-        Ok(Self { status, kind, body: body.map_err(error)? })
+        Ok(Self { status, is_guarded, kind, body: body.map_err(error)? })
     }
 
     /// The answer's JSON, if the request was done and the JSON is of this shape.
@@ -51,7 +55,7 @@ impl Answer {
 
     /// Whether the request was done and there is no more to say.
     pub(super) fn is_nothing(&self) -> bool {
-        self.status == 204
+        self.status == 204 && self.is_guarded
     }
 
     /// The answer as an error: a problem of pald's, or the answer of something else.

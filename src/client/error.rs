@@ -58,9 +58,10 @@ impl ClientError {
             Self::Nobody { .. } => {
                 Some("Start pald with `pald start`, or in the foreground with `pald`".to_owned())
             }
-            Self::Slow { .. } | Self::Ended { .. } => {
-                Some("If that is pald, its log says more; see `pald status`".to_owned())
-            }
+            Self::Slow { .. } | Self::Ended { .. } => Some(
+                "If that is pald, its log says more; else name pald's own address with `--url`"
+                    .to_owned(),
+            ),
             Self::NotPald { .. } => Some(
                 "Name pald's own address with `--url` or PALD_URL, or set another `port_listen`"
                     .to_owned(),

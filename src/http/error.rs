@@ -42,6 +42,8 @@ pub(super) enum HttpError {
     DumpNotWhole,
     #[error(transparent)]
     Change(#[from] ChangeError),
+    #[error("{0} is not registered")]
+    NotRegistered(ServiceName),
     #[error("{service} is already registered (port {port})")]
     NotNew { service: ServiceName, port: Port },
     #[error(transparent)]
@@ -107,9 +109,9 @@ impl HttpError {
             Self::Change(error) => match error {
                 ChangeError::NotRegistered(Target::Service(_)) => row(Kind::NotFound, 404, 404),
                 ChangeError::NotRegistered(Target::Port(_)) => row(Kind::NotFound, 400, 404),
-                ChangeError::Taken { .. } | ChangeError::Listening(_) => {
-                    row(Kind::PortTaken, 400, 409)
-                }
+                ChangeError::Taken { .. }
+                | ChangeError::Listening(_)
+                | ChangeError::OwnPort { .. } => row(Kind::PortTaken, 400, 409),
                 ChangeError::NotNew { .. } => row(Kind::NameTaken, 400, 412),
                 ChangeError::HasAnother { .. } | ChangeError::Conflict(_) => {
                     row(Kind::NameTaken, 400, 409)
@@ -119,6 +121,7 @@ impl HttpError {
                 ChangeError::TooLarge => row(Kind::Storage, 500, 507),
                 ChangeError::Probe { .. } => row(Kind::Blank, 500, 500),
             },
+            Self::NotRegistered(_) => row(Kind::NotFound, 404, 404),
             Self::NotNew { .. } => row(Kind::NameTaken, 400, 412),
             Self::Refused(refusal) => match refusal {
                 Refusal::HostMissing | Refusal::Host(_) | Refusal::Target => {
@@ -142,6 +145,7 @@ impl HttpError {
             Self::Name(error) => error.hint(),
             Self::Change(error) => error.hint(),
             Self::Refused(refusal) => refusal.hint(),
+            Self::NotRegistered(service) => Some(format!("`pald set {service}` registers it")),
             Self::NotNew { .. } => Some("Leave `new` out to accept it".to_owned()),
             Self::BadLines(_) => Some("Mend the dump and import it again".to_owned()),
             Self::DumpNotWhole => Some(

@@ -81,7 +81,7 @@ fn title(kind: ProblemType, status: u16) -> &'static str {
         ProblemType::HostNotAllowed => "Host not allowed",
         ProblemType::CrossSite => "Web pages of other sites are not allowed",
         ProblemType::UserNotAllowed => "User not allowed",
-        ProblemType::Storage => "Changes are not accepted",
+        ProblemType::Storage => "The change can't be stored",
         ProblemType::DumpInvalid => "The dump can't be imported",
         // RFC 9457 section 4.2.1.
         ProblemType::Blank => StatusCode::from_u16(status)

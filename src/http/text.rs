@@ -37,7 +37,7 @@ async fn get(
     let service = service_of(&request, payload).await?;
     match registry.lookup(&service) {
         Some(port) => Ok(reply::port(port)),
-        None => Err(ChangeError::NotRegistered(Target::Service(service)).into()),
+        None => Err(HttpError::NotRegistered(service)),
     }
 }
 

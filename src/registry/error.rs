@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::dump_file::DumpFileError;
+use crate::dump_file::{DumpFileError, MAX_BYTES};
 use crate::files::Shown;
 use crate::port::{Port, PortRange};
 use crate::registry::Target;
@@ -37,7 +37,7 @@ pub enum OpenError {
         remedy: Remedy,
     },
     /// The registry would be larger than a dump of it may be.
-    #[error("{} holds more than a dump of 16777216 bytes can; nothing was imported", Shown(.path))]
+    #[error("{} holds more than a dump of {MAX_BYTES} bytes can; nothing was imported", Shown(.path))]
     TooMuch {
         /// The dump.
         path: PathBuf,
@@ -175,8 +175,16 @@ pub enum ChangeError {
     /// A dump and the registry contradict each other.
     #[error("{0}; nothing was imported")]
     Conflict(Arc<str>),
+    /// A dump has services on the port where pald itself listens.
+    #[error("{service} can't have port {port}, where pald itself listens; nothing was imported")]
+    OwnPort {
+        /// The first of these services.
+        service: ServiceName,
+        /// The port.
+        port: Port,
+    },
     /// The registry would be larger than a dump of it may be.
-    #[error("The registry would be larger than a dump of 16777216 bytes can tell")]
+    #[error("The registry would be larger than a dump of {MAX_BYTES} bytes can tell")]
     TooLarge,
     /// The store failed, now or before; only a restart can mend that.
     #[error("Changes are not accepted, because the store failed: {0}")]
@@ -202,14 +210,14 @@ impl ChangeError {
             Self::HasAnother { service, .. } => Some(format!(
                 "Leave the port out to accept it, or release it with `pald del {service}`"
             )),
-            Self::NotRegistered(Target::Service(service)) => {
-                Some(format!("`pald set {service}` registers it"))
-            }
             Self::Conflict(_) => {
                 Some("Release these services first, or `pald import --replace` the registry".into())
             }
+            Self::OwnPort { .. } => {
+                Some("Take it out of the dump, or set another `port_listen`".into())
+            }
             Self::TooLarge => Some("Take services or addresses out of it".to_owned()),
-            Self::NotRegistered(Target::Port(_)) | Self::Listening(_) | Self::Probe { .. } => None,
+            Self::NotRegistered(_) | Self::Listening(_) | Self::Probe { .. } => None,
             Self::Storage(_) => Some("Make room or mend the disk, then restart pald".to_owned()),
             Self::Unanswered => Some("Look the service up once pald runs again".to_owned()),
         }

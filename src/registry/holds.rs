@@ -25,7 +25,7 @@ pub struct HoldsStatus {
     pub max: usize,
     /// How many are held.
     pub held: usize,
-    /// Ports that are to be held and are not, because others are on them.
+    /// Ports that pald has tried to hold and can't, because others are on them.
     pub missing: Vec<Port>,
 }
 
@@ -35,8 +35,8 @@ pub(super) struct HoldsWatch(Arc<Shared>);
 
 impl HoldsWatch {
     pub(super) fn status(&self) -> HoldsStatus {
-        let State { held, missing, max_holds, .. } = &*self.0.lock();
-        let missing = missing.iter().copied().collect();
+        let State { held, refused, max_holds, .. } = &*self.0.lock();
+        let missing = refused.iter().copied().collect();
         HoldsStatus { max: *max_holds, held: held.len(), missing }
     }
 
@@ -67,8 +67,10 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     held: HashMap<Port, Hold>,
-    /// Ports that are to be held and are not yet.
-    missing: BTreeSet<Port>,
+    /// Ports that are to be held and have not been tried yet.
+    untried: BTreeSet<Port>,
+    /// Ports that are to be held and could not be: others are on them.
+    refused: BTreeSet<Port>,
     /// How many holds there may be, so that descriptors are left for the store and for clients.
     max_holds: usize,
     has_warned: bool,
@@ -81,8 +83,8 @@ impl Holds {
     /// # Errors
     /// The system has no thread left.
     pub(super) fn start(ports: impl Iterator<Item = Port>, max_holds: usize) -> io::Result<Self> {
-        let missing = if max_holds == 0 { BTreeSet::new() } else { ports.collect() };
-        let state = State { missing, max_holds, ..State::default() };
+        let untried = if max_holds == 0 { BTreeSet::new() } else { ports.collect() };
+        let state = State { untried, max_holds, ..State::default() };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let thread = thread::Builder::new().name("holds".into()).spawn({
             let shared = Arc::clone(&shared);
@@ -106,7 +108,7 @@ impl Holds {
             Some(hold) if state.has_room() => drop(state.held.insert(port, hold)),
             Some(_) => state.warn_once(),
             None => {
-                state.missing.insert(port);
+                state.untried.insert(port);
                 self.shared.changed.notify_one();
             }
         }
@@ -115,9 +117,10 @@ impl Holds {
     /// Gives up the hold on a port.
     pub(super) fn release(&self, port: Port) {
         let mut state = self.shared.lock();
-        state.missing.remove(&port);
+        state.untried.remove(&port);
+        state.refused.remove(&port);
         drop(state.held.remove(&port));
-        if !state.missing.is_empty() {
+        if !state.untried.is_empty() {
             // There may be room for another one now.
             self.shared.changed.notify_one();
         }
@@ -151,19 +154,24 @@ impl State {
         }
     }
 
-    /// Tries to take the hold on a port that is missing.
+    /// Tries to take the hold on a port.
     fn take(&mut self, port: Port) {
-        if !self.missing.contains(&port) {
-            return;
-        }
         match probe::hold(port) {
             Ok(Some(hold)) => {
-                self.missing.remove(&port);
+                self.refused.remove(&port);
                 self.held.insert(port, hold);
             }
-            Ok(None) => {}
-            Err(cause) => debug!(%port, %cause, "This port can't be held"),
+            Ok(None) => drop(self.refused.insert(port)),
+            Err(cause) => {
+                debug!(%port, %cause, "This port can't be held");
+                self.refused.insert(port);
+            }
         }
+    }
+
+    /// Whether there is nothing to be done but to wait.
+    fn is_idle(&self) -> bool {
+        !self.stop && (self.untried.is_empty() || !self.has_room())
     }
 }
 
@@ -172,33 +180,61 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes missing holds until the end of all; sleeps while there are none.
+    /// Takes holds until the end of all; sleeps while there is none to be taken.
+    fn take_missing(&self) {
+        drop(self.changed.wait_timeout_while(self.lock(), FIRST, |state| !state.stop));
+        loop {
+            self.take_untried();
+            let is_idle = |state: &mut State| state.is_idle();
+            let mut state = self.lock();
+            if state.refused.is_empty() {
+                let waited = self.changed.wait_while(state, is_idle);
+                state = waited.unwrap_or_else(PoisonError::into_inner);
+            } else {
+                let waited = self.changed.wait_timeout_while(state, RETRY, is_idle);
+                let (woken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                state = woken;
+                if timeout.timed_out() {
+                    drop(state);
+                    self.retry_refused();
+                    continue;
+                }
+            }
+            if state.stop {
+                return;
+            }
+        }
+    }
+
+    /// Takes what has not been tried, as far as there is room.
     ///
     /// The lock is taken anew for each port, so that a change never waits for thousands of them.
-    fn take_missing(&self) {
-        let running = |state: &mut State| !state.stop;
-        drop(self.changed.wait_timeout_while(self.lock(), FIRST, running));
+    fn take_untried(&self) {
         loop {
-            let missing = self.lock().missing.clone();
-            for port in missing {
-                let mut state = self.lock();
-                if state.stop {
-                    return;
-                }
-                if !state.has_room() {
-                    state.warn_once();
-                    break;
-                }
-                state.take(port);
-            }
-            let state = self.lock();
-            let idle =
-                |state: &mut State| !state.stop && (state.missing.is_empty() || !state.has_room());
-            let state =
-                self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
-            let waited = self.changed.wait_timeout_while(state, RETRY, running);
-            if waited.unwrap_or_else(PoisonError::into_inner).0.stop {
+            let mut state = self.lock();
+            if state.stop {
                 return;
+            }
+            if !state.has_room() && !state.untried.is_empty() {
+                return state.warn_once();
+            }
+            match state.untried.pop_first() {
+                Some(port) => state.take(port),
+                None => return,
+            }
+        }
+    }
+
+    /// Tries again what could not be held, and is still to be.
+    fn retry_refused(&self) {
+        let refused = self.lock().refused.clone();
+        for port in refused {
+            let mut state = self.lock();
+            if state.stop || !state.has_room() {
+                return;
+            }
+            if state.refused.contains(&port) {
+                state.take(port);
             }
         }
     }

@@ -55,7 +55,7 @@ $ pald get shop.db
 49205
 $ pald del shop.dv; echo $?
 Error: shop.dv is not registered
-hint: Did you mean shop.db? `pald set shop.dv` registers it
+hint: Did you mean shop.db?
 1
 $ pald del shop.db; echo $?
 0

@@ -4,8 +4,6 @@ use super::Finding;
 use crate::api::{Health, Services, State};
 use crate::cli::holder::{in_words, port_of};
 
-/// For how long after its start pald may still be taking holds.
-const SETTLING_SECONDS: u64 = 5;
 /// How many ports a line names.
 const MAX_NAMED: usize = 10;
 
@@ -25,12 +23,9 @@ pub(super) fn examine(services: &Services) -> Vec<Finding> {
 
 /// The ports that should be held and are not.
 pub(super) fn holds(health: &Health, is_wanted: bool) -> Vec<Finding> {
-    let Health { holds, services, uptime_s, .. } = health;
-    let is_settled = *uptime_s >= SETTLING_SECONDS;
+    let Health { holds, services, .. } = health;
     let mut findings = Vec::new();
-    if let [first, ..] = holds.missing.as_slice()
-        && is_settled
-    {
+    if let [first, ..] = holds.missing.as_slice() {
         let mut ports: Vec<_> = holds.missing.iter().take(MAX_NAMED).map(u16::to_string).collect();
         if let Some(more) = holds.missing.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
             ports.push(format!("and {more} more"));

@@ -140,10 +140,4 @@ warn  limit    the limit on open files lets pald hold 8 of 9 ports
       hint: LimitNOFILE=65536 by `systemctl --user edit pald.service`, or `ulimit -n 65536` before `pald`
 ";
     assert_eq!(holds(8, &[], true), if cfg!(target_os = "linux") { limit } else { "" });
-
-    // Just after its start pald has not tried to take them yet.
-    let mut starting = health();
-    starting.holds.missing = many;
-    starting.uptime_s = 4;
-    assert_eq!(shown(ports::holds(&starting, true)), "");
 }

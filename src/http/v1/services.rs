@@ -19,7 +19,7 @@ use crate::http::parameters::Parameters;
 use crate::http::reply;
 use crate::port::Port;
 use crate::quoted::Quoted;
-use crate::registry::{ChangeError, Existing, Registry, Snapshot, Target, Terms};
+use crate::registry::{Existing, Registry, Snapshot, Target, Terms};
 
 /// The body of a wish.
 const WISH: Expected = Expected {
@@ -77,7 +77,7 @@ fn unless_known(request: &HttpRequest, body: Vec<u8>) -> HttpResponse {
     let known = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|v| v.to_str().ok());
     let mut known = known.flat_map(|list| list.split(',')).map(str::trim);
     // RFC 9110 section 13.1.2: compared without the sign of a weak one.
-    let is_known = known.any(|one| one == "*" || one.trim_start_matches("W/") == tag);
+    let is_known = known.any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag);
     match is_known {
         true => reply::start(StatusCode::NOT_MODIFIED, reply::JSON)
             .insert_header((header::ETAG, tag))
@@ -129,7 +129,7 @@ pub(super) async fn show(
     let service = service_of(&request)?;
     let with_state = Parameters::of_query(&request)?.switch("state")?.unwrap_or(true);
     let Some(allocation) = registry.service(&service) else {
-        return Err(ChangeError::NotRegistered(Target::Service(service)).into());
+        return Err(HttpError::NotRegistered(service));
     };
     let port = allocation.port;
     let state = match with_state {
@@ -192,10 +192,10 @@ pub(super) async fn put(
 }
 
 fn terms(request: &HttpRequest, body: &[u8]) -> Result<Terms, HttpError> {
-    let wish: Wish = match body {
+    let wish: Wish = match body.trim_ascii() {
         [] | b"null" => Wish::default(),
         // serde takes a list of values for a struct, too.
-        body if !body.trim_ascii_start().starts_with(b"{") => {
+        body if !body.starts_with(b"{") => {
             return Err(HttpError::Json("send an object".to_owned()));
         }
         body => serde_json::from_slice(body).map_err(|error| HttpError::Json(error.to_string()))?,

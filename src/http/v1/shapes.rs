@@ -2,7 +2,7 @@
 
 use crate::allocation::Allocation;
 use crate::api;
-use crate::probe::{self, PortState};
+use crate::probe::{self, PortState, Reason};
 
 /// A service, and what its port is used for if somebody has looked.
 pub(super) fn service(allocation: &Allocation, state: Option<&PortState>) -> api::Service {
@@ -31,6 +31,9 @@ impl Used {
         let (state, reason, holder) = match state {
             PortState::Free => (api::State::Idle, None, None),
             PortState::Running(holder) => (api::State::Running, None, Some(holder)),
+            PortState::Blocked { reason: Reason::TimeWait { .. }, .. } => {
+                (api::State::Blocked, Some(api::TIME_WAIT.to_owned()), None)
+            }
             PortState::Blocked { reason, holder } => {
                 (api::State::Blocked, Some(reason.to_string()), holder.as_ref())
             }

@@ -248,9 +248,9 @@ impl<'a> Batch<'a> {
         all.into_values().collect()
     }
 
-    /// Whether the port is the one where pald itself listens.
-    pub(super) fn is_own(&self, port: Port) -> bool {
-        port == self.port_listen
+    /// Where pald itself listens.
+    pub(super) fn port_listen(&self) -> Port {
+        self.port_listen
     }
 
     fn exhausted(&self) -> ChangeError {

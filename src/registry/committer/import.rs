@@ -21,12 +21,16 @@ struct Plan {
     inserted: Vec<Arc<Allocation>>,
     imported: Imported,
     conflicts: Vec<String>,
+    on_own_port: Option<ServiceName>,
 }
 
 impl Batch<'_> {
     /// Takes a dump over, or tells what that would change.
     pub(super) fn import(&mut self, import: Import) -> Result<Imported, ChangeError> {
         let plan = self.plan(import.entries, import.mode);
+        if let Some(service) = plan.on_own_port {
+            return Err(ChangeError::OwnPort { service, port: self.port_listen() });
+        }
         if !plan.conflicts.is_empty() {
             return Err(conflict(&plan.conflicts));
         }
@@ -92,10 +96,7 @@ impl Batch<'_> {
                     format!("{service} can't have port {port}, which is {}'s", other.service);
                 plan.conflicts.push(conflict);
             }
-            None if self.is_own(port) => {
-                plan.conflicts
-                    .push(format!("{service} can't have port {port}, where pald itself listens"));
-            }
+            None if port == self.port_listen() => plan.on_own_port = Some(service.clone()),
             _ => plan.inserted.push(Arc::new(allocation)),
         }
     }
