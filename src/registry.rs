@@ -147,9 +147,9 @@ impl Registry {
         })
     }
 
-    /// The port of a service.
-    pub fn lookup(&self, service: &ServiceName) -> Option<Port> {
-        self.view.read().port_of(service)
+    /// The port of a service; there is none of an illegal name.
+    pub fn lookup(&self, service: impl AsRef<str>) -> Option<Port> {
+        self.view.read().port_of(service.as_ref())
     }
 
     /// All that is kept about a service.

@@ -1,5 +1,6 @@
 //! The one place that knows which service names are legal.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -23,7 +24,14 @@ impl ServiceName {
     /// # Errors
     /// Says what makes the name illegal; [`ServiceNameError::hint`] offers the nearest legal one.
     pub fn parse(name: impl AsRef<[u8]>) -> Result<Self, ServiceNameError> {
-        let name = name.as_ref();
+        Ok(Self(Self::check(name.as_ref())?.into()))
+    }
+
+    /// The text of a legal name, which can be looked up without a copy of it.
+    ///
+    /// # Errors
+    /// As for [`ServiceName::parse`].
+    pub fn check(name: &[u8]) -> Result<&str, ServiceNameError> {
         if name.is_empty() {
             return Err(ServiceNameError::Empty);
         }
@@ -37,12 +45,24 @@ impl ServiceName {
         if name.len() > Self::MAX_BYTES {
             return Err(ServiceNameError::TooLong { bytes: name.len() });
         }
-        let text = std::str::from_utf8(name).expect("legal names are ASCII");
-        Ok(Self(text.into()))
+        Ok(std::str::from_utf8(name).expect("legal names are ASCII"))
     }
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for ServiceName {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+// Names compare and hash as their texts do.
+impl Borrow<str> for ServiceName {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

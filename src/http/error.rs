@@ -1,8 +1,9 @@
 //! Why a request was not done, and the one table from that to a kind of problem and to statuses.
 
-use actix_web::http::StatusCode;
+use actix_web::body::MessageBody;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use actix_web::http::{ConnectionType, StatusCode};
+use actix_web::{HttpResponse, ResponseError};
 use thiserror::Error;
 
 use super::body::BodyError;
@@ -166,21 +167,22 @@ impl HttpError {
     }
 
     /// A reply of this status, with the headers that the error itself asks for.
-    pub(super) fn start_reply(
+    pub(super) fn reply(
         &self,
         status: u16,
         content_type: HeaderValue,
-    ) -> HttpResponseBuilder {
+        body: impl MessageBody + 'static,
+    ) -> HttpResponse {
         let status = StatusCode::from_u16(status).expect("the table has only real statuses");
-        let mut response = reply::start(status, content_type);
+        let mut response = reply::new(status, content_type, body);
         if let Self::Method { allow } = self {
-            response.insert_header((header::ALLOW, *allow));
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
         }
         if let Self::Parameter(ParameterError::Body(BodyError::Slow | BodyError::Long { .. })) =
             self
         {
             // The rest of the body may still be on its way.
-            response.force_close();
+            response.head_mut().set_connection_type(ConnectionType::Close);
         }
         response
     }
@@ -192,9 +194,10 @@ impl ResponseError for HttpError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        self.start_reply(self.row().text, reply::TEXT).body(match self.hint() {
+        let text = match self.hint() {
             Some(hint) => format!("{self}\nhint: {hint}\n"),
             None => format!("{self}\n"),
-        })
+        };
+        self.reply(self.row().text, reply::TEXT, text)
     }
 }

@@ -11,9 +11,11 @@ use super::reply;
 
 /// What the page may do: load its own files, and talk to this very pald. It may not be framed,
 /// and a text can't become code in it, nor an element.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
-    frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+    frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+);
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const STYLE: HeaderValue = HeaderValue::from_static("text/css; charset=utf-8");
@@ -43,10 +45,11 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 }
 
 fn answer(content_type: HeaderValue, text: &'static str) -> HttpResponse {
-    reply::start(StatusCode::OK, content_type)
-        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
-        .insert_header((header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"))
-        .body(text)
+    let mut response = reply::new(StatusCode::OK, content_type, text);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    headers.insert(header::CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin"));
+    response
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ fn response(error: &HttpError) -> HttpResponse {
         port,
         lines: lines(error),
     };
-    error.start_reply(v1, reply::PROBLEM).body(reply::to_json(&problem))
+    error.reply(v1, reply::PROBLEM, reply::to_json(&problem))
 }
 
 /// Which service and which port an error speaks of.

@@ -1,8 +1,9 @@
 //! The form of all replies.
 
+use actix_web::HttpResponse;
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
 use crate::port::Port;
@@ -24,19 +25,24 @@ static HEADERS: [(HeaderName, HeaderValue); 7] = [
 
 /// A reply that no cache keeps, no page of another site reads, and no browser takes for anything
 /// else than it is.
-pub(super) fn start(status: StatusCode, content_type: HeaderValue) -> HttpResponseBuilder {
-    let mut response = HttpResponseBuilder::new(status);
+pub(super) fn new(
+    status: StatusCode,
+    content_type: HeaderValue,
+    body: impl MessageBody + 'static,
+) -> HttpResponse {
+    let mut response = HttpResponse::with_body(status, BoxBody::new(body));
+    let headers = response.headers_mut();
     // Appending looks for none that would be replaced; there is none.
-    response.append_header((header::CONTENT_TYPE, content_type));
+    headers.append(header::CONTENT_TYPE, content_type);
     for (name, value) in &HEADERS {
-        response.append_header((name, value));
+        headers.append(name.clone(), value.clone());
     }
     response
 }
 
 /// The answer to a request that was done.
 pub(super) fn text(body: String) -> HttpResponse {
-    start(StatusCode::OK, TEXT).body(body)
+    new(StatusCode::OK, TEXT, body)
 }
 
 /// The answer of most requests. Made without `format!`, which takes as long as three headers.
@@ -44,9 +50,14 @@ pub(super) fn port(port: Port) -> HttpResponse {
     text([itoa::Buffer::new().format(port.number()), "\n"].concat())
 }
 
+/// The answer to a request that was done, where there is no more to say.
+pub(super) fn nothing() -> HttpResponse {
+    new(StatusCode::NO_CONTENT, JSON, ())
+}
+
 /// A value as JSON.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> HttpResponse {
-    start(status, JSON).body(to_json(value))
+    new(status, JSON, to_json(value))
 }
 
 /// The bytes of a value as JSON, with the line feed that a terminal needs.

@@ -34,10 +34,11 @@ async fn get(
     payload: Payload,
     registry: Data<Registry>,
 ) -> Result<HttpResponse, HttpError> {
-    let service = service_of(&request, payload).await?;
-    match registry.lookup(&service) {
+    let parameters = Parameters::of(&request, payload).await?;
+    let service = parameters.exactly_one("service")?;
+    match registry.lookup(ServiceName::check(&service)?) {
         Some(port) => Ok(reply::port(port)),
-        None => Err(HttpError::NotRegistered(service)),
+        None => Err(HttpError::NotRegistered(ServiceName::parse(&service)?)),
     }
 }
 
@@ -60,7 +61,7 @@ async fn set(
         ChangeError::NotNew { service, port } => HttpError::NotNew { service, port },
         other => other.into(),
     })?;
-    Ok(reply::text(format!("{}\n", registered.allocation.port)))
+    Ok(reply::port(registered.allocation.port))
 }
 
 /// Takes `port` from its service.
@@ -73,9 +74,4 @@ async fn del(
     let port = Port::parse(parameters.exactly_one("port")?)?;
     registry.release(Target::Port(port)).await?;
     Ok(reply::text("OK\n".to_owned()))
-}
-
-async fn service_of(request: &HttpRequest, payload: Payload) -> Result<ServiceName, HttpError> {
-    let parameters = Parameters::of(request, payload).await?;
-    Ok(ServiceName::parse(parameters.exactly_one("service")?)?)
 }

@@ -55,5 +55,5 @@ pub(super) async fn delete(
     registry: Data<Registry>,
 ) -> Result<HttpResponse, HttpError> {
     registry.release(Target::Port(port_of(&request)?)).await?;
-    Ok(reply::start(StatusCode::NO_CONTENT, reply::JSON).finish())
+    Ok(reply::nothing())
 }

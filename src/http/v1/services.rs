@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use glob::Pattern;
@@ -78,14 +79,13 @@ fn unless_known(request: &HttpRequest, body: Vec<u8>) -> HttpResponse {
     let mut known = known.flat_map(|list| list.split(',')).map(str::trim);
     // RFC 9110 section 13.1.2: compared without the sign of a weak one.
     let is_known = known.any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag);
-    match is_known {
-        true => reply::start(StatusCode::NOT_MODIFIED, reply::JSON)
-            .insert_header((header::ETAG, tag))
-            .finish(),
-        false => {
-            reply::start(StatusCode::OK, reply::JSON).insert_header((header::ETAG, tag)).body(body)
-        }
-    }
+    let mut response = match is_known {
+        true => reply::new(StatusCode::NOT_MODIFIED, reply::JSON, ()),
+        false => reply::new(StatusCode::OK, reply::JSON, body),
+    };
+    let tag = HeaderValue::try_from(tag).expect("hexadecimal digits are legal in a header");
+    response.headers_mut().insert(header::ETAG, tag);
+    response
 }
 
 fn pool(registry: &Registry, allocations: &[Arc<Allocation>]) -> Pool {
@@ -183,12 +183,14 @@ pub(super) async fn put(
     let terms = terms(&request, &body)?;
     let registered = registry.register(service, terms).await?;
     let shown = shapes::service(&registered.allocation, None);
-    Ok(match registered.is_new {
-        false => reply::json(StatusCode::OK, &shown),
-        true => reply::start(StatusCode::CREATED, reply::JSON)
-            .insert_header((header::LOCATION, format!("/v1/services/{}", shown.name)))
-            .body(reply::to_json(&shown)),
-    })
+    if !registered.is_new {
+        return Ok(reply::json(StatusCode::OK, &shown));
+    }
+    let mut response = reply::json(StatusCode::CREATED, &shown);
+    let location = HeaderValue::try_from(format!("/v1/services/{}", shown.name))
+        .expect("the name of a service is legal in a header");
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
 }
 
 fn terms(request: &HttpRequest, body: &[u8]) -> Result<Terms, HttpError> {
@@ -233,5 +235,5 @@ pub(super) async fn delete(
     registry: Data<Registry>,
 ) -> Result<HttpResponse, HttpError> {
     registry.release(Target::Service(service_of(&request)?)).await?;
-    Ok(reply::start(StatusCode::NO_CONTENT, reply::JSON).finish())
+    Ok(reply::nothing())
 }
