@@ -18,6 +18,7 @@ use crate::seal::Seal;
 use crate::service_name::ServiceName;
 use crate::store::{Change, Store};
 
+mod ahead;
 mod batch;
 mod import;
 mod skips;
@@ -42,6 +43,16 @@ pub(super) enum Request {
     Import { import: Import, answer: Answer<Imported> },
     /// No more changes.
     Close,
+}
+
+impl Request {
+    /// The service that gets a port, if it has none yet.
+    fn wants_port(&self) -> Option<&ServiceName> {
+        match self {
+            Self::Register { service, terms: Terms { port: None, .. }, .. } => Some(service),
+            _ => None,
+        }
+    }
 }
 
 /// Gives an answer once it is known whether the batch is on disk.
@@ -112,6 +123,7 @@ impl Committer {
     fn commit(&mut self, requests: Vec<Request>) {
         let view = self.view.read();
         let mut batch = Batch::new(&view, self.port_range, self.port_listen);
+        batch.expect(requests.iter().filter_map(Request::wants_port));
         let decisions: Vec<_> =
             requests.into_iter().filter_map(|r| decide(r, &mut batch)).collect();
         let Outcome { changes, seal, mut holds, skipped } = batch.finish();

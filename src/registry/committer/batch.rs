@@ -1,10 +1,11 @@
 //! Changes that are decided and not yet stored, on top of the view.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use tracing::debug;
 
+use super::ahead::{Claim, claim_all};
 use crate::allocation::Allocation;
 use crate::dump;
 use crate::dump_file;
@@ -39,6 +40,8 @@ pub(super) struct Batch<'a> {
     taken: PortSet,
     /// The ports of the range that others were found on.
     skipped: Vec<Port>,
+    /// Claims that were made for this batch and not yet used.
+    claims: HashMap<Port, Claim>,
     holds: HashMap<Port, Hold>,
     by_service: HashMap<ServiceName, Option<Port>>,
     by_port: HashMap<Port, Option<Arc<Allocation>>>,
@@ -57,6 +60,7 @@ impl<'a> Batch<'a> {
             port_listen,
             taken,
             skipped: Vec::new(),
+            claims: HashMap::new(),
             holds: HashMap::new(),
             by_service: HashMap::new(),
             by_port: HashMap::new(),
@@ -64,6 +68,20 @@ impl<'a> Batch<'a> {
             line_bytes: view.line_bytes(),
             seal: view.seal(),
         }
+    }
+
+    /// Prepares for the registration of these services, of which some may be registered already.
+    pub(super) fn expect<'b>(&mut self, services: impl Iterator<Item = &'b ServiceName>) {
+        let is_new = |service: &&ServiceName| self.view.allocation_of(service).is_none();
+        let new: HashSet<&ServiceName> = services.filter(is_new).collect();
+        let mut taken = self.taken.clone();
+        let lowest = || {
+            let port = taken.lowest_free(self.port_range)?;
+            taken.insert(port);
+            Some(port)
+        };
+        let ports: Vec<Port> = std::iter::from_fn(lowest).take(new.len()).collect();
+        self.claims = claim_all(&ports);
     }
 
     /// Registers the service on these terms, or changes what the terms say of a registered one.
@@ -148,7 +166,7 @@ impl<'a> Batch<'a> {
     /// The lowest port of the range that nobody uses, which is held from here on.
     fn claim_lowest(&mut self) -> Result<Port, ChangeError> {
         while let Some(port) = self.taken.lowest_free(self.port_range) {
-            match probe::claim(port) {
+            match self.claims.remove(&port).unwrap_or_else(|| probe::claim(port)) {
                 Ok(Ok(hold)) => {
                     self.holds.insert(port, hold);
                     return Ok(port);

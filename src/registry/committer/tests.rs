@@ -1,7 +1,7 @@
 //! The committer on a real store, against a model of two plain maps.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -105,13 +105,22 @@ impl Model {
     }
 }
 
+/// Whoever uses the ports: two benches at a time would claim them from each other.
+static PORTS: Mutex<()> = Mutex::new(());
+
 /// A committer without its thread, so that each step can be looked at.
 struct Bench {
     folder: TempDir,
     committer: Option<Committer>,
+    _ports: MutexGuard<'static, ()>,
 }
 
 impl Bench {
+    fn new() -> Self {
+        let _ports = PORTS.lock().unwrap_or_else(PoisonError::into_inner);
+        Self { folder: tempfile::tempdir().unwrap(), committer: None, _ports }
+    }
+
     fn options(&self) -> RegistryOptions {
         RegistryOptions {
             port_range: PortRange::new(port(min()), port(max())).unwrap(),
@@ -221,7 +230,7 @@ proptest! {
 
     #[test]
     fn store_and_view_follow_the_model(operations in operations()) {
-        let mut bench = Bench { folder: tempfile::tempdir().unwrap(), committer: None };
+        let mut bench = Bench::new();
         let mut model = Model::default();
         bench.open();
         for operation in operations {
@@ -243,7 +252,7 @@ proptest! {
 
 #[test]
 fn after_a_failure_nothing_is_shown_and_changes_are_refused() {
-    let mut bench = Bench { folder: tempfile::tempdir().unwrap(), committer: None };
+    let mut bench = Bench::new();
     let mut model = Model::default();
     bench.open();
     bench.change(&[Wish::Set(1)], &mut model);
@@ -266,7 +275,7 @@ fn after_a_failure_nothing_is_shown_and_changes_are_refused() {
 
 #[test]
 fn a_panic_on_the_way_to_the_disk_ends_changes_and_nothing_else() {
-    let mut bench = Bench { folder: tempfile::tempdir().unwrap(), committer: None };
+    let mut bench = Bench::new();
     let mut model = Model::default();
     bench.open();
     bench.change(&[Wish::Set(1)], &mut model);
