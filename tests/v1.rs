@@ -1,7 +1,7 @@
 //! The JSON routes, through curl's door.
 
-use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::time::{Duration, Instant};
+mod dump;
+mod machine;
 
 use serde_json::{Value, json};
 
@@ -171,61 +171,6 @@ fn mistakes_are_problems_and_change_nothing() {
 }
 
 #[test]
-fn the_door_holds_for_v1_and_tells_it_as_a_problem() {
-    let home = Home::new(3);
-    let Daemon { client, .. } = &home.start();
-    // (method, headers, type)
-    let rows = [
-        ("PUT", "Sec-Fetch-Site: cross-site\r\n", "urn:pald:error:cross-site"),
-        ("PUT", "Origin: http://evil.example\r\n", "urn:pald:error:cross-site"),
-        ("DELETE", "Sec-Fetch-Site: none\r\n", "urn:pald:error:cross-site"),
-        ("GET", "Sec-Fetch-Site: same-site\r\n", "urn:pald:error:cross-site"),
-    ];
-    for (method, headers, kind) in rows {
-        let reply = client.request(method, "/v1/services/shop", headers);
-        assert_eq!(
-            (reply.status, &reply.json()["type"]),
-            (403, &json!(kind)),
-            "{method} {headers}"
-        );
-    }
-    let rebound =
-        "PUT /v1/services/shop HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
-    let reply = crate::daemon::parse(&client.raw(rebound));
-    let kind = &reply.json()["type"];
-    assert_eq!((reply.status, kind), (403, &json!("urn:pald:error:host-not-allowed")));
-    assert_eq!(client.get("/v1/services/shop").status, 404);
-}
-
-#[test]
-fn states_and_holders_are_those_of_the_machine() {
-    let home = Home::new(4);
-    let Daemon { client, .. } = &home.start();
-    for name in ["idle", "runs", "bound", "late"] {
-        put(client, &format!("/v1/services/{name}"), &json!({}));
-    }
-    let _server = TcpListener::bind(("127.0.0.1", home.min + 1)).unwrap();
-    let _udp = UdpSocket::bind(("127.0.0.1", home.min + 2)).unwrap();
-    let all = client.get("/v1/services").json();
-    let rows = all["services"].as_array().unwrap();
-    let states: Vec<_> = rows.iter().map(|row| row["state"].as_str().unwrap()).collect();
-    assert_eq!(states, ["idle", "running", "blocked", "idle"]);
-    assert_eq!(rows[1]["holder"]["pid"], json!(std::process::id()));
-    assert!(rows[1]["holder"]["user"].is_string() && rows[1]["holder"]["since"].is_string());
-    assert_eq!(rows[2]["reason"], json!("a UDP socket"));
-    for row in rows {
-        let one = client.get(&format!("/v1/services/{}", row["name"].as_str().unwrap())).json();
-        assert_eq!(&one, row);
-        let port = client.get(&format!("/v1/ports/{}", row["port"])).json();
-        let expected = json!({"port": row["port"], "state": row["state"], "reason": row["reason"],
-            "service": row["name"], "holder": row["holder"]});
-        assert_eq!(port, expected);
-    }
-    assert_eq!(names(&client.get("/v1/services?name=%3F%3F%3Fe").json()), ["idle", "late"]);
-    assert_eq!(names(&client.get("/v1/services?name=*n*").json()), ["runs", "bound"]);
-}
-
-#[test]
 fn a_reply_that_the_client_has_is_not_sent_again() {
     let home = Home::new(3);
     let Daemon { client, .. } = &home.start();
@@ -241,122 +186,6 @@ fn a_reply_that_the_client_has_is_not_sent_again() {
     put(client, "/v1/services/shop", &json!({}));
     let reply = client.request("GET", "/v1/services", &headers);
     assert_eq!((reply.status, names(&reply.json())), (200, vec!["shop"]));
-}
-
-#[test]
-fn a_dump_is_taken_over_whole_or_not_at_all() {
-    let home = Home::new(9);
-    let Daemon { client, .. } = &home.start();
-    let (a, b, c) = (home.min, home.min + 1, home.min + 2);
-    let import = |query: &str, dump: &str| {
-        client.send("PUT", &format!("/v1/dump{query}"), "", dump.as_bytes())
-    };
-    let merged = import("", &format!("a {a}\nb {b} 10.0.0.1 # mine\n"));
-    let expected = json!({"added": ["a", "b"], "changed": [], "removed": [], "kept": 0,
-        "revision": 1, "dry_run": false});
-    assert_eq!((merged.status, merged.json()), (200, expected));
-
-    // What is there stays; what contradicts it refuses all of it.
-    let merged = import("?mode=merge", &format!("a {a}\nc {c}\n")).json();
-    assert_eq!((&merged["added"], &merged["kept"]), (&json!(["c"]), &json!(2)));
-    let refused = import("", &format!("d {}\na {c}\nx {b}\n", home.min + 5));
-    let detail = format!(
-        "a is registered on port {a}, not {c}; x can't have port {b}, which is b's; nothing was imported"
-    );
-    assert_problem(&refused, 409, "urn:pald:error:name-taken", &detail);
-    let refused = import("?mode=replace", &format!("d {}\n", home.listen));
-    let detail = format!(
-        "d can't have port {}, where pald itself listens; nothing was imported",
-        home.listen
-    );
-    assert_problem(&refused, 409, "urn:pald:error:port-taken", &detail);
-    let bad = import("", "a 1\nb\nc 70000\n");
-    assert_problem(
-        &bad,
-        400,
-        "urn:pald:error:dump-invalid",
-        "The dump has 2 bad lines; nothing was imported",
-    );
-    assert_eq!(
-        bad.json()["lines"][1],
-        json!({"line": 3, "reason": "port 70000 is outside 1-65535"})
-    );
-    assert_eq!(names(&client.get("/v1/services").json()), ["a", "b", "c"]);
-
-    // Ports may be exchanged; what the dump does not say stays.
-    let swapped = format!("a {b}\nb {a} 10.0.0.1\nnew {}\n", home.min + 7);
-    let dry = import("?mode=replace&dry_run=true", &swapped).json();
-    let expected = json!({"added": ["new"], "changed": ["a", "b"], "removed": ["c"], "kept": 0,
-        "revision": 2, "dry_run": true});
-    assert_eq!(dry, expected);
-    assert_eq!(client.get("/get?service=a").port(), a);
-    let replaced = import("?mode=replace", &swapped).json();
-    assert_eq!((&replaced["changed"], &replaced["revision"]), (&json!(["a", "b"]), &json!(3)));
-    assert_eq!(client.get("/get?service=a").port(), b);
-    assert_eq!(names(&client.get("/v1/services").json()), ["b", "a", "new"]);
-
-    // A dump of pald's own comes back as it was; a part of it does not.
-    let dump = client.get("/v1/dump").body;
-    wait_for_dump(&home, |written| written == dump);
-    delete(client, "/v1/services/new");
-    let part = dump.lines().take(2).map(|line| format!("{line}\n")).collect::<String>();
-    let detail = "The dump is not as pald wrote it; nothing was imported";
-    assert_problem(&import("", &part), 400, "urn:pald:error:dump-invalid", detail);
-    assert_eq!(import("?mode=replace", &dump).json()["added"], json!(["new"]));
-    let nothing = import("?mode=replace", &client.get("/v1/dump").body).json();
-    assert_eq!((&nothing["kept"], &nothing["revision"]), (&json!(3), &json!(5)));
-    let empty = import("?mode=replace", "");
-    let detail = "The dump names no service; nothing was imported";
-    assert_problem(&empty, 400, "urn:pald:error:dump-invalid", detail);
-    let only = import("?mode=replace", &format!("a {b}\n")).json();
-    assert_eq!((&only["removed"], &only["kept"]), (&json!(["b", "new"]), &json!(1)));
-}
-
-#[test]
-fn health_tells_what_pald_is_and_has() {
-    let home = Home::new(3);
-    let daemon = home.start();
-    let client = &daemon.client;
-    put(client, "/v1/services/shop", &json!({}));
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let health = loop {
-        let health = client.get("/v1/health").json();
-        // The dump follows a change within a second.
-        if health["dump"]["written_at"].is_string() {
-            break health;
-        }
-        assert!(Instant::now() < deadline, "{health}");
-    };
-    let listen = home.listen;
-    let addresses = json!([format!("127.0.0.1:{listen}"), format!("[::1]:{listen}")]);
-    assert_eq!((&health["status"], &health["version"]), (&json!("ok"), &json!("0.1.0")));
-    assert_eq!((&health["pid"], &health["revision"]), (&json!(daemon.pid()), &json!(1)));
-    assert_eq!((&health["services"], &health["addresses"]), (&json!(1), &addresses));
-    assert_eq!(health["store"], json!({"path": "~/.pald/db", "error": null}));
-    assert_eq!(health["dump"]["error"], Value::Null);
-    assert!(health["dump"]["written_at"].is_string());
-    assert_eq!((&health["holds"]["held"], &health["holds"]["missing"]), (&json!(1), &json!([])));
-    // The data folder is gone: the next change can't be stored.
-    std::fs::rename(home.file("db"), home.file("elsewhere")).unwrap();
-    let reply = put(client, "/v1/services/web", &json!({}));
-    assert_eq!((reply.status, &reply.json()["type"]), (500, &json!("urn:pald:error:storage")));
-    let reply = client.get("/v1/health");
-    assert_eq!((reply.status, &reply.json()["status"]), (503, &json!("failed")));
-    assert!(reply.json()["store"]["error"].as_str().unwrap().contains("db"), "{}", reply.body);
-    assert_eq!(client.get("/get?service=shop").port(), home.min);
-}
-
-#[test]
-fn a_service_without_hold_is_not_held() {
-    let home = Home::new(3);
-    let Daemon { client, .. } = &home.start();
-    let held = || client.get("/v1/health").json()["holds"]["held"].clone();
-    put(client, "/v1/services/shop", &json!({"hold": false}));
-    assert_eq!(held(), json!(0));
-    put(client, "/v1/services/web", &json!({}));
-    assert_eq!(held(), json!(1));
-    put(client, "/v1/services/web", &json!({"hold": false}));
-    assert_eq!(held(), json!(0));
 }
 
 #[test]
@@ -412,23 +241,6 @@ fn pald_is_never_in_its_own_way() {
 }
 
 #[test]
-fn what_is_left_of_a_connection_does_not_change_the_list_each_second() {
-    let home = Home::new(3);
-    let Daemon { client, .. } = &home.start();
-    put(client, "/v1/services/shop", &json!({}));
-    let server = TcpListener::bind(("127.0.0.1", home.min)).unwrap();
-    let peer = TcpStream::connect(("127.0.0.1", home.min)).unwrap();
-    // Who closes first keeps TIME_WAIT.
-    drop(server.accept().unwrap());
-    drop((server, peer));
-    let reason = || client.get("/v1/services/shop").json()["reason"].clone();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while reason() != json!("TIME_WAIT, for up to 60 s") {
-        assert!(Instant::now() < deadline, "{}", reason());
-    }
-}
-
-#[test]
 fn an_encoded_path_gets_its_errors_as_problems_too() {
     let home = Home::new(3);
     let Daemon { client, .. } = &home.start();
@@ -436,24 +248,4 @@ fn an_encoded_path_gets_its_errors_as_problems_too() {
     assert_eq!((reply.status, &reply.json()["type"]), (400, &json!("urn:pald:error:name-invalid")));
     let reply = client.send("PUT", "/%76%31/services/a", "User-Agent: Mozilla/5.0\r\n", b"");
     assert_eq!((reply.status, &reply.json()["type"]), (403, &json!("urn:pald:error:cross-site")));
-}
-
-#[test]
-fn a_port_that_is_asked_for_or_imported_is_held_without_delay() {
-    let home = Home::new(5);
-    let Daemon { client, .. } = &home.start();
-    let _server = TcpListener::bind(("127.0.0.1", home.min + 2)).unwrap();
-    put(client, "/v1/services/asked", &json!({"port": home.min}));
-    let dump = format!("imported {}\noccupied {}\n", home.min + 1, home.min + 2);
-    assert_eq!(client.send("PUT", "/v1/dump", "", dump.as_bytes()).status, 200);
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        let holds = client.get("/v1/health").json()["holds"].clone();
-        // What nobody is on is never named.
-        assert!([json!([]), json!([home.min + 2])].contains(&holds["missing"]), "{holds}");
-        if holds["held"] == json!(2) && holds["missing"] == json!([home.min + 2]) {
-            break;
-        }
-        assert!(Instant::now() < deadline, "{holds}");
-    }
 }

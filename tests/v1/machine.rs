@@ -1,0 +1,148 @@
+//! What `/v1` says of the machine, of the holds, and of pald itself.
+
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::{names, put};
+use crate::daemon::{Daemon, Home};
+
+#[test]
+fn the_door_holds_for_v1_and_tells_it_as_a_problem() {
+    let home = Home::new(3);
+    let Daemon { client, .. } = &home.start();
+    // (method, headers, type)
+    let rows = [
+        ("PUT", "Sec-Fetch-Site: cross-site\r\n", "urn:pald:error:cross-site"),
+        ("PUT", "Origin: http://evil.example\r\n", "urn:pald:error:cross-site"),
+        ("DELETE", "Sec-Fetch-Site: none\r\n", "urn:pald:error:cross-site"),
+        ("GET", "Sec-Fetch-Site: same-site\r\n", "urn:pald:error:cross-site"),
+    ];
+    for (method, headers, kind) in rows {
+        let reply = client.request(method, "/v1/services/shop", headers);
+        assert_eq!(
+            (reply.status, &reply.json()["type"]),
+            (403, &json!(kind)),
+            "{method} {headers}"
+        );
+    }
+    let rebound =
+        "PUT /v1/services/shop HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
+    let reply = crate::daemon::parse(&client.raw(rebound));
+    let kind = &reply.json()["type"];
+    assert_eq!((reply.status, kind), (403, &json!("urn:pald:error:host-not-allowed")));
+    assert_eq!(client.get("/v1/services/shop").status, 404);
+}
+
+#[test]
+fn states_and_holders_are_those_of_the_machine() {
+    let home = Home::new(4);
+    let Daemon { client, .. } = &home.start();
+    for name in ["idle", "runs", "bound", "late"] {
+        put(client, &format!("/v1/services/{name}"), &json!({}));
+    }
+    let _server = TcpListener::bind(("127.0.0.1", home.min + 1)).unwrap();
+    let _udp = UdpSocket::bind(("127.0.0.1", home.min + 2)).unwrap();
+    let all = client.get("/v1/services").json();
+    let rows = all["services"].as_array().unwrap();
+    let states: Vec<_> = rows.iter().map(|row| row["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["idle", "running", "blocked", "idle"]);
+    assert_eq!(rows[1]["holder"]["pid"], json!(std::process::id()));
+    assert!(rows[1]["holder"]["user"].is_string() && rows[1]["holder"]["since"].is_string());
+    assert_eq!(rows[2]["reason"], json!("a UDP socket"));
+    for row in rows {
+        let one = client.get(&format!("/v1/services/{}", row["name"].as_str().unwrap())).json();
+        assert_eq!(&one, row);
+        let port = client.get(&format!("/v1/ports/{}", row["port"])).json();
+        let expected = json!({"port": row["port"], "state": row["state"], "reason": row["reason"],
+            "service": row["name"], "holder": row["holder"]});
+        assert_eq!(port, expected);
+    }
+    assert_eq!(names(&client.get("/v1/services?name=%3F%3F%3Fe").json()), ["idle", "late"]);
+    assert_eq!(names(&client.get("/v1/services?name=*n*").json()), ["runs", "bound"]);
+}
+
+#[test]
+fn health_tells_what_pald_is_and_has() {
+    let home = Home::new(3);
+    let daemon = home.start();
+    let client = &daemon.client;
+    put(client, "/v1/services/shop", &json!({}));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let health = loop {
+        let health = client.get("/v1/health").json();
+        // The dump follows a change within a second.
+        if health["dump"]["written_at"].is_string() {
+            break health;
+        }
+        assert!(Instant::now() < deadline, "{health}");
+    };
+    let listen = home.listen;
+    let addresses = json!([format!("127.0.0.1:{listen}"), format!("[::1]:{listen}")]);
+    assert_eq!((&health["status"], &health["version"]), (&json!("ok"), &json!("0.1.0")));
+    assert_eq!((&health["pid"], &health["revision"]), (&json!(daemon.pid()), &json!(1)));
+    assert_eq!((&health["services"], &health["addresses"]), (&json!(1), &addresses));
+    assert_eq!(health["store"], json!({"path": "~/.pald/db", "error": null}));
+    assert_eq!(health["dump"]["error"], Value::Null);
+    assert!(health["dump"]["written_at"].is_string());
+    assert_eq!((&health["holds"]["held"], &health["holds"]["missing"]), (&json!(1), &json!([])));
+    // The data folder is gone: the next change can't be stored.
+    std::fs::rename(home.file("db"), home.file("elsewhere")).unwrap();
+    let reply = put(client, "/v1/services/web", &json!({}));
+    assert_eq!((reply.status, &reply.json()["type"]), (500, &json!("urn:pald:error:storage")));
+    let reply = client.get("/v1/health");
+    assert_eq!((reply.status, &reply.json()["status"]), (503, &json!("failed")));
+    assert!(reply.json()["store"]["error"].as_str().unwrap().contains("db"), "{}", reply.body);
+    assert_eq!(client.get("/get?service=shop").port(), home.min);
+}
+
+#[test]
+fn a_service_without_hold_is_not_held() {
+    let home = Home::new(3);
+    let Daemon { client, .. } = &home.start();
+    let held = || client.get("/v1/health").json()["holds"]["held"].clone();
+    put(client, "/v1/services/shop", &json!({"hold": false}));
+    assert_eq!(held(), json!(0));
+    put(client, "/v1/services/web", &json!({}));
+    assert_eq!(held(), json!(1));
+    put(client, "/v1/services/web", &json!({"hold": false}));
+    assert_eq!(held(), json!(0));
+}
+
+#[test]
+fn what_is_left_of_a_connection_does_not_change_the_list_each_second() {
+    let home = Home::new(3);
+    let Daemon { client, .. } = &home.start();
+    put(client, "/v1/services/shop", &json!({}));
+    let server = TcpListener::bind(("127.0.0.1", home.min)).unwrap();
+    let peer = TcpStream::connect(("127.0.0.1", home.min)).unwrap();
+    // Who closes first keeps TIME_WAIT.
+    drop(server.accept().unwrap());
+    drop((server, peer));
+    let reason = || client.get("/v1/services/shop").json()["reason"].clone();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while reason() != json!("TIME_WAIT, for up to 60 s") {
+        assert!(Instant::now() < deadline, "{}", reason());
+    }
+}
+
+#[test]
+fn a_port_that_is_asked_for_or_imported_is_held_without_delay() {
+    let home = Home::new(5);
+    let Daemon { client, .. } = &home.start();
+    let _server = TcpListener::bind(("127.0.0.1", home.min + 2)).unwrap();
+    put(client, "/v1/services/asked", &json!({"port": home.min}));
+    let dump = format!("imported {}\noccupied {}\n", home.min + 1, home.min + 2);
+    assert_eq!(client.send("PUT", "/v1/dump", "", dump.as_bytes()).status, 200);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let holds = client.get("/v1/health").json()["holds"].clone();
+        // What nobody is on is never named.
+        assert!([json!([]), json!([home.min + 2])].contains(&holds["missing"]), "{holds}");
+        if holds["held"] == json!(2) && holds["missing"] == json!([home.min + 2]) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{holds}");
+    }
+}
