@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::rt::System;
-use actix_web::rt::signal::unix::{Signal, SignalKind, signal};
 use clap::Args;
-use thiserror::Error;
 use tracing::{info, warn};
 
 use super::descriptors::Descriptors;
@@ -16,13 +14,20 @@ use super::{Failure, Session, log, notify};
 use crate::config::{Config, ConfigError};
 use crate::files::{self, Shown};
 use crate::http::guard::{Guard, Hosts};
-use crate::http::{self, About, ListenError, Listeners};
+use crate::http::{self, About, Listeners};
 use crate::lock::{Lock, LockError};
 use crate::port::Port;
 use crate::probe::{self, Overlap, Peers};
 use crate::registry::{OpenError, Registry, RegistryOptions};
 use crate::store;
 use crate::users::Users;
+
+mod error;
+mod signals;
+
+pub(super) use error::ServeError;
+
+use signals::ending_signal;
 
 /// Serve in the foreground until SIGTERM or Ctrl-C; this is what pald does without a command
 #[derive(Debug, Default, Args)]
@@ -51,66 +56,6 @@ fn check(session: &Session) -> Result<(), ConfigError> {
     }
     session.terminal.note("The configuration is right");
     Ok(())
-}
-
-/// Why pald does not serve.
-#[derive(Debug, Error)]
-pub enum ServeError {
-    /// The configuration can't be used.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// A folder can't be made, or not be made private.
-    #[error("Can't make the folder {} for yourself alone", Shown(.path))]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Another pald has this very store.
-    #[error("pald is already running {holder}")]
-    Running {
-        /// What it says of itself.
-        holder: String,
-    },
-    /// The dump or the store can't be locked.
-    #[error(transparent)]
-    Locked(#[from] LockError),
-    /// The port to listen on can't be had.
-    #[error(transparent)]
-    Listen(#[from] ListenError),
-    /// The registry does not open.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// There are not enough file descriptors for a single connection.
-    #[error("The limit on open files is too low to serve anybody")]
-    Descriptors,
-    /// The HTTP service failed.
-    #[error("The HTTP service failed")]
-    Http(#[source] io::Error),
-}
-
-impl ServeError {
-    /// What to do about it.
-    pub(super) fn hint(&self) -> Option<String> {
-        match self {
-            Self::Config(error) => error.hint(),
-            Self::Running { .. } => Some("See `pald status`".to_owned()),
-            Self::Locked(LockError::Held { .. }) => {
-                Some("Stop that program first, or set another `dump_file` or `data_dir`".to_owned())
-            }
-            Self::Locked(LockError::NotALock { .. }) => {
-                Some("Move it away, or set another `dump_file` or `data_dir`".to_owned())
-            }
-            Self::Descriptors => Some("Raise `ulimit -n` to 64 or more".to_owned()),
-            Self::Locked(LockError::Io { .. }) | Self::Folder { .. } => {
-                Some("Check the disk and the rights of that folder".to_owned())
-            }
-            Self::Listen(error) => error.hint(),
-            Self::Open(error) => error.hint(),
-            Self::Http(_) => None,
-        }
-    }
 }
 
 /// Serves until a signal asks for the end, and then leaves everything on disk.
@@ -271,40 +216,4 @@ fn warn_of_overlap(config: &Config, overlap: Option<&Overlap>) {
          {}",
         overlap.command()
     );
-}
-
-/// A future that is ready at the first SIGTERM, SIGINT or SIGHUP.
-fn ending_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    // nohup(1) has it ignored, and that is to stay so.
-    let mut hang_up = match is_hang_up_ignored() {
-        true => None,
-        false => Some(signal(SignalKind::hangup())?),
-    };
-    Ok(async move {
-        let name = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-            () = hung_up(hang_up.as_mut()) => "SIGHUP",
-        };
-        info!(signal = name, "Ending");
-        notify::stopping();
-    })
-}
-
-/// Waits for SIGHUP, or for ever if it is ignored.
-async fn hung_up(signal: Option<&mut Signal>) {
-    match signal {
-        Some(signal) => drop(signal.recv().await),
-        None => std::future::pending().await,
-    }
-}
-
-/// Whether whoever started pald has SIGHUP ignored (proc_pid_status(5): a mask, bit 0 is signal 1).
-fn is_hang_up_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask & 1 != 0)
 }

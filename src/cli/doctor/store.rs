@@ -10,8 +10,8 @@ use crate::timestamp::Timestamp;
 
 const SUBJECT: &str = "store";
 const DUMP: &str = "dump";
-/// How much older than the newest service the dump may be: it is written within a second of a
-/// change, and a busy machine needs longer.
+/// For how long a service may be missing from the dump: that is written within a second of a change,
+/// and a busy machine needs longer.
 const MAX_LAG_SECONDS: u64 = 10;
 
 /// The store and the dump of the pald that answers.
@@ -62,8 +62,8 @@ fn clock(
         .iter()
         .filter_map(|it| Some((created(&it.created_at)?, &it.name)))
         .max()?;
-    let lag = newest.0.unix_seconds().saturating_sub(written.unix_seconds());
-    (lag > MAX_LAG_SECONDS).then(|| {
+    let age = now.unix_seconds().saturating_sub(newest.0.unix_seconds());
+    (newest.0 > written && age > MAX_LAG_SECONDS).then(|| {
         let text =
             format!("was written at {written}, before {} was registered at {}", newest.1, newest.0);
         Finding::warn(DUMP, text, restart)

@@ -1,0 +1,44 @@
+//! The signals that ask pald to end.
+
+use std::io;
+
+use actix_web::rt::signal::unix::{Signal, SignalKind, signal};
+use tracing::info;
+
+use crate::cli::notify;
+
+/// A future that is ready at the first SIGTERM, SIGINT or SIGHUP.
+pub(super) fn ending_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    // nohup(1) has it ignored, and that is to stay so.
+    let mut hang_up = match is_hang_up_ignored() {
+        true => None,
+        false => Some(signal(SignalKind::hangup())?),
+    };
+    Ok(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+            () = hung_up(hang_up.as_mut()) => "SIGHUP",
+        };
+        info!(signal = name, "Ending");
+        notify::stopping();
+    })
+}
+
+/// Waits for SIGHUP, or for ever if it is ignored.
+async fn hung_up(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether whoever started pald has SIGHUP ignored (proc_pid_status(5): a mask, bit 0 is signal 1).
+fn is_hang_up_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 != 0)
+}
