@@ -30,7 +30,7 @@ mod v1;
 pub use body::BodyError;
 pub use guard::Guard;
 pub use listen::{ListenError, Listeners, Stranger};
-pub use v1::{About, document};
+pub use v1::About;
 
 use error::HttpError;
 use guard::Admission;

@@ -1,13 +1,13 @@
 //! `pald import`: a dump into the registry.
 
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::error::CommandError;
-use super::{Failure, Session};
+use super::{Failure, Session, Terminal};
 use crate::api::Imported;
 use crate::client::{ClientError, Effect, ImportMode};
 use crate::dump_file::MAX_BYTES;
@@ -34,7 +34,7 @@ impl Import {
     pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
         let mode = if self.replace { ImportMode::Replace } else { ImportMode::Merge };
         let must_ask = self.replace && !self.dry_run && !self.yes;
-        if must_ask && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        if must_ask && !session.terminal.can_ask() {
             return Err(CommandError::Unconfirmed.into());
         }
         let dump = read(&self.file)?;
@@ -43,7 +43,7 @@ impl Import {
             let answer = client.import(&dump, mode, effect);
             answer.map_err(|error| refused(error, &self.file))
         };
-        if must_ask && !agree(&import(Effect::DryRun)?) {
+        if must_ask && !agree(&import(Effect::DryRun)?, session.terminal) {
             return Err(CommandError::Declined.into());
         }
         let imported = import(if self.dry_run { Effect::DryRun } else { Effect::Change })?;
@@ -91,15 +91,9 @@ fn refused(error: ClientError, path: &Path) -> Failure {
 }
 
 /// Asks whether services may be released, if any would be.
-fn agree(planned: &Imported) -> bool {
-    if planned.removed.is_empty() {
-        return true;
-    }
-    let mut answer = String::new();
-    let question = format!("{}{}Go on? [y/N] ", names(planned), summary(planned));
-    let asked =
-        write!(io::stderr(), "{question}").and_then(|()| io::stdin().read_line(&mut answer));
-    asked.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+fn agree(planned: &Imported, terminal: Terminal) -> bool {
+    planned.removed.is_empty()
+        || terminal.agree(&format!("{}{}Go on?", names(planned), summary(planned)))
 }
 
 /// A line for each service that is registered otherwise than before.

@@ -1,7 +1,5 @@
 //! `pald remove`: takes away what `pald install` made.
 
-use std::io::{self, IsTerminal as _, Write as _};
-
 use clap::Args;
 
 use super::service::{self, ServiceError, Step};
@@ -16,15 +14,17 @@ pub(super) struct Remove {
     yes: bool,
 }
 
+const QUESTION: &str = "Stop pald and start it no more? The registry stays.";
+
 impl Remove {
     pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
         let must_ask = !self.yes;
-        if must_ask && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        if must_ask && !session.terminal.can_ask() {
             return Err(ServiceError::Unconfirmed.into());
         }
         let manager = service::manager()?;
         let state = manager.state()?;
-        if must_ask && !agree() {
+        if must_ask && !session.terminal.agree(QUESTION) {
             return Err(ServiceError::Declined.into());
         }
         if state.is_enabled || state.is_active {
@@ -43,12 +43,4 @@ impl Remove {
         };
         Ok(session.terminal.answer(answer)?)
     }
-}
-
-fn agree() -> bool {
-    let mut answer = String::new();
-    let question = "Stop pald and start it no more? The registry stays. [y/N] ";
-    let asked =
-        write!(io::stderr(), "{question}").and_then(|()| io::stdin().read_line(&mut answer));
-    asked.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }

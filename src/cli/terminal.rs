@@ -79,6 +79,19 @@ impl Terminal {
         }
     }
 
+    /// Whether somebody is there who could be asked.
+    pub(super) fn can_ask(self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Asks whether to go on; all but a yes is a no.
+    pub(super) fn agree(self, question: &str) -> bool {
+        let mut answer = String::new();
+        let asked = write!(io::stderr(), "{question} [y/N] ")
+            .and_then(|()| io::stdin().read_line(&mut answer));
+        asked.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
+
     /// Says what went wrong, and what to do.
     pub(super) fn fail(self, failure: &Failure) {
         let sentence = printable(&failure.sentence());

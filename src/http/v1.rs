@@ -18,7 +18,6 @@ mod services;
 mod shapes;
 
 pub use about::About;
-pub use openapi::document;
 
 /// Adds the routes.
 pub(super) fn routes(config: &mut ServiceConfig) {

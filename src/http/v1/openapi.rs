@@ -52,10 +52,5 @@ pub(super) enum Refusals {
     )
 )]
 pub(super) async fn show() -> HttpResponse {
-    reply::json(StatusCode::OK, &document())
-}
-
-/// The OpenAPI document of `/v1`.
-pub fn document() -> utoipa::openapi::OpenApi {
-    Document::openapi()
+    reply::json(StatusCode::OK, &Document::openapi())
 }
