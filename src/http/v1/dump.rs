@@ -5,7 +5,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::ask;
-use super::openapi::Refusals;
+use super::openapi::{BadBody, Refusals, Wrong};
 use crate::api::{Imported, Problem};
 use crate::dump::{self, DumpEntry};
 use crate::dump_file;
@@ -49,20 +49,13 @@ pub(super) async fn export(registry: Data<Registry>) -> Result<HttpResponse, Htt
                 if left out", pattern = "^(merge|replace)$"),
         ("dry_run" = Option<bool>, Query, description = "`true` only tells what would change"),
     ),
-    request_body(content = String, content_type = "text/plain"),
+    request_body(content = String, content_type = "text/plain",
+        description = "A dump, 16 MiB at the most"),
     responses(
         (status = 200, description = "What has changed", body = Imported),
-        (status = 400, description = "The dump or a parameter is wrong", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 408, description = "The dump did not arrive within 5 s", body = Problem,
-            content_type = "application/problem+json"),
+        Wrong,
+        BadBody,
         (status = 409, description = "Services are registered otherwise", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 413, description = "The dump is longer than 16 MiB", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 415, description = "The body is no text", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 507, description = "The registry would be too large", body = Problem,
             content_type = "application/problem+json"),
         Refusals,
     )

@@ -4,10 +4,10 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::openapi::Refusals;
+use super::openapi::{Missing, Refusals, Wrong};
 use super::shapes::Used;
 use super::{ask, port_of};
-use crate::api::{Port, Problem};
+use crate::api::Port;
 use crate::http::error::HttpError;
 use crate::http::reply;
 use crate::registry::{Registry, Target};
@@ -18,8 +18,7 @@ use crate::registry::{Registry, Target};
     params(("port" = u16, Path, description = "The port, 1 to 65535", minimum = 1, maximum = 65535)),
     responses(
         (status = 200, description = "What the port is used for now, and whose it is", body = Port),
-        (status = 400, description = "It is no port", body = Problem,
-            content_type = "application/problem+json"),
+        Wrong,
         Refusals,
     )
 )]
@@ -43,10 +42,8 @@ pub(super) async fn show(
     params(("port" = u16, Path, description = "The port, 1 to 65535", minimum = 1, maximum = 65535)),
     responses(
         (status = 204, description = "It is registered no longer"),
-        (status = 400, description = "It is no port", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 404, description = "It is not registered", body = Problem,
-            content_type = "application/problem+json"),
+        Wrong,
+        Missing,
         Refusals,
     )
 )]

@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use glob::Pattern;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::openapi::Refusals;
+use super::openapi::{BadBody, Missing, Refusals, Wrong};
 use super::{ask, service_of, shapes};
 use crate::addresses::Addresses;
 use crate::allocation::Allocation;
@@ -44,8 +44,7 @@ const WISH: Expected = Expected {
         (status = 200, description = "The services; states are up to a second old", body = Services,
             headers(("ETag" = String, description = "A hash of the reply"))),
         (status = 304, description = "Nothing has changed"),
-        (status = 400, description = "A parameter is wrong", body = Problem,
-            content_type = "application/problem+json"),
+        Wrong,
         Refusals,
     )
 )]
@@ -115,10 +114,8 @@ fn pattern(text: &[u8]) -> Result<Pattern, HttpError> {
     ),
     responses(
         (status = 200, description = "The service, and what its port is used for now", body = Service),
-        (status = 400, description = "The name or a parameter is wrong", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 404, description = "It is not registered", body = Problem,
-            content_type = "application/problem+json"),
+        Wrong,
+        Missing,
         Refusals,
     )
 )]
@@ -150,25 +147,17 @@ pub(super) async fn show(
         ("If-None-Match" = Option<String>, Header,
             description = "`*` refuses a service that is registered already"),
     ),
-    request_body(content = Option<Wish>, description = "May be left out"),
+    request_body(content = Option<Wish>, description = "May be left out; 8 KiB at the most"),
     responses(
         (status = 200, description = "It was registered already, and is now as it was asked for",
             body = Service),
         (status = 201, description = "It is registered", body = Service,
             headers(("Location" = String, description = "The path of the service"))),
-        (status = 400, description = "The name, the body or a parameter is wrong", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 408, description = "The body did not arrive within 5 s", body = Problem,
-            content_type = "application/problem+json"),
+        Wrong,
+        BadBody,
         (status = 409, description = "Another service has the port, this service has another one, \
             or no port is left", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "It is registered already, and was to be new", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 413, description = "The body is longer than 8 KiB", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 415, description = "The body is no JSON", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 507, description = "The registry would be too large", body = Problem,
             content_type = "application/problem+json"),
         Refusals,
     )
@@ -223,10 +212,8 @@ fn terms(request: &HttpRequest, body: &[u8]) -> Result<Terms, HttpError> {
     ),
     responses(
         (status = 204, description = "It is registered no longer"),
-        (status = 400, description = "The name is not legal", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 404, description = "It is not registered", body = Problem,
-            content_type = "application/problem+json"),
+        Wrong,
+        Missing,
         Refusals,
     )
 )]
