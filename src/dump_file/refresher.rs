@@ -85,7 +85,11 @@ impl Refresher {
 
     /// Says that the dump on disk is behind; returns at once.
     pub fn refresh(&self) {
-        self.state.update(|wish| wish.write = true);
+        let mut wish = self.state.wish.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who has the wish already gathers changes, and is not to be woken up by each of them.
+        if !std::mem::replace(&mut wish.write, true) {
+            self.state.changed.notify_one();
+        }
     }
 
     /// Writes the dump if it is behind and ends the thread.
