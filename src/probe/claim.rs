@@ -76,11 +76,8 @@ pub fn claim(port: Port) -> io::Result<Result<Hold, Occupied>> {
     if tcp.is_none() && !is_free_on_each_address(port)? {
         return Ok(Err(Occupied::Tcp));
     }
-    for ip in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()] {
-        let address = SocketAddr::new(ip, port.number());
-        if !refuses_connections(address)? {
-            return Ok(Err(Occupied::Redirected(address)));
-        }
+    if let Some(address) = redirected(port)? {
+        return Ok(Err(Occupied::Redirected(address)));
     }
     // Only now: set before the bind, it would have hidden others.
     if let Some(tcp) = &tcp {
@@ -157,24 +154,72 @@ fn refused(error: io::Error, occupied: Occupied) -> io::Result<Result<Hold, Occu
     }
 }
 
-/// Whether nobody answers at an address, which the system says at once.
-fn refuses_connections(address: SocketAddr) -> io::Result<bool> {
-    let socket = match Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))
-    {
-        Err(error) if errno(&error) == Some(Errno::AFNOSUPPORT) => return Ok(true),
-        other => other?,
-    };
-    // Whoever answers is left at once, without a TIME_WAIT of ours on any port.
-    socket.set_linger(Some(Duration::ZERO))?;
-    let Err(error) = socket.connect_timeout(&SockAddr::from(address), CONNECT_TIME) else {
-        return Ok(false);
-    };
-    Ok(match errno(&error) {
-        Some(Errno::CONNREFUSED) => true,
-        // There is no such loopback: IPv6 is switched off.
-        Some(Errno::ADDRNOTAVAIL | Errno::NETUNREACH | Errno::HOSTUNREACH) => address.is_ipv6(),
-        _ => false,
-    })
+/// The loopback address at which somebody answers, or swallows what is sent. Where there is nobody,
+/// the system says so at once.
+fn redirected(port: Port) -> io::Result<Option<SocketAddr>> {
+    let mut connector = Connector::new()?;
+    for ip in [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()] {
+        let address = SocketAddr::new(ip, port.number());
+        if !connector.is_refused(address)? {
+            return Ok(Some(address));
+        }
+        // On Linux a socket that was refused is as good as new, and a new one takes 5 µs.
+        if !cfg!(target_os = "linux") {
+            connector = Connector::new()?;
+        }
+    }
+    Ok(None)
+}
+
+/// A socket that connects to addresses of both families, or of IPv4 where there is no IPv6.
+struct Connector {
+    socket: Socket,
+    domain: Domain,
+}
+
+impl Connector {
+    fn new() -> io::Result<Self> {
+        let open = |domain| {
+            let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+            // On Linux it bounds a connect too, see socket(7).
+            socket.set_write_timeout(Some(CONNECT_TIME))?;
+            io::Result::Ok(Self { socket, domain })
+        };
+        match open(Domain::IPV6) {
+            Err(error) if errno(&error) == Some(Errno::AFNOSUPPORT) => open(Domain::IPV4),
+            Ok(connector) => connector.socket.set_only_v6(false).map(|()| connector),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether nobody answers at an address, or there is no such address.
+    fn is_refused(&self, address: SocketAddr) -> io::Result<bool> {
+        let Err(error) = self.connect(address) else {
+            // Whoever answers is left at once, without a TIME_WAIT of ours on any port.
+            self.socket.set_linger(Some(Duration::ZERO))?;
+            return Ok(false);
+        };
+        Ok(match errno(&error) {
+            Some(Errno::CONNREFUSED) => true,
+            // There is no such loopback: IPv6 is switched off.
+            Some(
+                Errno::ADDRNOTAVAIL | Errno::NETUNREACH | Errno::HOSTUNREACH | Errno::AFNOSUPPORT,
+            ) => address.is_ipv6(),
+            _ => false,
+        })
+    }
+
+    fn connect(&self, address: SocketAddr) -> io::Result<()> {
+        let ip = match address.ip() {
+            IpAddr::V4(ip) if self.domain == Domain::IPV6 => ip.to_ipv6_mapped().into(),
+            ip => ip,
+        };
+        let address = SockAddr::from(SocketAddr::new(ip, address.port()));
+        match cfg!(target_os = "linux") {
+            true => self.socket.connect(&address),
+            false => self.socket.connect_timeout(&address, CONNECT_TIME),
+        }
+    }
 }
 
 fn errno(error: &io::Error) -> Option<Errno> {
