@@ -31,7 +31,7 @@ pub use holds::HoldsStatus;
 pub use pending::Pending;
 pub use port_set::PortSet;
 
-use committer::{Committer, Failure, Request};
+use committer::{Committer, Failure, Message, Request};
 use holds::{Holds, HoldsWatch};
 use pending::Answer;
 use survey::Surveyor;
@@ -66,7 +66,7 @@ pub struct Registry {
     holds: HoldsWatch,
     dump: DumpWatch,
     failure: Failure,
-    requests: mpsc::Sender<Request>,
+    messages: mpsc::Sender<Message>,
     committer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -120,14 +120,14 @@ impl Registry {
             .map_err(OpenError::Thread)?;
         refresher.refresh();
         let (holds_watch, dump, failure) = (holds.watch(), refresher.watch(), Failure::default());
-        let (requests, waiting) = mpsc::channel();
+        let (messages, inbox) = mpsc::channel();
         let committer = Committer::new(
             &options,
             store,
             Arc::clone(&view),
             holds,
             refresher,
-            waiting,
+            inbox,
             Arc::clone(&failure),
         );
         let thread = thread::Builder::new()
@@ -142,7 +142,7 @@ impl Registry {
             holds: holds_watch,
             dump,
             failure,
-            requests,
+            messages,
             committer: Mutex::new(Some(thread)),
         })
     }
@@ -246,7 +246,7 @@ impl Registry {
     /// Finishes what is waiting, writes the dump, and closes the store. Later changes are refused.
     pub fn close(&self) {
         // A committer that has ended already has done all that.
-        let _ = self.requests.send(Request::Close);
+        let _ = self.messages.send(Message::Close);
         let thread = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             error!("The committer has panicked");
@@ -256,7 +256,7 @@ impl Registry {
     fn request<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Pending<T> {
         let (answer, pending) = Pending::channel();
         // If the committer has ended, the answer is dropped here, and `pending` says so.
-        let _ = self.requests.send(request(answer));
+        let _ = self.messages.send(Message::Request(request(answer)));
         pending
     }
 }

@@ -21,16 +21,20 @@ use crate::store::{Change, Store};
 mod ahead;
 mod batch;
 mod import;
+mod inbox;
 mod skips;
 
+pub(super) use inbox::Message;
+
 use batch::{Batch, Outcome};
+use inbox::Inbox;
 use skips::Skips;
 
 /// Why changes are refused, once the store has failed.
 pub(super) type Failure = Arc<OnceLock<Arc<str>>>;
 
-/// How many changes may join the first of a batch.
-const MAX_JOINING: usize = 256;
+/// How many requests a batch holds at the most, so that none waits for others without end.
+const MAX_REQUESTS: usize = 256;
 
 /// What the committer is asked for.
 #[derive(Debug)]
@@ -41,8 +45,6 @@ pub(super) enum Request {
     Release { target: Target, answer: Answer<Arc<Allocation>> },
     /// A dump to be taken over.
     Import { import: Import, answer: Answer<Imported> },
-    /// No more changes.
-    Close,
 }
 
 impl Request {
@@ -67,7 +69,7 @@ pub(super) struct Committer {
     holds: Holds,
     skips: Skips,
     refresher: Refresher,
-    requests: mpsc::Receiver<Request>,
+    inbox: Inbox,
     failure: Failure,
 }
 
@@ -78,7 +80,7 @@ impl Committer {
         view: Arc<SharedView>,
         holds: Holds,
         refresher: Refresher,
-        requests: mpsc::Receiver<Request>,
+        messages: mpsc::Receiver<Message>,
         failure: Failure,
     ) -> Self {
         let RegistryOptions { port_range, port_listen, .. } = *options;
@@ -90,22 +92,15 @@ impl Committer {
             holds,
             skips: Skips::default(),
             refresher,
-            requests,
+            inbox: Inbox::new(messages),
             failure,
         }
     }
 
     /// Commits batch after batch until the registry is closed.
     pub(super) fn run(mut self) {
-        while let Ok(first) = self.requests.recv() {
-            let joining = self.requests.try_iter().take(MAX_JOINING);
-            let mut requests: Vec<_> = std::iter::once(first).chain(joining).collect();
-            let open = requests.iter().position(|request| matches!(request, Request::Close));
-            requests.truncate(open.unwrap_or(requests.len()));
-            self.commit_or_stop(|committer| committer.commit(requests));
-            if open.is_some() {
-                return;
-            }
+        while let Some(first) = self.inbox.wait() {
+            self.commit_or_stop(|committer| committer.commit(vec![first]));
         }
     }
 
@@ -123,9 +118,7 @@ impl Committer {
     fn commit(&mut self, requests: Vec<Request>) {
         let view = self.view.read();
         let mut batch = Batch::new(&view, self.port_range, self.port_listen);
-        batch.expect(requests.iter().filter_map(Request::wants_port));
-        let decisions: Vec<_> =
-            requests.into_iter().filter_map(|r| decide(r, &mut batch)).collect();
+        let decisions = self.decide_all(requests, &mut batch);
         let Outcome { changes, seal, mut holds, skipped } = batch.finish();
         drop(view);
         if !changes.is_empty() {
@@ -144,6 +137,19 @@ impl Committer {
         self.skips.tell(skipped);
     }
 
+    /// Decides these requests, and those that arrive meanwhile: the sync that all of them wait for
+    /// takes no longer for many than for one.
+    fn decide_all(&self, requests: Vec<Request>, batch: &mut Batch<'_>) -> Vec<Decision> {
+        let (mut decisions, mut waiting) = (Vec::new(), requests);
+        while !waiting.is_empty() {
+            batch.expect(waiting.iter().filter_map(Request::wants_port));
+            decisions.extend(waiting.into_iter().map(|request| decide(request, batch)));
+            let room = MAX_REQUESTS.saturating_sub(decisions.len());
+            waiting = self.inbox.waiting().take(room).collect();
+        }
+        decisions
+    }
+
     /// Holds what is registered now, and gives up what is not.
     fn follow(&self, change: &Change, holds: &mut HashMap<Port, Hold>) {
         match change {
@@ -160,7 +166,7 @@ impl Committer {
 
     /// Puts the changes on disk. After a failure nothing is stored any more: what is in sled's
     /// memory may differ from what is on disk, and only a restart can tell.
-    fn store_batch(&mut self, changes: &[Change], seal: Seal) -> Result<(), Arc<str>> {
+    fn store_batch(&self, changes: &[Change], seal: Seal) -> Result<(), Arc<str>> {
         if let Some(reason) = self.failure.get() {
             return Err(Arc::clone(reason));
         }
@@ -172,15 +178,14 @@ impl Committer {
     }
 }
 
-fn decide(request: Request, batch: &mut Batch<'_>) -> Option<Decision> {
-    Some(match request {
+fn decide(request: Request, batch: &mut Batch<'_>) -> Decision {
+    match request {
         Request::Register { service, terms, answer } => {
             decision(answer, batch.register(service, terms))
         }
         Request::Release { target, answer } => decision(answer, batch.release(target)),
         Request::Import { import, answer } => decision(answer, batch.import(import)),
-        Request::Close => return None,
-    })
+    }
 }
 
 fn decision<T: 'static>(answer: Answer<T>, decided: Result<T, ChangeError>) -> Decision {

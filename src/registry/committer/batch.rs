@@ -72,7 +72,7 @@ impl<'a> Batch<'a> {
 
     /// Prepares for the registration of these services, of which some may be registered already.
     pub(super) fn expect<'b>(&mut self, services: impl Iterator<Item = &'b ServiceName>) {
-        let is_new = |service: &&ServiceName| self.view.allocation_of(service).is_none();
+        let is_new = |service: &&ServiceName| self.allocation_of(service).is_none();
         let new: HashSet<&ServiceName> = services.filter(is_new).collect();
         let mut taken = self.taken.clone();
         let lowest = || {
@@ -172,9 +172,12 @@ impl<'a> Batch<'a> {
                     return Ok(port);
                 }
                 Ok(Err(occupied)) => {
-                    debug!(%port, reason = %occupied, "skipped");
-                    self.skipped.push(port);
                     self.taken.insert(port);
+                    // Released in this very batch, and still held by ourselves.
+                    if !self.by_port.contains_key(&port) {
+                        debug!(%port, reason = %occupied, "skipped");
+                        self.skipped.push(port);
+                    }
                 }
                 Err(cause) => {
                     let reason = cause.to_string().into();

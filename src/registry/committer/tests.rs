@@ -112,13 +112,15 @@ static PORTS: Mutex<()> = Mutex::new(());
 struct Bench {
     folder: TempDir,
     committer: Option<Committer>,
+    /// Where the committer is sent what waits for it.
+    messages: Option<mpsc::Sender<Message>>,
     _ports: MutexGuard<'static, ()>,
 }
 
 impl Bench {
     fn new() -> Self {
         let _ports = PORTS.lock().unwrap_or_else(PoisonError::into_inner);
-        Self { folder: tempfile::tempdir().unwrap(), committer: None, _ports }
+        Self { folder: tempfile::tempdir().unwrap(), committer: None, messages: None, _ports }
     }
 
     fn options(&self) -> RegistryOptions {
@@ -140,14 +142,15 @@ impl Bench {
         let elsewhere = self.folder.path().join("refreshed");
         let refresher = Refresher::start(elsewhere, String::new).unwrap();
         let holds = Holds::start(std::iter::empty(), 0).unwrap();
-        let (_, requests) = mpsc::channel();
+        let (messages, inbox) = mpsc::channel();
+        self.messages = Some(messages);
         self.committer = Some(Committer::new(
             &options,
             store,
             view,
             holds,
             refresher,
-            requests,
+            inbox,
             Failure::default(),
         ));
     }
@@ -271,6 +274,36 @@ fn after_a_failure_nothing_is_shown_and_changes_are_refused() {
 
     // What changes nothing is still answered.
     bench.change(&[Wish::Set(1)], &mut model);
+}
+
+#[test]
+fn what_waits_joins_the_batch_until_the_registry_is_closed() {
+    let mut bench = Bench::new();
+    bench.open();
+    let register = |service| {
+        let (answer, pending) = oneshot::channel();
+        let terms = Terms::default();
+        (Request::Register { service: name(service), terms, answer }, pending)
+    };
+    let (first, first_pending) = register(0);
+    let (second, second_pending) = register(1);
+    let (late, mut late_pending) = register(2);
+    let sender = bench.messages.take().unwrap();
+    for message in [Message::Request(second), Message::Close, Message::Request(late)] {
+        sender.send(message).unwrap();
+    }
+
+    let revision = bench.committer().view.read().seal().revision;
+    bench.committer().commit(vec![first]);
+    assert_eq!(bench.committer().view.read().seal().revision, revision + 1);
+    let ports = [first_pending, second_pending]
+        .map(|mut pending| pending.try_recv().unwrap().unwrap().allocation.port);
+    assert_eq!(ports, [min(), min() + 1].map(port));
+
+    // The sender is still there, but nothing more is taken from it.
+    bench.committer.take().unwrap().run();
+    assert_eq!(late_pending.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+    drop(sender);
 }
 
 #[test]
