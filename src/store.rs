@@ -4,7 +4,7 @@
 //! Only this module and the migrations know sled and bincode.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -47,6 +47,8 @@ pub struct Store {
     trees: Trees,
     /// sled's data file, opened once more: sled itself never syncs it to the disk.
     data_file: File,
+    /// Device and inode of the data file.
+    identity: (u64, u64),
     high_water: HighWater,
     path: PathBuf,
 }
@@ -134,6 +136,7 @@ impl Store {
         let changes: Vec<_> =
             allocations.iter().cloned().map(|a| Change::Insert(Arc::new(a))).collect();
         store.commit(&changes, seal)?;
+        store.note(seal.revision)?;
         store.sync_everything()
     }
 
@@ -171,8 +174,17 @@ impl Store {
         self.trees.flush()?;
         let io = |source| StoreError::Io { path: self.path.clone(), source };
         self.data_file.sync_data().map_err(io)?;
-        self.check_place().map_err(io)?;
-        self.high_water.note(seal.revision).map_err(io)
+        self.check_place().map_err(io)
+    }
+
+    /// Notes beside the store that this revision is on disk, so that a later start notices if the
+    /// end of the store is lost. A change need not wait for that.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn note(&self, revision: u64) -> Result<(), StoreError> {
+        let io = |source| StoreError::Io { path: self.path.clone(), source };
+        self.high_water.note(revision).map_err(io)
     }
 
     /// The newest revision that was ever committed, as a note beside the store said when it was
@@ -184,12 +196,16 @@ impl Store {
     /// Makes sure that what was synced is what the next start will find: somebody may have moved or
     /// removed the folder.
     fn check_place(&self) -> io::Result<()> {
-        let (open, found) = (self.data_file.metadata()?, std::fs::metadata(self.path.join("db"))?);
-        match (open.dev(), open.ino()) == (found.dev(), found.ino()) {
+        match identity(&std::fs::metadata(self.path.join("db"))?) == self.identity {
             true => Ok(()),
             false => Err(io::Error::new(io::ErrorKind::NotFound, "its file `db` was replaced")),
         }
     }
+}
+
+/// What tells a file from all others.
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
 }
 
 /// Why the store can't be used.

@@ -16,7 +16,7 @@ use crate::port::{Port, PortRange};
 use crate::probe::Hold;
 use crate::seal::Seal;
 use crate::service_name::ServiceName;
-use crate::store::{Change, Store};
+use crate::store::{Change, Store, StoreError};
 
 mod ahead;
 mod batch;
@@ -131,6 +131,9 @@ impl Committer {
         decisions.into_iter().for_each(|answer| answer(Ok(())));
         // Nobody waits for the rest.
         if !changes.is_empty() {
+            if let Err(cause) = self.store.note(seal.revision) {
+                self.fail(&cause);
+            }
             self.refresher.refresh();
             changes.iter().for_each(log);
         }
@@ -170,11 +173,14 @@ impl Committer {
         if let Some(reason) = self.failure.get() {
             return Err(Arc::clone(reason));
         }
-        self.store.commit(changes, seal).map_err(|cause| {
-            let reason: Arc<str> = cause.with_causes().into();
-            error!(%reason, "The store failed; changes are refused until pald is restarted");
-            Arc::clone(self.failure.get_or_init(|| reason))
-        })
+        self.store.commit(changes, seal).map_err(|cause| self.fail(&cause))
+    }
+
+    /// Refuses changes from here on, and says why.
+    fn fail(&self, cause: &StoreError) -> Arc<str> {
+        let reason: Arc<str> = cause.with_causes().into();
+        error!(%reason, "The store failed; changes are refused until pald is restarted");
+        Arc::clone(self.failure.get_or_init(|| reason))
     }
 }
 

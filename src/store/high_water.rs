@@ -15,8 +15,8 @@ use crate::files::{self, Shown, sibling};
 
 /// The note on the newest revision of a store.
 ///
-/// It is written after the commit is on disk and is not synced itself: it may be behind the store
-/// after a power cut, and then says less; it is never ahead.
+/// It is written after the commit is on disk, and answered, and is not synced itself: it may be behind
+/// the store after a crash, and then says less; it is never ahead.
 #[derive(Debug)]
 pub(super) struct HighWater {
     file: File,

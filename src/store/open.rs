@@ -12,7 +12,7 @@ use sled::Db;
 use super::high_water::HighWater;
 use super::migrations::MIGRATIONS;
 use super::trees::{Trees, schema_version, set_schema_version, sled_failed};
-use super::{Contents, Store, StoreError};
+use super::{Contents, Store, StoreError, identity};
 
 /// How much of the store sled keeps in memory, in bytes.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
@@ -60,6 +60,7 @@ impl Store {
             return Err(StoreError::TooNew { path: path.to_owned(), version, newest: NEWEST });
         }
         let data_file = File::open(path.join("db")).map_err(|source| io_failed(path, source))?;
+        let metadata = data_file.metadata().map_err(|source| io_failed(path, source))?;
         for migration in MIGRATIONS.iter().filter(|migration| migration.version > version) {
             (migration.apply)(&db)
                 .and_then(|()| db.flush())
@@ -70,7 +71,13 @@ impl Store {
         }
         let trees = Trees::open(db, path)?;
         let high_water = HighWater::open(path).map_err(|source| io_failed(path, source))?;
-        Ok(Self { trees, data_file, high_water, path: path.to_owned() })
+        Ok(Self {
+            trees,
+            data_file,
+            identity: identity(&metadata),
+            high_water,
+            path: path.to_owned(),
+        })
     }
 
     /// Syncs every file of the store and the folder itself; sled does neither.
