@@ -15,5 +15,5 @@ mod ephemeral;
 
 pub use claim::{Hold, Occupied, claim, hold};
 pub use ephemeral::{Overlap, overlap};
-pub use peers::{Peer, Peers};
+pub use peers::{OwnEnd, Peer, Peers};
 pub use who::{Doubt, Holder, PortState, Process, Reason, User, Who, listener_on};

@@ -13,7 +13,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::web;
 use thiserror::Error;
 
-use crate::probe::{Peer, Peers};
+use crate::probe::{OwnEnd, Peer, Peers};
 use crate::quoted::Quoted;
 use crate::users::Users;
 
@@ -50,16 +50,14 @@ impl Guard {
         Self { hosts, users, peers }
     }
 
-    /// Notes at the start of a connection whose it is: later its user could have closed it, and
-    /// the kernel forgets the user of a closed socket.
+    /// Notes at the start of a connection which socket of ours it has: only with that can its user
+    /// be told later, when a change is asked for. Lookups are for every user.
     pub(super) fn meet(&self, connection: &dyn Any, extensions: &mut Extensions) {
         let Some(connection) = connection.downcast_ref::<TcpStream>() else { return };
-        if let (Ok(local), Ok(peer)) = (connection.local_addr(), connection.peer_addr()) {
-            let found = self.peers.of(local, peer);
-            // If the client is gone already, its port may have been another's when it was looked up.
-            if connection.peer_addr().is_ok() {
-                extensions.insert(found);
-            }
+        if self.users != Users::Anybody
+            && let Ok(own_end) = OwnEnd::of(connection)
+        {
+            extensions.insert(own_end);
         }
     }
 
@@ -76,10 +74,16 @@ impl Guard {
         if checked.is_err() || !is_change || self.users == Users::Anybody {
             return Admission::Decided(checked);
         }
-        match request.conn_data::<Peer>() {
-            Some(peer) if peer.is_slow() => Admission::Ask(*peer, self.users.clone()),
-            peer => Admission::Decided(check_user(&self.users, peer.and_then(|peer| peer.user()))),
+        match self.peer_of(request) {
+            Some(peer) if peer.is_slow() => Admission::Ask(peer, self.users.clone()),
+            peer => Admission::Decided(check_user(&self.users, peer.and_then(Peer::user))),
         }
+    }
+
+    /// The other end of the connection that a request came on.
+    fn peer_of(&self, request: &ServiceRequest) -> Option<Peer> {
+        let (own_end, peer) = (request.conn_data()?, request.peer_addr()?);
+        Some(self.peers.of(own_end, request.app_config().local_addr(), peer))
     }
 }
 

@@ -75,8 +75,8 @@ impl DiagSocket {
     ///
     /// True of the client of a connection of ours only if our own end is alive *after* the lookup:
     /// else the client has reset the connection, and another user may have got its port. Our end
-    /// is alive if `peer_addr` answers; `ENOTCONN` means it is not. Its socket can't be looked up
-    /// here instead, since one of another connection with the same addresses would be found.
+    /// can be looked up too; that it is ours, and not that of a later connection with the same
+    /// addresses, only its inode tells.
     pub fn owner(&self) -> Option<u32> {
         let is_open =
             matches!(self.state, TcpState::Established | TcpState::FinWait1 | TcpState::FinWait2);
