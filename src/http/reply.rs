@@ -12,16 +12,32 @@ pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; chars
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(super) const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// The headers of every reply, made once: a value from a text would be copied for each.
-static HEADERS: [(HeaderName, HeaderValue); 7] = [
-    (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, must-revalidate")),
-    (header::PRAGMA, HeaderValue::from_static("no-cache")),
-    (header::EXPIRES, HeaderValue::from_static("0")),
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (header::CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin")),
-    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-];
+/// Makes [`HEADERS`] and [`PLAIN`] of the headers of every reply.
+macro_rules! headers {
+    ($($name:literal: $value:literal,)*) => {
+        /// The headers of every reply, made once: a value from a text would be copied for each.
+        static HEADERS: [(HeaderName, HeaderValue); 7] =
+            [$((HeaderName::from_static($name), HeaderValue::from_static($value))),*];
+
+        /// What follows the status of a plain reply to what was done, as it is sent: the reason,
+        /// which actix writes as it is, and the headers that never differ, which so are part of it.
+        ///
+        /// To put each of them into a map, write it, and take it out again takes as long as all
+        /// else that a lookup adds to its HTTP.
+        const PLAIN: &str =
+            concat!("OK\r\ncontent-type: text/plain; charset=utf-8", $("\r\n", $name, ": ", $value),*);
+    };
+}
+
+headers! {
+    "cache-control": "no-cache, no-store, must-revalidate",
+    "pragma": "no-cache",
+    "expires": "0",
+    "x-content-type-options": "nosniff",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+}
 
 /// A reply that no cache keeps, no page of another site reads, and no browser takes for anything
 /// else than it is.
@@ -42,7 +58,9 @@ pub(super) fn new(
 
 /// The answer to a request that was done.
 pub(super) fn text(body: String) -> HttpResponse {
-    new(StatusCode::OK, TEXT, body)
+    let mut response = HttpResponse::with_body(StatusCode::OK, BoxBody::new(body));
+    response.head_mut().reason = Some(PLAIN);
+    response
 }
 
 /// The answer of most requests. Made without `format!`, which takes as long as three headers.
@@ -65,4 +83,27 @@ pub(super) fn to_json(value: &impl Serialize) -> Vec<u8> {
     let mut json = serde_json::to_vec(value).expect("types of the API have text keys and no maps");
     json.push(b'\n');
     json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_reply_has_the_headers_of_every_other() {
+        let mapped = new(StatusCode::OK, TEXT, ());
+        let mut mapped: Vec<(&str, &str)> = mapped
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+            .collect();
+        let (reason, lines) = PLAIN.split_once("\r\n").unwrap();
+        let mut plain: Vec<(&str, &str)> =
+            lines.split("\r\n").map(|line| line.split_once(": ").unwrap()).collect();
+        mapped.sort_unstable();
+        plain.sort_unstable();
+        assert_eq!(reason, "OK");
+        assert_eq!(plain, mapped);
+        assert_eq!(text("49201\n".to_owned()).head().reason(), PLAIN);
+    }
 }
