@@ -1,6 +1,11 @@
 //! How the file descriptors that the system allows are shared out.
 
+use std::io::{self, stderr};
+use std::thread;
+
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Resource, getrlimit, setrlimit};
+use tracing::debug;
 
 /// How many connections are open at once.
 const MAX_CONNECTIONS: usize = 256;
@@ -31,12 +36,35 @@ impl Descriptors {
         Self::of(limit.unwrap_or(usize::MAX), open)
     }
 
+    /// Has the kernel make room for as many as may be open, with holds on so many ports.
+    ///
+    /// Linux doubles the table of a process that has threads only after a grace period of RCU, some
+    /// 20 ms in which nothing can be opened (`expand_fdtable` in its `fs/file.c`). Now nobody waits.
+    pub(super) fn make_room(self, ports: usize) {
+        let most = RESERVE + self.connections + self.holds.min(ports);
+        let make = move || match grow_table(most) {
+            Ok(()) => {}
+            Err(cause) => debug!(%cause, most, "There is no room yet for more descriptors"),
+        };
+        if let Err(cause) = thread::Builder::new().name("descriptors".into()).spawn(make) {
+            debug!(%cause, "Room for more descriptors will be made when they are needed");
+        }
+    }
+
     fn of(limit: usize, open: usize) -> Self {
         let left = limit.saturating_sub(open);
         let at_least = left.saturating_sub(SMALL_RESERVE).min(MIN_CONNECTIONS);
         let connections = left.saturating_sub(RESERVE).max(at_least).min(MAX_CONNECTIONS);
         Self { connections, holds: left.saturating_sub(RESERVE + connections) }
     }
+}
+
+/// Opens a descriptor of this number, or of a higher one, for a moment: the table is never made
+/// smaller.
+fn grow_table(number: usize) -> io::Result<()> {
+    let number = number.try_into().map_err(io::Error::other)?;
+    fcntl_dupfd_cloexec(stderr(), number)?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -80,6 +80,7 @@ fn serve(session: &Session) -> Result<(), ServeError> {
     if descriptors.connections == 0 {
         return Err(ServeError::Descriptors);
     }
+    descriptors.make_room(config.port_range.size());
     let overlap = probe::overlap(config.port_range, config.port_listen);
     warn_of_overlap(&config, overlap.as_ref());
     let registry = Arc::new(Registry::open(RegistryOptions {
