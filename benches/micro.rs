@@ -10,6 +10,7 @@ use pald::addresses::Addresses;
 use pald::allocation::Allocation;
 use pald::dump;
 use pald::port::{Port, PortRange};
+use pald::probe::Claimer;
 use pald::registry::{PortSet, Registry, RegistryOptions, Target, Terms};
 use pald::seal::Seal;
 use pald::service_name::ServiceName;
@@ -128,5 +129,6 @@ fn claim(bencher: Bencher) {
         .filter_map(Port::new)
         .find(|port| matches!(pald::probe::claim(*port), Ok(Ok(_))))
         .unwrap();
-    bencher.bench_local(|| pald::probe::claim(divan::black_box(port)).unwrap().unwrap());
+    let mut claimer = Claimer::default();
+    bencher.bench_local(|| claimer.claim(divan::black_box(port)).unwrap().unwrap());
 }
