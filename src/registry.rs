@@ -31,7 +31,7 @@ pub use holds::HoldsStatus;
 pub use pending::Pending;
 pub use port_set::PortSet;
 
-use committer::{Committer, Failure, Message, Request};
+use committer::{Committer, Failure, Inbox, Message, Request};
 use holds::{Holds, HoldsWatch};
 use pending::Answer;
 use survey::Surveyor;
@@ -120,7 +120,7 @@ impl Registry {
             .map_err(OpenError::Thread)?;
         refresher.refresh();
         let (holds_watch, dump, failure) = (holds.watch(), refresher.watch(), Failure::default());
-        let (messages, inbox) = mpsc::channel();
+        let (messages, inbox) = Inbox::channel();
         let committer = Committer::new(
             &options,
             store,

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, OnceLock};
 
 use tracing::{error, info};
 
@@ -13,7 +13,7 @@ use super::{Answer, ChangeError, Import, Imported, Registered, RegistryOptions, 
 use crate::allocation::Allocation;
 use crate::dump_file::Refresher;
 use crate::port::{Port, PortRange};
-use crate::probe::Hold;
+use crate::probe::{Claimer, Hold};
 use crate::seal::Seal;
 use crate::service_name::ServiceName;
 use crate::store::{Change, Store, StoreError};
@@ -24,10 +24,10 @@ mod import;
 mod inbox;
 mod skips;
 
-pub(super) use inbox::Message;
+pub(super) use inbox::{Inbox, Message};
 
+use ahead::{Gathered, gather_during};
 use batch::{Batch, Outcome};
-use inbox::Inbox;
 use skips::Skips;
 
 /// Why changes are refused, once the store has failed.
@@ -35,6 +35,10 @@ pub(super) type Failure = Arc<OnceLock<Arc<str>>>;
 
 /// How many requests a batch holds at the most, so that none waits for others without end.
 const MAX_REQUESTS: usize = 256;
+/// How many requests make a batch worth its sync: what arrives later is for the next one.
+const ENOUGH: usize = 32;
+/// For fewer changes than these, a second thread that gathers meanwhile costs more than it saves.
+const FEWEST_TO_GATHER: usize = 16;
 
 /// What the committer is asked for.
 #[derive(Debug)]
@@ -48,12 +52,9 @@ pub(super) enum Request {
 }
 
 impl Request {
-    /// The service that gets a port, if it has none yet.
-    fn wants_port(&self) -> Option<&ServiceName> {
-        match self {
-            Self::Register { service, terms: Terms { port: None, .. }, .. } => Some(service),
-            _ => None,
-        }
+    /// Whether a port is claimed for it, if its service has none yet.
+    fn wants_port(&self) -> bool {
+        matches!(self, Self::Register { terms: Terms { port: None, .. }, .. })
     }
 }
 
@@ -67,6 +68,7 @@ pub(super) struct Committer {
     store: Store,
     view: Arc<SharedView>,
     holds: Holds,
+    claimer: Claimer,
     skips: Skips,
     refresher: Refresher,
     inbox: Inbox,
@@ -80,7 +82,7 @@ impl Committer {
         view: Arc<SharedView>,
         holds: Holds,
         refresher: Refresher,
-        messages: mpsc::Receiver<Message>,
+        inbox: Inbox,
         failure: Failure,
     ) -> Self {
         let RegistryOptions { port_range, port_listen, .. } = *options;
@@ -90,17 +92,19 @@ impl Committer {
             store,
             view,
             holds,
+            claimer: Claimer::default(),
             skips: Skips::default(),
             refresher,
-            inbox: Inbox::new(messages),
+            inbox,
             failure,
         }
     }
 
     /// Commits batch after batch until the registry is closed.
     pub(super) fn run(mut self) {
-        while let Some(first) = self.inbox.wait() {
-            self.commit_or_stop(|committer| committer.commit(vec![first]));
+        let mut gathered = Gathered::default();
+        while let Some(next) = std::mem::take(&mut gathered).or_wait(&self.inbox) {
+            self.commit_or_stop(|committer| gathered = committer.commit(next));
         }
     }
 
@@ -114,18 +118,38 @@ impl Committer {
         }
     }
 
-    /// Decides, stores, shows, and answers, in this order.
-    fn commit(&mut self, requests: Vec<Request>) {
+    /// Decides, stores, shows, and answers, in this order; what was gathered meanwhile.
+    fn commit(&mut self, Gathered { requests, claims }: Gathered) -> Gathered {
         let view = self.view.read();
-        let mut batch = Batch::new(&view, self.port_range, self.port_listen);
-        let decisions = self.decide_all(requests, &mut batch);
-        let Outcome { changes, seal, mut holds, skipped } = batch.finish();
+        let (port_range, port_listen) = (self.port_range, self.port_listen);
+        let mut batch = Batch::new(&view, port_range, port_listen, &mut self.claimer, claims);
+        let decisions = decide_all(requests, &self.inbox, &mut batch);
+        let Outcome { changes, seal, holds, skipped, claimable } = batch.finish();
         drop(view);
+        let store = || self.store_and_answer(&changes, seal, holds, decisions);
+        let gathered = match changes.len() {
+            FEWEST_TO_GATHER.. => gather_during(&self.inbox, claimable, store),
+            _ => {
+                store();
+                Gathered::default()
+            }
+        };
+        self.skips.tell(skipped);
+        gathered
+    }
+
+    fn store_and_answer(
+        &self,
+        changes: &[Change],
+        seal: Seal,
+        mut holds: HashMap<Port, Hold>,
+        decisions: Vec<Decision>,
+    ) {
         if !changes.is_empty() {
-            if let Err(reason) = self.store_batch(&changes, seal) {
+            if let Err(reason) = self.store_batch(changes, seal) {
                 return decisions.into_iter().for_each(|answer| answer(Err(Arc::clone(&reason))));
             }
-            self.view.publish(&changes, seal);
+            self.view.publish(changes, seal);
             changes.iter().for_each(|change| self.follow(change, &mut holds));
         }
         decisions.into_iter().for_each(|answer| answer(Ok(())));
@@ -137,20 +161,6 @@ impl Committer {
             self.refresher.refresh();
             changes.iter().for_each(log);
         }
-        self.skips.tell(skipped);
-    }
-
-    /// Decides these requests, and those that arrive meanwhile: the sync that all of them wait for
-    /// takes no longer for many than for one.
-    fn decide_all(&self, requests: Vec<Request>, batch: &mut Batch<'_>) -> Vec<Decision> {
-        let (mut decisions, mut waiting) = (Vec::new(), requests);
-        while !waiting.is_empty() {
-            batch.expect(waiting.iter().filter_map(Request::wants_port));
-            decisions.extend(waiting.into_iter().map(|request| decide(request, batch)));
-            let room = MAX_REQUESTS.saturating_sub(decisions.len());
-            waiting = self.inbox.waiting().take(room).collect();
-        }
-        decisions
     }
 
     /// Holds what is registered now, and gives up what is not.
@@ -182,6 +192,18 @@ impl Committer {
         error!(%reason, "The store failed; changes are refused until pald is restarted");
         Arc::clone(self.failure.get_or_init(|| reason))
     }
+}
+
+/// Decides these requests, and those that arrive meanwhile until they are enough: the sync that all
+/// of them wait for takes no longer for many than for one.
+fn decide_all(requests: Vec<Request>, inbox: &Inbox, batch: &mut Batch<'_>) -> Vec<Decision> {
+    let (mut decisions, mut waiting) = (Vec::new(), requests);
+    while !waiting.is_empty() {
+        decisions.extend(waiting.into_iter().map(|request| decide(request, batch)));
+        let room = ENOUGH.saturating_sub(decisions.len());
+        waiting = inbox.waiting().take(room).collect();
+    }
+    decisions
 }
 
 fn decide(request: Request, batch: &mut Batch<'_>) -> Decision {

@@ -1,16 +1,16 @@
 //! Changes that are decided and not yet stored, on top of the view.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tracing::debug;
 
-use super::ahead::{Claim, claim_all};
+use super::ahead::{Claim, Claimable};
 use crate::allocation::Allocation;
 use crate::dump;
 use crate::dump_file;
 use crate::port::{Port, PortRange};
-use crate::probe::{self, Hold, Who};
+use crate::probe::{Claimer, Hold, Who};
 use crate::registry::view::View;
 use crate::registry::{ChangeError, Existing, PortSet, Registered, Target, Terms};
 use crate::seal::Seal;
@@ -28,6 +28,8 @@ pub(super) struct Outcome {
     pub(super) seal: Seal,
     pub(super) holds: HashMap<Port, Hold>,
     pub(super) skipped: Vec<Port>,
+    /// What the next batch may claim.
+    pub(super) claimable: Claimable,
 }
 
 /// The registry as it will be once the batch is stored.
@@ -40,6 +42,7 @@ pub(super) struct Batch<'a> {
     taken: PortSet,
     /// The ports of the range that others were found on.
     skipped: Vec<Port>,
+    claimer: &'a mut Claimer,
     /// Claims that were made for this batch and not yet used.
     claims: HashMap<Port, Claim>,
     holds: HashMap<Port, Hold>,
@@ -51,7 +54,13 @@ pub(super) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(view: &'a View, port_range: PortRange, port_listen: Port) -> Self {
+    pub(super) fn new(
+        view: &'a View,
+        port_range: PortRange,
+        port_listen: Port,
+        claimer: &'a mut Claimer,
+        claims: HashMap<Port, Claim>,
+    ) -> Self {
         let mut taken = view.registered().clone();
         taken.insert(port_listen);
         Self {
@@ -60,7 +69,8 @@ impl<'a> Batch<'a> {
             port_listen,
             taken,
             skipped: Vec::new(),
-            claims: HashMap::new(),
+            claimer,
+            claims,
             holds: HashMap::new(),
             by_service: HashMap::new(),
             by_port: HashMap::new(),
@@ -68,20 +78,6 @@ impl<'a> Batch<'a> {
             line_bytes: view.line_bytes(),
             seal: view.seal(),
         }
-    }
-
-    /// Prepares for the registration of these services, of which some may be registered already.
-    pub(super) fn expect<'b>(&mut self, services: impl Iterator<Item = &'b ServiceName>) {
-        let is_new = |service: &&ServiceName| self.allocation_of(service).is_none();
-        let new: HashSet<&ServiceName> = services.filter(is_new).collect();
-        let mut taken = self.taken.clone();
-        let lowest = || {
-            let port = taken.lowest_free(self.port_range)?;
-            taken.insert(port);
-            Some(port)
-        };
-        let ports: Vec<Port> = std::iter::from_fn(lowest).take(new.len()).collect();
-        self.claims = claim_all(&ports);
     }
 
     /// Registers the service on these terms, or changes what the terms say of a registered one.
@@ -166,7 +162,7 @@ impl<'a> Batch<'a> {
     /// The lowest port of the range that nobody uses, which is held from here on.
     fn claim_lowest(&mut self) -> Result<Port, ChangeError> {
         while let Some(port) = self.taken.lowest_free(self.port_range) {
-            match self.claims.remove(&port).unwrap_or_else(|| probe::claim(port)) {
+            match self.claims.remove(&port).unwrap_or_else(|| self.claimer.claim(port)) {
                 Ok(Ok(hold)) => {
                     self.holds.insert(port, hold);
                     return Ok(port);
@@ -238,7 +234,13 @@ impl<'a> Batch<'a> {
     /// What has to be stored.
     pub(super) fn finish(mut self) -> Outcome {
         self.seal.revision = self.revision();
-        Outcome { changes: self.changes, seal: self.seal, holds: self.holds, skipped: self.skipped }
+        Outcome {
+            changes: self.changes,
+            seal: self.seal,
+            holds: self.holds,
+            skipped: self.skipped,
+            claimable: Claimable { port_range: self.port_range, taken: self.taken },
+        }
     }
 
     pub(super) fn allocation_of(&self, service: &ServiceName) -> Option<Arc<Allocation>> {

@@ -1,7 +1,7 @@
 //! The requests that wait for the committer.
 
-use std::cell::Cell;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
 
 use super::Request;
 
@@ -12,43 +12,68 @@ pub(in crate::registry) enum Message {
     Request(Request),
     /// No more requests.
     Close,
+    /// Whoever waits for a request while something else is done is to stop waiting.
+    Interrupt,
 }
 
-/// The messages to the committer, of which those after the last request are never looked at.
+/// The messages to the committer, of which those after [`Message::Close`] are never looked at.
 #[derive(Debug)]
-pub(super) struct Inbox {
-    messages: mpsc::Receiver<Message>,
-    is_closed: Cell<bool>,
+pub(in crate::registry) struct Inbox {
+    messages: Mutex<mpsc::Receiver<Message>>,
+    interrupts: mpsc::Sender<Message>,
+    is_closed: AtomicBool,
 }
 
 impl Inbox {
-    pub(super) fn new(messages: mpsc::Receiver<Message>) -> Self {
-        Self { messages, is_closed: Cell::new(false) }
+    /// An inbox, and where to send messages to it.
+    pub(in crate::registry) fn channel() -> (mpsc::Sender<Message>, Self) {
+        let (sender, messages) = mpsc::channel();
+        let (messages, interrupts) = (Mutex::new(messages), sender.clone());
+        (sender, Self { messages, interrupts, is_closed: AtomicBool::new(false) })
     }
 
     /// Waits for a request; there is none once the registry is closed.
     pub(super) fn wait(&self) -> Option<Request> {
-        match self.is_closed.get() {
-            true => None,
-            false => self.open(self.messages.recv().ok()?),
+        loop {
+            if let Message::Request(request) = self.next(|messages| messages.recv().ok())? {
+                return Some(request);
+            }
+        }
+    }
+
+    /// Waits for a request or an interrupt.
+    pub(super) fn wait_unless_interrupted(&self) -> Option<Request> {
+        match self.next(|messages| messages.recv().ok())? {
+            Message::Request(request) => Some(request),
+            Message::Interrupt | Message::Close => None,
         }
     }
 
     /// The requests that wait already, in their order.
     pub(super) fn waiting(&self) -> impl Iterator<Item = Request> {
-        std::iter::from_fn(|| match self.is_closed.get() {
-            true => None,
-            false => self.open(self.messages.try_recv().ok()?),
+        let messages = std::iter::from_fn(|| self.next(|messages| messages.try_recv().ok()));
+        messages.filter_map(|message| match message {
+            Message::Request(request) => Some(request),
+            Message::Interrupt | Message::Close => None,
         })
     }
 
-    fn open(&self, message: Message) -> Option<Request> {
-        match message {
-            Message::Request(request) => Some(request),
-            Message::Close => {
-                self.is_closed.set(true);
-                None
-            }
+    /// Ends a wait that may be interrupted, once all that was sent before is taken.
+    pub(super) fn interrupt(&self) {
+        // It can't fail: the receiver is here.
+        let _ = self.interrupts.send(Message::Interrupt);
+    }
+
+    fn next(
+        &self,
+        receive: impl Fn(&mpsc::Receiver<Message>) -> Option<Message>,
+    ) -> Option<Message> {
+        let messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_closed.load(Ordering::Relaxed) {
+            return None;
         }
+        let message = receive(&messages);
+        self.is_closed.fetch_or(matches!(message, Some(Message::Close)), Ordering::Relaxed);
+        message
     }
 }

@@ -1,7 +1,7 @@
 //! The committer on a real store, against a model of two plain maps.
 
 use std::collections::BTreeMap;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError, mpsc};
 
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -142,7 +142,7 @@ impl Bench {
         let elsewhere = self.folder.path().join("refreshed");
         let refresher = Refresher::start(elsewhere, String::new).unwrap();
         let holds = Holds::start(std::iter::empty(), 0).unwrap();
-        let (messages, inbox) = mpsc::channel();
+        let (messages, inbox) = Inbox::channel();
         self.messages = Some(messages);
         self.committer = Some(Committer::new(
             &options,
@@ -157,6 +157,11 @@ impl Bench {
 
     fn committer(&mut self) -> &mut Committer {
         self.committer.as_mut().unwrap()
+    }
+
+    /// Commits one batch, while which nothing is gathered.
+    fn commit(&mut self, requests: Vec<Request>) {
+        assert!(self.committer().commit(requests.into()).requests.is_empty());
     }
 
     /// Commits one batch; every answer must be the model's.
@@ -180,7 +185,7 @@ impl Bench {
                 }
             }
         }
-        self.committer().commit(requests);
+        self.commit(requests);
         for (mut pending, expected) in ports {
             let answer = pending.try_recv().unwrap();
             assert_eq!(answer.map(|registered| registered.allocation.port), expected);
@@ -264,7 +269,7 @@ fn after_a_failure_nothing_is_shown_and_changes_are_refused() {
 
     let (answer, mut set) = oneshot::channel();
     let (other_answer, mut del) = oneshot::channel();
-    bench.committer().commit(vec![
+    bench.commit(vec![
         Request::Register { service: name(2), terms: Terms::default(), answer },
         Request::Release { target: Target::Port(port(min())), answer: other_answer },
     ]);
@@ -294,7 +299,7 @@ fn what_waits_joins_the_batch_until_the_registry_is_closed() {
     }
 
     let revision = bench.committer().view.read().seal().revision;
-    bench.committer().commit(vec![first]);
+    bench.commit(vec![first]);
     assert_eq!(bench.committer().view.read().seal().revision, revision + 1);
     let ports = [first_pending, second_pending]
         .map(|mut pending| pending.try_recv().unwrap().unwrap().allocation.port);
@@ -314,11 +319,7 @@ fn a_panic_on_the_way_to_the_disk_ends_changes_and_nothing_else() {
     bench.change(&[Wish::Set(1)], &mut model);
     bench.committer().commit_or_stop(|_| panic!("for the test"));
     let (answer, mut set) = oneshot::channel();
-    bench.committer().commit(vec![Request::Register {
-        service: name(2),
-        terms: Terms::default(),
-        answer,
-    }]);
+    bench.commit(vec![Request::Register { service: name(2), terms: Terms::default(), answer }]);
     let refused = ChangeError::Storage("pald has made a mistake; its log says more".into());
     assert_eq!(set.try_recv().unwrap(), Err(refused));
     bench.change(&[Wish::Set(1)], &mut model);
