@@ -2,8 +2,8 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::sync::Arc;
 
+use compact_str::CompactString;
 use thiserror::Error;
 
 use crate::quoted::Quoted;
@@ -11,9 +11,10 @@ use crate::quoted::Quoted;
 /// The name of a service: 1 to 255 bytes of `A-Z a-z 0-9 _ . -`.
 ///
 /// This is what the 2015 program's dump reader takes (`^[\w\-.]+`), so that any registry can go
-/// back to it. Cloning is cheap: clones share one text.
+/// back to it. A name of up to 24 bytes lies where it is kept, and is not looked for elsewhere in
+/// memory when it is looked up.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ServiceName(Arc<str>);
+pub struct ServiceName(CompactString);
 
 impl ServiceName {
     /// The longest legal name, in bytes.

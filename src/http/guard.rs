@@ -75,7 +75,7 @@ impl Guard {
             return Admission::Decided(checked);
         }
         match self.peer_of(request) {
-            Some(peer) if peer.is_slow() => Admission::Ask(peer, self.users.clone()),
+            Some(peer) if peer.is_slow() => Admission::Ask(Box::new(peer), self.users.clone()),
             peer => Admission::Decided(check_user(&self.users, peer.and_then(Peer::user))),
         }
     }
@@ -92,8 +92,8 @@ impl Guard {
 pub(super) enum Admission {
     /// It is, or it is not.
     Decided(Result<(), Refusal>),
-    /// If this peer is one of these users.
-    Ask(Peer, Users),
+    /// If this peer is one of these users. Boxed, since it would make each answer larger.
+    Ask(Box<Peer>, Users),
 }
 
 impl Admission {
