@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use tracing::{debug, error, info};
+use tracing::{error, info};
 
 use crate::files::{self, Shown};
 use crate::timestamp::Timestamp;
@@ -19,9 +19,6 @@ const LONGEST_GATHERING: Duration = Duration::from_millis(700);
 /// How long after a failure the dump is tried again: the first time, and at the most.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
-/// How far the thread that writes the dump gives way to others, see setpriority(2): about a tenth of
-/// their share of a busy CPU.
-const NICE: i32 = 10;
 
 /// Writes the dump in a thread of its own: within a second of a change, and once more at the end.
 ///
@@ -148,16 +145,6 @@ impl State {
     }
 }
 
-/// Lets other threads go first: nobody waits for the dump, and a large one takes milliseconds.
-fn give_way() {
-    // Elsewhere than on Linux all threads of a process have one priority.
-    if cfg!(target_os = "linux")
-        && let Err(cause) = rustix::process::setpriority_process(None, NICE)
-    {
-        debug!(%cause, "The dump's thread can't give way to others");
-    }
-}
-
 struct Writer<F> {
     path: PathBuf,
     snapshot: F,
@@ -167,7 +154,6 @@ struct Writer<F> {
 
 impl<F: Fn() -> String> Writer<F> {
     fn run(mut self) {
-        give_way();
         let mut retry = FIRST_RETRY;
         let mut gathering = GATHERING;
         loop {
