@@ -108,11 +108,7 @@ async fn answer<T>(
     admission: Admission,
     handler: impl Future<Output = Result<T, actix_web::Error>>,
 ) -> Result<T, actix_web::Error> {
-    let decided = match admission {
-        Admission::Decided(decided) => decided,
-        asked @ Admission::Ask(..) => asked.decide().await,
-    };
-    decided.map_err(HttpError::Refused)?;
+    admission.decide().await.map_err(HttpError::Refused)?;
     let answer = AssertUnwindSafe(handler).catch_unwind().await;
     answer.unwrap_or_else(|_| Err(HttpError::Panic.into()))
 }

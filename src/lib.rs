@@ -28,9 +28,11 @@
 //!    accepts it, or the answer is 400.
 //! 2. [`Registry::register`](registry::Registry::register) finds the name in the view, and its port
 //!    is the answer; or else the change goes to the committer.
-//! 3. The committer takes the lowest free port that [`probe::claim`] finds nobody on, puts the change
-//!    into the batch, commits the batch in one transaction, syncs it to the disk, shows it to readers,
-//!    keeps the hold on the port, and answers.
+//! 3. The committer takes the lowest free port that a [`probe::Claimer`] finds nobody on, puts the
+//!    change into the batch, commits the batch in one transaction, syncs it to the disk, shows it to
+//!    readers, keeps the hold on the port, and answers. While a large batch is stored, a second
+//!    thread gathers what arrives and claims its ports. The note on the newest revision, the dump and
+//!    the log hear of a change after its answer.
 //! 4. The handler prints the port. Errors pass once through `http::error`, which knows the status for
 //!    the text routes and for `/v1`; a program under `/v1` gets them as problems.
 //!
@@ -42,7 +44,9 @@
 //! - A change appears whole or not at all; an import is one change.
 //! - A registered service keeps its port until it is released. Nothing moves it.
 //! - pald never starts with fewer services than it has acknowledged without saying so: at each start
-//!   `registry::recovery` holds store and dump against themselves and against each other.
+//!   `registry::recovery` holds store and dump against themselves, against each other and against
+//!   the note on the newest revision. Only a kill just before that note, together with damage to just
+//!   the same change, is left to the dump alone.
 //! - Nothing outside this machine, no web page but pald's own, and on Linux no other user changes the
 //!   registry.
 //! - A name that is legal here can be read back by the 2015 program.

@@ -13,7 +13,7 @@ mod who;
 mod claim;
 mod ephemeral;
 
-pub use claim::{Claimer, Hold, Occupied, claim, hold};
+pub use claim::{Claimer, Hold, Occupied, hold};
 pub use ephemeral::{Overlap, overlap};
 pub use peers::{OwnEnd, Peer, Peers};
 pub use who::{Doubt, Holder, PortState, Process, Reason, User, Who, listener_on};

@@ -11,8 +11,8 @@ use crate::quoted::Quoted;
 /// The name of a service: 1 to 255 bytes of `A-Z a-z 0-9 _ . -`.
 ///
 /// This is what the 2015 program's dump reader takes (`^[\w\-.]+`), so that any registry can go
-/// back to it. A name of up to 24 bytes lies where it is kept, and is not looked for elsewhere in
-/// memory when it is looked up.
+/// back to it. A name of up to 24 bytes is kept inline, so that a lookup needs no other place in
+/// memory; a longer one is copied by a clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServiceName(CompactString);
 

@@ -28,7 +28,7 @@ pub(crate) fn free_ports(count: u16) -> u16 {
     loop {
         let position = (NEXT.fetch_add(count, Ordering::Relaxed) % PORTS + offset) % PORTS;
         let first = FIRST_PORT + position;
-        let is_free = |port| matches!(pald::probe::claim(port), Ok(Ok(_)));
+        let is_free = |port| matches!(pald::probe::Claimer::default().claim(port), Ok(Ok(_)));
         let mut run = (first..first + count).map(|number| pald::port::Port::new(number).unwrap());
         if position + count <= PORTS && run.all(is_free) {
             return first;

@@ -117,14 +117,6 @@ impl Claimer {
     }
 }
 
-/// Makes sure that nobody else uses a port, and holds it: see [`Claimer::claim`].
-///
-/// # Errors
-/// As there.
-pub fn claim(port: Port) -> io::Result<Result<Hold, Occupied>> {
-    Claimer::default().claim(port)
-}
-
 /// Holds a port that is a service's already, without disturbing it: `None` while a socket is there
 /// that lets no other in, such as the listener of the service itself.
 ///
@@ -229,6 +221,10 @@ mod tests {
     use std::net::{TcpListener, TcpStream, UdpSocket};
 
     use super::*;
+
+    fn claim(port: Port) -> io::Result<Result<Hold, Occupied>> {
+        Claimer::default().claim(port)
+    }
 
     /// A port that the kernel gave to nobody, as a hold.
     fn held() -> (Port, Hold) {

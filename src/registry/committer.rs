@@ -33,9 +33,10 @@ use skips::Skips;
 /// Why changes are refused, once the store has failed.
 pub(super) type Failure = Arc<OnceLock<Arc<str>>>;
 
-/// How many requests a batch holds at the most, so that none waits for others without end.
+/// How many requests are gathered for a batch at the most, so that none waits without end.
 const MAX_REQUESTS: usize = 256;
-/// How many requests make a batch worth its sync: what arrives later is for the next one.
+/// With how many requests a batch takes no more while it is decided: they are worth their sync, and
+/// what arrives later is gathered for the next one.
 const ENOUGH: usize = 32;
 /// For fewer changes than these, a second thread that gathers meanwhile costs more than it saves.
 const FEWEST_TO_GATHER: usize = 16;
@@ -128,7 +129,9 @@ impl Committer {
         drop(view);
         let store = || self.store_and_answer(&changes, seal, holds, decisions);
         let gathered = match changes.len() {
-            FEWEST_TO_GATHER.. => gather_during(&self.inbox, claimable, store),
+            FEWEST_TO_GATHER.. if self.failure.get().is_none() => {
+                gather_during(&self.inbox, claimable, store)
+            }
             _ => {
                 store();
                 Gathered::default()

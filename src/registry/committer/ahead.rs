@@ -2,7 +2,6 @@
 //! some 40 µs for each, which no request of the next batch then waits for.
 
 use std::collections::HashMap;
-use std::io;
 use std::panic::resume_unwind;
 use std::thread;
 
@@ -13,7 +12,7 @@ use crate::probe::{Claimer, Hold, Occupied};
 use crate::registry::PortSet;
 
 /// What came of the claim of a port.
-pub(super) type Claim = io::Result<Result<Hold, Occupied>>;
+pub(super) type Claim = Result<Hold, Occupied>;
 
 /// What the next batch is made of.
 #[derive(Debug, Default)]
@@ -88,15 +87,16 @@ fn gather(inbox: &Inbox, mut claimable: Claimable) -> Gathered {
 }
 
 impl Claimable {
-    /// Claims the lowest ports, up to and with the first that nobody has.
+    /// Claims the lowest ports, up to and with the first that nobody has. Where the system fails, it
+    /// is asked again by whoever needs the port.
     fn claim(&mut self, claimer: &mut Claimer) -> Vec<(Port, Claim)> {
         let mut claims = Vec::new();
         while let Some(port) = self.taken.lowest_free(self.port_range) {
             self.taken.insert(port);
-            let claim = claimer.claim(port);
-            let is_occupied = matches!(claim, Ok(Err(_)));
+            let Ok(claim) = claimer.claim(port) else { break };
+            let is_free = claim.is_ok();
             claims.push((port, claim));
-            if !is_occupied {
+            if is_free {
                 break;
             }
         }
@@ -139,8 +139,8 @@ mod tests {
             }
         });
         assert_eq!(gathered.requests.len(), 2);
-        assert!(matches!(gathered.claims[&occupied], Ok(Err(Occupied::Tcp))));
-        let free = gathered.claims.values().filter(|claim| matches!(claim, Ok(Ok(_)))).count();
+        assert!(matches!(gathered.claims[&occupied], Err(Occupied::Tcp)));
+        let free = gathered.claims.values().filter(|claim| claim.is_ok()).count();
         assert_eq!(free, 1);
     }
 

@@ -129,7 +129,10 @@ impl<'a> Batch<'a> {
             created_at: Timestamp::now(),
             hold: terms.hold.unwrap_or(true),
         });
-        self.check_size(&[], &[&allocation])?;
+        if let Err(too_large) = self.check_size(&[], &[&allocation]) {
+            self.holds.remove(&port);
+            return Err(too_large);
+        }
         self.insert(Arc::clone(&allocation));
         Ok(Registered { allocation, is_new: true })
     }
@@ -162,7 +165,7 @@ impl<'a> Batch<'a> {
     /// The lowest port of the range that nobody uses, which is held from here on.
     fn claim_lowest(&mut self) -> Result<Port, ChangeError> {
         while let Some(port) = self.taken.lowest_free(self.port_range) {
-            match self.claims.remove(&port).unwrap_or_else(|| self.claimer.claim(port)) {
+            match self.claims.remove(&port).map_or_else(|| self.claimer.claim(port), Ok) {
                 Ok(Ok(hold)) => {
                     self.holds.insert(port, hold);
                     return Ok(port);
@@ -234,6 +237,9 @@ impl<'a> Batch<'a> {
     /// What has to be stored.
     pub(super) fn finish(mut self) -> Outcome {
         self.seal.revision = self.revision();
+        // Until the batch is stored, we ourselves hold what it releases.
+        let released = self.by_port.iter().filter(|(_, decided)| decided.is_none());
+        released.for_each(|(port, _)| self.taken.insert(*port));
         Outcome {
             changes: self.changes,
             seal: self.seal,

@@ -12,7 +12,8 @@ pub(in crate::registry) enum Message {
     Request(Request),
     /// No more requests.
     Close,
-    /// Whoever waits for a request while something else is done is to stop waiting.
+    /// Whoever waits for a request while something else is done is to stop waiting. One that nobody
+    /// waits for may end the next such wait early, which costs nothing but time.
     Interrupt,
 }
 

@@ -15,7 +15,7 @@ use crate::store::Contents;
 /// The first of a run of ports that nobody uses, below those that the kernel gives away by itself.
 static FIRST: LazyLock<u16> = LazyLock::new(|| {
     let start = 12_000 + u16::try_from(std::process::id() % 15_000).unwrap();
-    let is_free = |number: u16| matches!(crate::probe::claim(port(number)), Ok(Ok(_)));
+    let is_free = |number: u16| matches!(Claimer::default().claim(port(number)), Ok(Ok(_)));
     (start..start + 5_000).step_by(20).find(|first| (*first..first + 20).all(is_free)).unwrap()
 });
 
@@ -279,6 +279,20 @@ fn after_a_failure_nothing_is_shown_and_changes_are_refused() {
 
     // What changes nothing is still answered.
     bench.change(&[Wish::Set(1)], &mut model);
+}
+
+#[test]
+fn what_a_batch_releases_is_claimed_by_none_before_it_is_stored() {
+    // It met pald's own hold, and the next batch took it for a stranger's.
+    let mut bench = Bench::new();
+    bench.open();
+    bench.change(&[Wish::Set(1)], &mut Model::default());
+    let mut claimer = Claimer::default();
+    let port_range = PortRange::new(port(min()), port(max())).unwrap();
+    let view = bench.committer().view.read();
+    let mut batch = Batch::new(&view, port_range, port(listen()), &mut claimer, HashMap::new());
+    batch.release(Target::Port(port(min()))).unwrap();
+    assert!(batch.finish().claimable.taken.contains(port(min())));
 }
 
 #[test]
