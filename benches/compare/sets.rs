@@ -15,8 +15,9 @@ use crate::pald::{Home, RANGE, request};
 use crate::process::Server;
 use crate::table::{Bar, Figures, Table, micros, shown};
 
-const ROUNDS: usize = 5;
-const TIME: Duration = Duration::from_millis(500);
+/// Each round is long enough for the dump to be written in it.
+const ROUNDS: usize = 15;
+const TIME: Duration = Duration::from_millis(400);
 
 pub(crate) fn compare(table: &mut Table) {
     let home = Home::new(0, RANGE);
