@@ -59,8 +59,8 @@ pub enum Occupied {
 /// Claims ports, one after the other.
 #[derive(Debug, Default)]
 pub struct Claimer {
-    /// A socket for each loopback, which is refused time and again: to make two for each claim
-    /// would take a fifth of its time.
+    /// A socket for each loopback, which is refused time and again, so that a claim need not make
+    /// two of its own.
     connectors: [Option<Socket>; 2],
 }
 

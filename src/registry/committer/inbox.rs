@@ -1,6 +1,5 @@
 //! The requests that wait for the committer.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 
 use super::Request;
@@ -17,20 +16,20 @@ pub(in crate::registry) enum Message {
     Interrupt,
 }
 
-/// The messages to the committer, of which those after [`Message::Close`] are never looked at.
+/// The messages to the committer.
 #[derive(Debug)]
 pub(in crate::registry) struct Inbox {
-    messages: Mutex<mpsc::Receiver<Message>>,
+    /// Nothing is received any more after [`Message::Close`].
+    messages: Mutex<Option<mpsc::Receiver<Message>>>,
     interrupts: mpsc::Sender<Message>,
-    is_closed: AtomicBool,
 }
 
 impl Inbox {
     /// An inbox, and where to send messages to it.
     pub(in crate::registry) fn channel() -> (mpsc::Sender<Message>, Self) {
         let (sender, messages) = mpsc::channel();
-        let (messages, interrupts) = (Mutex::new(messages), sender.clone());
-        (sender, Self { messages, interrupts, is_closed: AtomicBool::new(false) })
+        let (messages, interrupts) = (Mutex::new(Some(messages)), sender.clone());
+        (sender, Self { messages, interrupts })
     }
 
     /// Waits for a request; there is none once the registry is closed.
@@ -61,7 +60,7 @@ impl Inbox {
 
     /// Ends a wait that may be interrupted, once all that was sent before is taken.
     pub(super) fn interrupt(&self) {
-        // It can't fail: the receiver is here.
+        // It fails only once the inbox is closed, when nobody waits.
         let _ = self.interrupts.send(Message::Interrupt);
     }
 
@@ -69,12 +68,11 @@ impl Inbox {
         &self,
         receive: impl Fn(&mpsc::Receiver<Message>) -> Option<Message>,
     ) -> Option<Message> {
-        let messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.is_closed.load(Ordering::Relaxed) {
-            return None;
+        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        let message = receive(messages.as_ref()?);
+        if matches!(message, Some(Message::Close)) {
+            *messages = None;
         }
-        let message = receive(&messages);
-        self.is_closed.fetch_or(matches!(message, Some(Message::Close)), Ordering::Relaxed);
         message
     }
 }
