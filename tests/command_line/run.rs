@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use socket2::SockRef;
 
 use super::{pald, prepared, session, shell};
 use crate::daemon::{Home, PALD};
@@ -64,7 +65,7 @@ impl Running {
     fn start(home: &Home, command: &[&str]) -> Self {
         let mut pald = prepared(home, PALD);
         pald.args(["run", "shop.web", "--"]).args(command);
-        let mut child = pald.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = pald.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let start = Instant::now();
         while !answers(home.min) {
             assert_eq!(child.try_wait().unwrap(), None, "{command:?} has ended");
@@ -74,17 +75,22 @@ impl Running {
         Self(child)
     }
 
-    fn end(mut self, signal: Signal) -> ExitStatus {
+    /// How it ends, and what it said.
+    fn end(mut self, signal: Signal) -> (ExitStatus, String) {
         kill_process(Pid::from_child(&self.0), signal).unwrap();
-        self.0.wait().unwrap()
+        let mut said = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (self.0.wait().unwrap(), said)
     }
 }
 
-/// Whether a server answers. One that only listens may not be ready for signals yet.
+/// Whether a server answers, to the end. One that only listens may not be ready for signals yet,
+/// nor one that is busy with a client. The connection leaves no TIME_WAIT.
 fn answers(port: u16) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+    SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
     write!(stream, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").is_ok()
-        && stream.read(&mut [0; 1]).is_ok_and(|length| length == 1)
+        && stream.read_to_end(&mut Vec::new()).is_ok_and(|length| length > 0)
 }
 
 impl Drop for Running {
@@ -103,11 +109,14 @@ fn servers_start_and_end_on_their_port_over_and_over() {
     let _daemon = home.start();
     let inner_home = format!("HOME={}", inner.path().display());
     let node = "require('http').createServer((_, reply) => reply.end('')).listen(process.env.PORT)";
+    // Without threads: with them, `python3 -m http.server` was seen to abort at SIGINT.
+    let python = "import http.server as h, sys; \
+        h.HTTPServer(('127.0.0.1', int(sys.argv[1])), h.SimpleHTTPRequestHandler).serve_forever()";
     // (command, how it ends on SIGINT and on SIGTERM)
     let rows: [(&[&str], [End; 2]); 3] = [
         // pald itself, as a server in Rust.
         (&["env", &inner_home, "PALD_PORT_LISTEN={port}", PALD], [Ok(0), Ok(0)]),
-        (&["python3", "-m", "http.server", "--bind", "127.0.0.1", "{port}"], [Ok(0), Err(15)]),
+        (&["python3", "-c", python, "{port}"], [Err(2), Err(15)]),
         (&["node", "-e", node], [Err(2), Err(15)]),
     ];
     for (command, ends) in rows {
@@ -121,9 +130,9 @@ fn servers_start_and_end_on_their_port_over_and_over() {
             let (code, stdout, stderr) = pald(&home, &["run", "shop.web", "--", "true"]);
             assert_eq!((code, stdout.as_str()), (Some(4), ""), "{command:?}");
             assert!(stderr.contains(&format!("(pid {pid})\nhint: Stop it first")), "{stderr}");
-            let status = server.end(signal);
+            let (status, said) = server.end(signal);
             let end = status.code().ok_or(status.signal().unwrap_or_default());
-            assert_eq!(end, expected, "{command:?}");
+            assert_eq!(end, expected, "{command:?}: {said}");
         }
     }
     let port = home.min;
