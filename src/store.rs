@@ -4,9 +4,7 @@
 //! Only this module and the migrations know sled and bincode.
 
 use std::ffi::OsString;
-use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +15,7 @@ use crate::files::{self, Shown};
 use crate::seal::Seal;
 
 mod contents;
+mod data_file;
 mod high_water;
 #[path = "../migrations/mod.rs"]
 mod migrations;
@@ -26,6 +25,7 @@ mod trees;
 
 pub use contents::Contents;
 
+use data_file::DataFile;
 use high_water::HighWater;
 use record::RecordError;
 use trees::Trees;
@@ -45,10 +45,7 @@ pub enum Change {
 #[derive(Debug)]
 pub struct Store {
     trees: Trees,
-    /// sled's data file, opened once more: sled itself never syncs it to the disk.
-    data_file: File,
-    /// Device and inode of the data file.
-    identity: (u64, u64),
+    data_file: DataFile,
     high_water: HighWater,
     path: PathBuf,
 }
@@ -173,16 +170,18 @@ impl Store {
         self.trees.apply(changes, seal)?;
         self.trees.flush()?;
         let io = |source| StoreError::Io { path: self.path.clone(), source };
-        self.data_file.sync_data().map_err(io)?;
-        self.check_place().map_err(io)
+        self.data_file.sync().map_err(io)?;
+        self.data_file.check_place().map_err(io)
     }
 
-    /// Notes beside the store that this revision is on disk, so that a later start notices if the
-    /// end of the store is lost. A change need not wait for that.
+    /// Does what a change need not wait for: notes beside the store that this revision is on disk,
+    /// so that a later start notices if the end of the store is lost, and reserves space for the
+    /// next.
     ///
     /// # Errors
-    /// What the system said.
+    /// What the system said to the note.
     pub fn note(&self, revision: u64) -> Result<(), StoreError> {
+        self.data_file.reserve();
         let io = |source| StoreError::Io { path: self.path.clone(), source };
         self.high_water.note(revision).map_err(io)
     }
@@ -192,20 +191,6 @@ impl Store {
     pub fn noted_revision(&self) -> Option<u64> {
         self.high_water.found
     }
-
-    /// Makes sure that what was synced is what the next start will find: somebody may have moved or
-    /// removed the folder.
-    fn check_place(&self) -> io::Result<()> {
-        match identity(&std::fs::metadata(self.path.join("db"))?) == self.identity {
-            true => Ok(()),
-            false => Err(io::Error::new(io::ErrorKind::NotFound, "its file `db` was replaced")),
-        }
-    }
-}
-
-/// What tells a file from all others.
-fn identity(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
 }
 
 /// Why the store can't be used.

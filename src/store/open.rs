@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use sled::Db;
 
+use super::data_file::DataFile;
 use super::high_water::HighWater;
 use super::migrations::MIGRATIONS;
 use super::trees::{Trees, schema_version, set_schema_version, sled_failed};
-use super::{Contents, Store, StoreError, identity};
+use super::{Contents, Store, StoreError};
 
 /// How much of the store sled keeps in memory, in bytes.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
@@ -59,25 +60,18 @@ impl Store {
         if version > NEWEST {
             return Err(StoreError::TooNew { path: path.to_owned(), version, newest: NEWEST });
         }
-        let data_file = File::open(path.join("db")).map_err(|source| io_failed(path, source))?;
-        let metadata = data_file.metadata().map_err(|source| io_failed(path, source))?;
+        let data_file = DataFile::open(path).map_err(|source| io_failed(path, source))?;
         for migration in MIGRATIONS.iter().filter(|migration| migration.version > version) {
             (migration.apply)(&db)
                 .and_then(|()| db.flush())
                 .and_then(|_| set_schema_version(&db, migration.version))
                 .and_then(|()| db.flush())
                 .map_err(|source| sled_failed(path, source))?;
-            data_file.sync_data().map_err(|source| io_failed(path, source))?;
+            data_file.sync().map_err(|source| io_failed(path, source))?;
         }
         let trees = Trees::open(db, path)?;
         let high_water = HighWater::open(path).map_err(|source| io_failed(path, source))?;
-        Ok(Self {
-            trees,
-            data_file,
-            identity: identity(&metadata),
-            high_water,
-            path: path.to_owned(),
-        })
+        Ok(Self { trees, data_file, high_water, path: path.to_owned() })
     }
 
     /// Syncs every file of the store and the folder itself; sled does neither.
