@@ -75,19 +75,16 @@ impl Dump {
         self.seal.is_none() && !self.entries.is_empty() && self.entries.iter().all(is_plain)
     }
 
-    /// The entries at their seal's revision, if the dump is whole: just as pald has written it.
-    pub fn whole(&self) -> Option<(Vec<Allocation>, Seal)> {
+    /// The seal, if the dump is whole: just as pald has written it.
+    pub fn whole(&self) -> Option<Seal> {
         let claimed = self.seal?;
-        // A dump of pald says of each entry when it was registered.
-        let allocations: Option<Vec<_>> = self
-            .entries
-            .iter()
-            .map(|entry| Some(entry.clone().into_allocation(entry.created_at?)))
-            .collect();
-        let allocations = allocations?;
-        let seal = Seal::of(claimed.revision, &allocations);
+        let mut seal = Seal::of(claimed.revision, []);
+        for entry in &self.entries {
+            // A dump of pald says of each entry when it was registered.
+            seal.add(&entry.clone().into_allocation(entry.created_at?));
+        }
         let is_whole = seal.entries == claimed.entries && seal.check() == claimed.check;
-        is_whole.then_some((allocations, seal))
+        is_whole.then_some(seal)
     }
 }
 
@@ -96,8 +93,10 @@ impl Dump {
 /// # Errors
 /// All lines that are not as they should be, in order.
 pub fn parse(text: &[u8]) -> Result<Dump, Vec<BadLine>> {
-    let mut dump = Dump::default();
-    let mut first_lines = FirstLines::default();
+    // Each entry has a port of its own.
+    let most = text.iter().filter(|&&byte| byte == b'\n').count().min(usize::from(u16::MAX));
+    let mut dump = Dump { entries: Vec::with_capacity(most), seal: None };
+    let mut first_lines = FirstLines::with_capacity(most);
     let mut bad_lines = Vec::new();
     for (text, number) in text.split(|&byte| byte == b'\n').zip(1..) {
         let parsed = line::parse(text).and_then(|line| {
@@ -118,7 +117,6 @@ pub fn parse(text: &[u8]) -> Result<Dump, Vec<BadLine>> {
 }
 
 /// Where each name and each port occurred first.
-#[derive(Default)]
 struct FirstLines {
     names: HashMap<ServiceName, FirstLine>,
     ports: HashMap<Port, FirstLine>,
@@ -131,6 +129,10 @@ struct FirstLine {
 }
 
 impl FirstLines {
+    fn with_capacity(entries: usize) -> Self {
+        Self { names: HashMap::with_capacity(entries), ports: HashMap::with_capacity(entries) }
+    }
+
     /// Whether the entry is not yet among `entries`; repeating one to the letter is harmless.
     fn is_new(
         &mut self,

@@ -29,6 +29,8 @@ pub struct FoundDump {
     pub bytes: Vec<u8>,
     /// What it says, or what is wrong with it.
     pub parsed: Result<Dump, BadLines>,
+    /// Its seal, if it is whole: just as pald has written it.
+    pub whole: Option<Seal>,
 }
 
 impl FoundDump {
@@ -42,9 +44,12 @@ impl FoundDump {
         self.parsed.as_ref().is_ok_and(Dump::is_foreign)
     }
 
-    /// The entries at their seal's revision, if the dump is whole: just as pald has written it.
-    pub fn whole(&self) -> Option<(Vec<Allocation>, Seal)> {
-        self.parsed.as_ref().ok()?.whole()
+    /// Its entries as the registry keeps them, as far as it can be read; registered now where it
+    /// does not say when.
+    pub fn allocations(&self) -> Vec<Allocation> {
+        let now = Timestamp::now();
+        let entries = self.parsed.iter().flat_map(|dump| &dump.entries);
+        entries.map(|entry| entry.clone().into_allocation(now)).collect()
     }
 }
 
@@ -55,7 +60,8 @@ impl FoundDump {
 pub fn read(path: &Path) -> Result<Option<FoundDump>, ReadError> {
     let Some(bytes) = files::read(path, MAX_BYTES, Links::Refuse)? else { return Ok(None) };
     let parsed = dump::parse(&bytes).map_err(|lines| BadLines { path: path.to_owned(), lines });
-    Ok(Some(FoundDump { bytes, parsed }))
+    let whole = parsed.as_ref().ok().and_then(Dump::whole);
+    Ok(Some(FoundDump { bytes, parsed, whole }))
 }
 
 /// Whether a dump whose lines have this many bytes can be read again.

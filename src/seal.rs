@@ -1,6 +1,6 @@
 //! What a stored registry says about itself, so that damage to it can be told.
 
-use xxhash_rust::xxh32::xxh32;
+use xxhash_rust::xxh32::{Xxh32, xxh32};
 
 use crate::allocation::Allocation;
 
@@ -51,11 +51,24 @@ impl Seal {
 }
 
 /// XXH32, seed 0, of an entry's fields, each followed by a line feed, which none can contain.
+///
+/// It is made of the fields one by one: to write them into one text takes longer than all else.
 fn fingerprint(allocation: &Allocation) -> u32 {
     let Allocation { service, port, addresses, created_at, hold } = allocation;
-    let created_at = created_at.unix_seconds();
-    let text = format!("{service}\n{port}\n{addresses}\n{created_at}\n{hold}\n");
-    xxh32(text.as_bytes(), 0)
+    let (mut port_digits, mut time_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let fields = [
+        service.as_str(),
+        port_digits.format(port.number()),
+        addresses.as_str(),
+        time_digits.format(created_at.unix_seconds()),
+        if *hold { "true" } else { "false" },
+    ];
+    let mut hash = Xxh32::new(0);
+    for field in fields {
+        hash.update(field.as_bytes());
+        hash.update(b"\n");
+    }
+    hash.digest()
 }
 
 #[cfg(test)]

@@ -55,6 +55,11 @@ pub(super) fn open_store(options: &RegistryOptions) -> Opened {
     }
 }
 
+/// The dump with its seal, if it is whole.
+fn whole(dump: Option<&FoundDump>) -> Option<(&FoundDump, Seal)> {
+    dump.and_then(|dump| Some((dump, dump.whole?)))
+}
+
 #[derive(Clone, Copy)]
 struct Start<'a> {
     data_dir: &'a Path,
@@ -65,7 +70,7 @@ impl Start<'_> {
     /// The very first start, or one after the store was moved away or lost.
     fn without_store(self, dump: Option<FoundDump>) -> Opened {
         let had_store = store::noted_revision(self.data_dir)?.is_some_and(|revision| revision > 0);
-        if let Some((allocations, seal)) = dump.as_ref().and_then(FoundDump::whole) {
+        if let Some((dump, seal)) = whole(dump.as_ref()) {
             warn!(
                 dump = %Shown(self.dump_file),
                 revision = seal.revision,
@@ -73,7 +78,7 @@ impl Start<'_> {
                 written = self.dump_time(),
                 "There is no store: the registry is restored from the dump"
             );
-            return Ok(Store::create(self.data_dir, &allocations, seal.revision)?);
+            return Ok(Store::create(self.data_dir, &dump.allocations(), seal.revision)?);
         }
         // A dump that says of itself what it should hold, and does not hold it, is damaged.
         let is_damaged = dump.as_ref().is_some_and(FoundDump::is_sealed);
@@ -89,10 +94,10 @@ impl Start<'_> {
     }
 
     /// Takes a dump over that pald has not written, and keeps it as it was.
-    fn import(self, FoundDump { bytes, parsed }: FoundDump) -> Opened {
-        let now = Timestamp::now();
-        let entries = parsed.map_err(DumpFileError::Lines)?.entries;
-        let allocations: Vec<_> = entries.into_iter().map(|e| e.into_allocation(now)).collect();
+    fn import(self, dump: FoundDump) -> Opened {
+        let allocations = dump.allocations();
+        let FoundDump { bytes, parsed, .. } = dump;
+        parsed.map_err(DumpFileError::Lines)?;
         let seal = Seal::of(u64::from(!allocations.is_empty()), &allocations);
         if !dump_file::fits(allocations.iter().map(dump::max_line_bytes).sum()) {
             return Err(OpenError::TooMuch { path: self.dump_file.to_owned() });
@@ -115,11 +120,10 @@ impl Start<'_> {
         let stored = contents.seal.revision;
         let newest = store.noted_revision().unwrap_or(0);
         let problem = format!("it has lost its changes since revision {stored}");
-        let whole = dump.as_ref().and_then(FoundDump::whole);
-        match whole {
-            Some((allocations, seal)) if seal.revision > stored => {
+        match whole(dump.as_ref()) {
+            Some((dump, seal)) if seal.revision > stored => {
                 drop(store);
-                return self.restore(&problem, "the dump", &allocations, seal);
+                return self.restore(&problem, "the dump", &dump.allocations(), seal);
             }
             Some(_) if newest > stored => {
                 drop(store);
@@ -157,7 +161,7 @@ impl Start<'_> {
         };
         if differences.is_empty() {
             // A dump that was imported, and was not written again before pald was killed.
-            if dump.whole().is_some() || dump.is_foreign() {
+            if dump.whole.is_some() || dump.is_foreign() {
                 return Ok(());
             }
             differences.push("its last line does not fit its entries".to_owned());
@@ -179,9 +183,9 @@ impl Start<'_> {
 
     /// The store is damaged. A dump that is whole takes its place.
     fn with_damage(self, error: &StoreError, dump: Option<FoundDump>) -> Opened {
-        match dump.as_ref().and_then(FoundDump::whole) {
-            Some((allocations, seal)) => {
-                self.restore(&error.with_causes(), "the dump", &allocations, seal)
+        match whole(dump.as_ref()) {
+            Some((dump, seal)) => {
+                self.restore(&error.with_causes(), "the dump", &dump.allocations(), seal)
             }
             None => Err(self.nothing_whole(error.with_causes(), dump, Remedy::Backup)),
         }

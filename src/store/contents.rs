@@ -26,12 +26,15 @@ pub struct Contents {
 impl Contents {
     /// Reads both trees and checks them against each other and against the stored seal.
     pub(super) fn of(trees: &Trees, path: &Path) -> Result<Self, StoreError> {
+        let stored = stored_seal(trees, path)?;
+        // What it says may be wrong, and no two services have one port.
+        let most = usize::try_from(stored.entries).map_or(0, |n| n.min(usize::from(u16::MAX)));
         let (allocations, mut ports) = thread::scope(|scope| {
             let reader = thread::Builder::new().name("store reader".into());
-            let reader = reader.spawn_scoped(scope, || ports(trees, path));
+            let reader = reader.spawn_scoped(scope, || ports(trees, path, most));
             let reader =
                 reader.map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
-            let allocations = services(trees, path);
+            let allocations = services(trees, path, most);
             let ports = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
             Ok((allocations?, ports?))
         })?;
@@ -49,7 +52,6 @@ impl Contents {
         if let Some((port, service)) = ports.into_iter().next() {
             return contradiction(format!("service {service} of port {port} is missing"));
         }
-        let stored = stored_seal(trees, path)?;
         let seal = Seal::of(stored.revision, &allocations);
         if SealRecord::from(seal) != stored {
             let (found, expected) = (seal.entries, stored.entries);
@@ -62,8 +64,8 @@ impl Contents {
     }
 }
 
-fn services(trees: &Trees, path: &Path) -> Result<Vec<Allocation>, StoreError> {
-    let mut allocations = Vec::new();
+fn services(trees: &Trees, path: &Path, most: usize) -> Result<Vec<Allocation>, StoreError> {
+    let mut allocations = Vec::with_capacity(most);
     for item in trees.services.iter() {
         let (key, value) = item.map_err(|source| sled_failed(path, source))?;
         let allocation = decode::<ServiceRecord>(&value).and_then(|r| r.into_allocation(&key));
@@ -72,8 +74,12 @@ fn services(trees: &Trees, path: &Path) -> Result<Vec<Allocation>, StoreError> {
     Ok(allocations)
 }
 
-fn ports(trees: &Trees, path: &Path) -> Result<HashMap<Port, ServiceName>, StoreError> {
-    let mut ports = HashMap::new();
+fn ports(
+    trees: &Trees,
+    path: &Path,
+    most: usize,
+) -> Result<HashMap<Port, ServiceName>, StoreError> {
+    let mut ports = HashMap::with_capacity(most);
     for item in trees.ports.iter() {
         let (key, value) = item.map_err(|source| sled_failed(path, source))?;
         let entry =
