@@ -148,7 +148,7 @@ impl Registry {
     }
 
     /// The port of a service; there is none of an illegal name.
-    pub fn lookup(&self, service: impl AsRef<str>) -> Option<Port> {
+    pub fn lookup(&self, service: impl AsRef<[u8]>) -> Option<Port> {
         self.view.read().port_of(service.as_ref())
     }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use compact_str::CompactString;
 use thiserror::Error;
@@ -13,7 +14,7 @@ use crate::quoted::Quoted;
 /// This is what the 2015 program's dump reader takes (`^[\w\-.]+`), so that any registry can go
 /// back to it. A name of up to 24 bytes is kept inline, so that a lookup needs no other place in
 /// memory; a longer one is copied by a clone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ServiceName(CompactString);
 
 impl ServiceName {
@@ -25,14 +26,7 @@ impl ServiceName {
     /// # Errors
     /// Says what makes the name illegal; [`ServiceNameError::hint`] offers the nearest legal one.
     pub fn parse(name: impl AsRef<[u8]>) -> Result<Self, ServiceNameError> {
-        Ok(Self(Self::check(name.as_ref())?.into()))
-    }
-
-    /// The text of a legal name, which can be looked up without a copy of it.
-    ///
-    /// # Errors
-    /// As for [`ServiceName::parse`].
-    pub fn check(name: &[u8]) -> Result<&str, ServiceNameError> {
+        let name = name.as_ref();
         if name.is_empty() {
             return Err(ServiceNameError::Empty);
         }
@@ -46,7 +40,7 @@ impl ServiceName {
         if name.len() > Self::MAX_BYTES {
             return Err(ServiceNameError::TooLong { bytes: name.len() });
         }
-        Ok(std::str::from_utf8(name).expect("legal names are ASCII"))
+        Ok(Self(std::str::from_utf8(name).expect("legal names are ASCII").into()))
     }
 
     /// The name as text.
@@ -61,10 +55,23 @@ impl AsRef<str> for ServiceName {
     }
 }
 
-// Names compare and hash as their texts do.
-impl Borrow<str> for ServiceName {
-    fn borrow(&self) -> &str {
-        &self.0
+impl AsRef<[u8]> for ServiceName {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+// A name is equal to its bytes, sorts and hashes as they do: so it is found by bytes of which nobody
+// knows yet whether they are a legal name.
+impl Borrow<[u8]> for ServiceName {
+    fn borrow(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl Hash for ServiceName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.as_bytes().hash(state);
     }
 }
 

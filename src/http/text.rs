@@ -36,8 +36,9 @@ async fn get(
 ) -> Result<HttpResponse, HttpError> {
     let parameters = Parameters::of(&request, payload).await?;
     let service = parameters.exactly_one("service")?;
-    match registry.lookup(ServiceName::check(&service)?) {
+    match registry.lookup(&service) {
         Some(port) => Ok(reply::port(port)),
+        // Or it is no name at all.
         None => Err(HttpError::NotRegistered(ServiceName::parse(&service)?)),
     }
 }

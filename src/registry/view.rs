@@ -22,12 +22,12 @@ pub(super) struct View {
 }
 
 impl View {
-    pub(super) fn port_of(&self, service: &str) -> Option<Port> {
+    pub(super) fn port_of(&self, service: &[u8]) -> Option<Port> {
         self.by_service.get(service).copied()
     }
 
     pub(super) fn allocation_of(&self, service: &ServiceName) -> Option<&Arc<Allocation>> {
-        self.port_of(service.as_str()).and_then(|port| self.allocation_at(port))
+        self.port_of(service.as_ref()).and_then(|port| self.allocation_at(port))
     }
 
     pub(super) fn allocation_at(&self, port: Port) -> Option<&Arc<Allocation>> {

@@ -226,7 +226,7 @@ impl Bench {
         let (shown, _) = view.snapshot();
         assert_eq!(shown.len(), model.0.len());
         for (service, port) in &model.0 {
-            assert_eq!(view.port_of(service.as_str()), Some(*port));
+            assert_eq!(view.port_of(service.as_ref()), Some(*port));
             assert_eq!(view.allocation_at(*port).unwrap().service, *service);
             assert!(view.registered().contains(*port));
         }
