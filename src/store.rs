@@ -174,16 +174,20 @@ impl Store {
         self.data_file.check_place().map_err(io)
     }
 
-    /// Does what a change need not wait for: notes beside the store that this revision is on disk,
-    /// so that a later start notices if the end of the store is lost, and reserves space for the
-    /// next.
+    /// Notes beside the store that this revision is on disk, so that a later start notices if the
+    /// end of the store is lost. A change need not wait for that.
     ///
     /// # Errors
-    /// What the system said to the note.
+    /// What the system said.
     pub fn note(&self, revision: u64) -> Result<(), StoreError> {
-        self.data_file.reserve();
         let io = |source| StoreError::Io { path: self.path.clone(), source };
         self.high_water.note(revision).map_err(io)
+    }
+
+    /// Reserves space on the disk for the next commits, where the system can do that: they are
+    /// faster then.
+    pub fn reserve(&self) {
+        self.data_file.reserve();
     }
 
     /// The newest revision that was ever committed, as a note beside the store said when it was

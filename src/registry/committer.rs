@@ -161,6 +161,7 @@ impl Committer {
             if let Err(cause) = self.store.note(seal.revision) {
                 self.fail(&cause);
             }
+            self.store.reserve();
             self.refresher.refresh();
             changes.iter().for_each(log);
         }

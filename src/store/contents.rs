@@ -26,9 +26,10 @@ pub struct Contents {
 impl Contents {
     /// Reads both trees and checks them against each other and against the stored seal.
     pub(super) fn of(trees: &Trees, path: &Path) -> Result<Self, StoreError> {
-        let stored = stored_seal(trees, path)?;
+        let stored = stored_seal(trees, path);
         // What it says may be wrong, and no two services have one port.
-        let most = usize::try_from(stored.entries).map_or(0, |n| n.min(usize::from(u16::MAX)));
+        let entries = stored.as_ref().map_or(0, |stored| stored.entries);
+        let most = usize::from(u16::try_from(entries).unwrap_or(u16::MAX));
         let (allocations, mut ports) = thread::scope(|scope| {
             let reader = thread::Builder::new().name("store reader".into());
             let reader = reader.spawn_scoped(scope, || ports(trees, path, most));
@@ -52,6 +53,7 @@ impl Contents {
         if let Some((port, service)) = ports.into_iter().next() {
             return contradiction(format!("service {service} of port {port} is missing"));
         }
+        let stored = stored?;
         let seal = Seal::of(stored.revision, &allocations);
         if SealRecord::from(seal) != stored {
             let (found, expected) = (seal.entries, stored.entries);
