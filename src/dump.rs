@@ -75,8 +75,14 @@ impl Dump {
         self.seal.is_none() && !self.entries.is_empty() && self.entries.iter().all(is_plain)
     }
 
-    /// The seal, if the dump is whole: just as pald has written it.
-    pub fn whole(&self) -> Option<Seal> {
+    /// Its entries as the registry keeps them; registered now where it does not say when.
+    pub fn allocations(&self) -> Vec<Allocation> {
+        let now = Timestamp::now();
+        self.entries.iter().map(|entry| entry.clone().into_allocation(now)).collect()
+    }
+
+    /// Its seal, if it is whole: just as pald has written it.
+    pub fn whole_seal(&self) -> Option<Seal> {
         let claimed = self.seal?;
         let mut seal = Seal::of(claimed.revision, []);
         for entry in &self.entries {

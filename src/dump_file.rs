@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::allocation::Allocation;
 use crate::dump::{self, BadLine, Dump};
 use crate::files::{self, Links, ReadError, Shown};
 use crate::seal::Seal;
@@ -30,7 +29,7 @@ pub struct FoundDump {
     /// What it says, or what is wrong with it.
     pub parsed: Result<Dump, BadLines>,
     /// Its seal, if it is whole: just as pald has written it.
-    pub whole: Option<Seal>,
+    pub whole_seal: Option<Seal>,
 }
 
 impl FoundDump {
@@ -44,12 +43,9 @@ impl FoundDump {
         self.parsed.as_ref().is_ok_and(Dump::is_foreign)
     }
 
-    /// Its entries as the registry keeps them, as far as it can be read; registered now where it
-    /// does not say when.
-    pub fn allocations(&self) -> Vec<Allocation> {
-        let now = Timestamp::now();
-        let entries = self.parsed.iter().flat_map(|dump| &dump.entries);
-        entries.map(|entry| entry.clone().into_allocation(now)).collect()
+    /// What it says, with its seal, if it is whole.
+    pub fn whole(&self) -> Option<(&Dump, Seal)> {
+        self.parsed.as_ref().ok().zip(self.whole_seal)
     }
 }
 
@@ -60,8 +56,8 @@ impl FoundDump {
 pub fn read(path: &Path) -> Result<Option<FoundDump>, ReadError> {
     let Some(bytes) = files::read(path, MAX_BYTES, Links::Refuse)? else { return Ok(None) };
     let parsed = dump::parse(&bytes).map_err(|lines| BadLines { path: path.to_owned(), lines });
-    let whole = parsed.as_ref().ok().and_then(Dump::whole);
-    Ok(Some(FoundDump { bytes, parsed, whole }))
+    let whole_seal = parsed.as_ref().ok().and_then(Dump::whole_seal);
+    Ok(Some(FoundDump { bytes, parsed, whole_seal }))
 }
 
 /// Whether a dump whose lines have this many bytes can be read again.

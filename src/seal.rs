@@ -106,6 +106,19 @@ mod tests {
     }
 
     #[test]
+    fn long_fields_are_summed_up_as_one_text_would_be() {
+        for length in [1, 15, 16, 17, 255] {
+            let entry = Allocation {
+                addresses: Addresses::parse(["10.0.0.1"; 200].join(",")).unwrap(),
+                ..allocation(&"n".repeat(length), 49201)
+            };
+            let Allocation { service, port, addresses, .. } = &entry;
+            let text = format!("{service}\n{port}\n{addresses}\n1795341600\ntrue\n");
+            assert_eq!(fingerprint(&entry), xxh32(text.as_bytes(), 0), "{length}");
+        }
+    }
+
+    #[test]
     fn every_field_counts() {
         let entry = allocation("shop", 49201);
         let whole = Seal::of(1, [&entry]).check();

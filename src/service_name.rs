@@ -49,12 +49,6 @@ impl ServiceName {
     }
 }
 
-impl AsRef<str> for ServiceName {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
 impl AsRef<[u8]> for ServiceName {
     fn as_ref(&self) -> &[u8] {
         self.0.as_bytes()

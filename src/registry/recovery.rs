@@ -55,11 +55,6 @@ pub(super) fn open_store(options: &RegistryOptions) -> Opened {
     }
 }
 
-/// The dump with its seal, if it is whole.
-fn whole(dump: Option<&FoundDump>) -> Option<(&FoundDump, Seal)> {
-    dump.and_then(|dump| Some((dump, dump.whole?)))
-}
-
 #[derive(Clone, Copy)]
 struct Start<'a> {
     data_dir: &'a Path,
@@ -70,7 +65,7 @@ impl Start<'_> {
     /// The very first start, or one after the store was moved away or lost.
     fn without_store(self, dump: Option<FoundDump>) -> Opened {
         let had_store = store::noted_revision(self.data_dir)?.is_some_and(|revision| revision > 0);
-        if let Some((dump, seal)) = whole(dump.as_ref()) {
+        if let Some((dump, seal)) = dump.as_ref().and_then(FoundDump::whole) {
             warn!(
                 dump = %Shown(self.dump_file),
                 revision = seal.revision,
@@ -94,10 +89,8 @@ impl Start<'_> {
     }
 
     /// Takes a dump over that pald has not written, and keeps it as it was.
-    fn import(self, dump: FoundDump) -> Opened {
-        let allocations = dump.allocations();
-        let FoundDump { bytes, parsed, .. } = dump;
-        parsed.map_err(DumpFileError::Lines)?;
+    fn import(self, FoundDump { bytes, parsed, .. }: FoundDump) -> Opened {
+        let allocations = parsed.map_err(DumpFileError::Lines)?.allocations();
         let seal = Seal::of(u64::from(!allocations.is_empty()), &allocations);
         if !dump_file::fits(allocations.iter().map(dump::max_line_bytes).sum()) {
             return Err(OpenError::TooMuch { path: self.dump_file.to_owned() });
@@ -120,7 +113,7 @@ impl Start<'_> {
         let stored = contents.seal.revision;
         let newest = store.noted_revision().unwrap_or(0);
         let problem = format!("it has lost its changes since revision {stored}");
-        match whole(dump.as_ref()) {
+        match dump.as_ref().and_then(FoundDump::whole) {
             Some((dump, seal)) if seal.revision > stored => {
                 drop(store);
                 return self.restore(&problem, "the dump", &dump.allocations(), seal);
@@ -161,7 +154,7 @@ impl Start<'_> {
         };
         if differences.is_empty() {
             // A dump that was imported, and was not written again before pald was killed.
-            if dump.whole.is_some() || dump.is_foreign() {
+            if dump.whole_seal.is_some() || dump.is_foreign() {
                 return Ok(());
             }
             differences.push("its last line does not fit its entries".to_owned());
@@ -183,7 +176,7 @@ impl Start<'_> {
 
     /// The store is damaged. A dump that is whole takes its place.
     fn with_damage(self, error: &StoreError, dump: Option<FoundDump>) -> Opened {
-        match whole(dump.as_ref()) {
+        match dump.as_ref().and_then(FoundDump::whole) {
             Some((dump, seal)) => {
                 self.restore(&error.with_causes(), "the dump", &dump.allocations(), seal)
             }

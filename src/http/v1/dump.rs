@@ -98,6 +98,6 @@ fn entries(text: &[u8]) -> Result<Vec<DumpEntry>, HttpError> {
         return Err(HttpError::DumpEmpty);
     }
     // Of one that pald has written, a part may have been lost.
-    let is_whole = dump.is_foreign() || dump.whole().is_some();
+    let is_whole = dump.is_foreign() || dump.whole_seal().is_some();
     if is_whole { Ok(dump.entries) } else { Err(HttpError::DumpNotWhole) }
 }
