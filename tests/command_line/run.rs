@@ -89,6 +89,7 @@ impl Running {
 fn answers(port: u16) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
     SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     write!(stream, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").is_ok()
         && stream.read_to_end(&mut Vec::new()).is_ok_and(|length| length > 0)
 }
