@@ -6,7 +6,8 @@
 //! `PALD_FAILING_CALLS` how many calls of each kind fail, one in each run.
 
 use std::fs;
-use std::process::{Command, ExitStatus};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use crate::daemon::{Daemon, Home, Reply};
@@ -98,6 +99,13 @@ fn check_restart(home: &Home, known: &Known) -> usize {
     dump.entries.len() - known.len() - 1
 }
 
+/// Has calls of a daemon fail as strace's `inject` says; what it does is written to `calls`.
+fn spawn_injector(daemon: &Daemon, inject: &str, calls: &Path) -> Child {
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-e", inject, "-p", &daemon.pid().to_string(), "-o"]).arg(calls);
+    spawn_tracer(strace)
+}
+
 #[test]
 fn a_start_on_a_full_disk_serves_or_says_why_not() {
     let mut random = Random::new();
@@ -185,10 +193,8 @@ fn a_call_that_fails_in_a_commit_ends_changes_and_nothing_else() {
         runs += 1;
         let home = Home::new(100);
         let daemon = home.start();
-        let mut strace = Command::new("strace");
         let inject = format!("inject={fault}:when={number}");
-        strace.args(["-f", "-o", "/dev/null", "-e", &inject, "-p", &daemon.pid().to_string()]);
-        let mut tracer = spawn_tracer(strace);
+        let mut tracer = spawn_injector(&daemon, &inject, Path::new("/dev/null"));
         let (known, refusal) = set_until_refused(&daemon, 4 * calls);
         if let Some(refusal) = refusal {
             refusal.check(&daemon, &known);
@@ -213,11 +219,8 @@ fn space_that_cannot_be_reserved_refuses_no_change() {
         let home = Home::new(100);
         let daemon = home.start();
         let calls = home.path().join("calls");
-        let mut strace = Command::new("strace");
-        let (trace, inject) = ("trace=fallocate", format!("inject=fallocate:error={error}"));
-        strace.args(["-f", "-e", trace, "-e", &inject, "-p", &daemon.pid().to_string()]);
-        strace.arg("-o").arg(&calls);
-        let mut tracer = spawn_tracer(strace);
+        let inject = format!("inject=fallocate:error={error}");
+        let mut tracer = spawn_injector(&daemon, &inject, &calls);
         let (known, refusal) = set_until_refused(&daemon, 20);
         assert!(refusal.is_none(), "{error}");
         let (code, log) = daemon.stop();
