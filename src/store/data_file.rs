@@ -1,6 +1,6 @@
 //! sled's data file, opened once more: sled itself never syncs it to the disk.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -31,11 +31,11 @@ impl DataFile {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         let path = folder.join("db");
         let file = File::options().read(true).write(true).open(&path)?;
-        let metadata = file.metadata()?;
+        let identity = identity_in(&file.metadata()?);
         Ok(Self {
             file,
             path,
-            identity: (metadata.dev(), metadata.ino()),
+            identity,
             #[cfg(target_os = "linux")]
             is_reservable: AtomicBool::new(true),
         })
@@ -49,7 +49,7 @@ impl DataFile {
     /// Makes sure that what was synced is what the next start will find: somebody may have moved or
     /// removed the folder.
     pub(super) fn check_place(&self) -> io::Result<()> {
-        match identity(&self.path)? == self.identity {
+        match identity_at(&self.path)? == self.identity {
             true => Ok(()),
             false => Err(io::Error::new(io::ErrorKind::NotFound, "its file `db` was replaced")),
         }
@@ -75,7 +75,7 @@ impl DataFile {
 /// The file at a path. On Linux its times are not asked for: once somebody has seen them, the next
 /// write gets a time of its own (multigrain timestamps, Linux 6.13), and then ext4 was seen to
 /// write the inode with each fdatasync, where it otherwise does so once in a few milliseconds.
-fn identity(path: &Path) -> io::Result<Identity> {
+fn identity_at(path: &Path) -> io::Result<Identity> {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
@@ -84,8 +84,11 @@ fn identity(path: &Path) -> io::Result<Identity> {
         }
     }
     // Elsewhere, on a system without that call, and if there is no such file.
-    let metadata = fs::metadata(path)?;
-    Ok((metadata.dev(), metadata.ino()))
+    Ok(identity_in(&fs::metadata(path)?))
+}
+
+fn identity_in(metadata: &Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
 }
 
 #[cfg(target_os = "linux")]
