@@ -42,9 +42,10 @@ impl Descriptors {
     /// 20 ms in which nothing can be opened (`expand_fdtable` in its `fs/file.c`). Now nobody waits.
     pub(super) fn make_room(self, ports: usize) {
         let most = RESERVE + self.connections + self.holds.min(ports);
-        let make = move || match grow_table(most) {
-            Ok(()) => {}
-            Err(cause) => debug!(%cause, most, "There is no room yet for more descriptors"),
+        let make = move || {
+            if let Err(cause) = grow_table(most) {
+                debug!(%cause, most, "There is no room yet for more descriptors");
+            }
         };
         if let Err(cause) = thread::Builder::new().name("descriptors".into()).spawn(make) {
             debug!(%cause, "Room for more descriptors will be made when they are needed");

@@ -1,5 +1,5 @@
 //! Claims for the requests that arrive while a batch is on its way to the disk: the kernel takes
-//! some 40 µs for each, which no request of the next batch then waits for.
+//! some 50 µs for each, which no request of the next batch then waits for.
 
 use std::collections::HashMap;
 use std::panic::resume_unwind;
