@@ -7,11 +7,11 @@ use std::path::Path;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use pald::addresses::Addresses;
-use pald::allocation::Allocation;
 use pald::dump;
 use pald::port::{Port, PortRange};
 use pald::probe::Claimer;
-use pald::registry::{PortSet, Registry, RegistryOptions, Target, Terms};
+use pald::registration::Registration;
+use pald::registry::{PortSet, RegisterOptions, Registry, RegistryOptions, Target};
 use pald::seal::Seal;
 use pald::service_name::ServiceName;
 use pald::timestamp::Timestamp;
@@ -23,9 +23,9 @@ fn main() {
 /// How many services are registered.
 const SIZES: [u16; 3] = [100, 16_000, 60_000];
 
-fn allocations(size: u16) -> Vec<Allocation> {
+fn registrations(size: u16) -> Vec<Registration> {
     (1..=size)
-        .map(|number| Allocation {
+        .map(|number| Registration {
             service: ServiceName::parse(format!("service-{number}.example")).unwrap(),
             port: Port::new(number).unwrap(),
             addresses: Addresses::parse("127.0.0.1,db.local").unwrap(),
@@ -46,7 +46,7 @@ fn parse_name(name: &str) -> ServiceName {
 fn lookup(bencher: Bencher, size: u16) {
     let folder = tempfile::tempdir().unwrap();
     let registry = registry(folder.path(), size);
-    let mut names = allocations(size).into_iter().map(|a| a.service).collect::<Vec<_>>();
+    let mut names = registrations(size).into_iter().map(|a| a.service).collect::<Vec<_>>();
     // Neighbours in memory would be found faster than services as they are asked for.
     names.sort_by_key(|name| xxhash_rust::xxh32::xxh32(name.as_str().as_bytes(), 0));
     let mut names = names.iter().cycle();
@@ -59,12 +59,12 @@ fn commit(bencher: Bencher, size: u16) {
     let folder = tempfile::tempdir().unwrap();
     let registry = registry(folder.path(), size);
     let service = ServiceName::parse("one-more").unwrap();
-    let terms = Terms { port: Some(Port::MAX), ..Terms::default() };
+    let options = RegisterOptions { port: Some(Port::MAX), ..RegisterOptions::default() };
     let mut is_registered = false;
     bencher.bench_local(|| {
         is_registered = !is_registered;
         match is_registered {
-            true => drop(registry.register(service.clone(), terms.clone()).wait().unwrap()),
+            true => drop(registry.register(service.clone(), options.clone()).wait().unwrap()),
             false => drop(registry.release(Target::Port(Port::MAX)).wait().unwrap()),
         }
     });
@@ -73,9 +73,9 @@ fn commit(bencher: Bencher, size: u16) {
 /// A registry of its own, with this many services.
 fn registry(folder: &Path, size: u16) -> Registry {
     let dump_file = folder.join("dump");
-    let allocations = allocations(size);
-    let seal = Seal::of(1, &allocations);
-    std::fs::write(&dump_file, dump::render(&allocations, seal)).unwrap();
+    let registrations = registrations(size);
+    let seal = Seal::of(1, &registrations);
+    std::fs::write(&dump_file, dump::render(&registrations, seal)).unwrap();
     Registry::open(RegistryOptions {
         port_range: PortRange::new(Port::MIN, Port::MAX).unwrap(),
         port_listen: Port::new(65_534).unwrap(),
@@ -98,27 +98,27 @@ fn lowest_free(bencher: Bencher, size: u16) {
 /// How many entries a second are written to the text of a dump?
 #[divan::bench(args = SIZES)]
 fn render_dump(bencher: Bencher, size: u16) {
-    let allocations = allocations(size);
-    let seal = Seal::of(1, &allocations);
-    let items = ItemsCount::new(allocations.len());
-    bencher.counter(items).bench_local(|| dump::render(divan::black_box(&allocations), seal));
+    let registrations = registrations(size);
+    let seal = Seal::of(1, &registrations);
+    let items = ItemsCount::new(registrations.len());
+    bencher.counter(items).bench_local(|| dump::render(divan::black_box(&registrations), seal));
 }
 
 /// How many entries a second are read from the text of a dump?
 #[divan::bench(args = SIZES)]
 fn parse_dump(bencher: Bencher, size: u16) {
-    let allocations = allocations(size);
-    let text = dump::render(&allocations, Seal::of(1, &allocations));
-    let items = ItemsCount::new(allocations.len());
+    let registrations = registrations(size);
+    let text = dump::render(&registrations, Seal::of(1, &registrations));
+    let items = ItemsCount::new(registrations.len());
     bencher.counter(items).bench_local(|| dump::parse(divan::black_box(text.as_bytes())));
 }
 
 /// What does the checksum over a whole registry cost at a start?
 #[divan::bench(args = SIZES)]
 fn seal(bencher: Bencher, size: u16) {
-    let allocations = allocations(size);
-    let items = ItemsCount::new(allocations.len());
-    bencher.counter(items).bench_local(|| Seal::of(1, divan::black_box(&allocations)));
+    let registrations = registrations(size);
+    let items = ItemsCount::new(registrations.len());
+    bencher.counter(items).bench_local(|| Seal::of(1, divan::black_box(&registrations)));
 }
 
 /// What does it cost to make sure that nobody uses a port, and to hold it?

@@ -12,8 +12,9 @@ pub use problem::{LineProblem, Problem, ProblemType};
 pub struct Services {
     /// In the order of their ports.
     pub services: Vec<Service>,
-    /// The range that ports are allocated from.
-    pub pool: Pool,
+    /// The range of ports that pald gives out.
+    #[serde(rename = "pool")]
+    pub range: RangeUsage,
     /// How many changes were committed so far.
     pub revision: u64,
 }
@@ -79,9 +80,9 @@ pub struct Holder {
     pub since: Option<String>,
 }
 
-/// The range that ports are allocated from.
+/// The range of ports that pald gives out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Pool {
+pub struct RangeUsage {
     /// The first port of the range.
     pub min: u16,
     /// The last port of the range.
@@ -95,7 +96,7 @@ pub struct Pool {
 /// What is to be registered; what is left out is up to pald.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Wish {
+pub struct RegisterRequest {
     /// This very port, 1 to 65535; else the lowest free one of the range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 65535)]

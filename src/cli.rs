@@ -1,48 +1,31 @@
 //! The command line: what it understands, how it speaks, and the one table to exit codes.
 //!
-//! Each command has a file of its own. All but `serve` ask the daemon through [`crate::client`].
+//! The commands are in `commands/`, a file each; what they share is beside it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser};
 
-mod ago;
-mod completions;
-mod del;
-mod descriptors;
+mod commands;
+mod daemon;
 mod doctor;
-mod env;
+mod duration;
 mod error;
 mod exit;
-mod export;
 mod failure;
-mod get;
 mod holder;
-mod import;
-mod install;
-mod list;
-mod log;
-mod man;
 mod named;
-mod notify;
-mod remove;
-mod run;
-mod serve;
 mod service;
 mod session;
-mod set;
-mod start;
-mod status;
-mod stop;
 mod terminal;
 mod variable;
-mod who;
 
 pub use exit::Exit;
 pub use failure::Failure;
 
+use commands::Command;
 use session::Session;
 use terminal::Terminal;
 
@@ -96,34 +79,12 @@ struct Globals {
     color: ColorChoice,
 }
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    Serve(serve::Serve),
-    Get(get::Get),
-    Set(set::Set),
-    Del(del::Del),
-    List(list::List),
-    Who(who::Who),
-    Run(run::Run),
-    Env(env::Env),
-    Export(export::Export),
-    Import(import::Import),
-    Install(install::Install),
-    Remove(remove::Remove),
-    Start(start::Start),
-    Stop(stop::Stop),
-    Status(status::Status),
-    Doctor(doctor::Doctor),
-    Completions(completions::Completions),
-    Man(man::Man),
-}
-
 /// Does what the arguments ask for; an error becomes text and an exit code here.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let Cli { globals, command } = Cli::read(arguments.into_iter().collect());
     let terminal = Terminal::new(&globals);
     let session = Session::new(globals, terminal);
-    match run(command, &session) {
+    match command.unwrap_or_default().run(&session) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             terminal.fail(&failure);
@@ -132,33 +93,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(command: Option<Command>, session: &Session) -> Result<(), Failure> {
-    match command.unwrap_or(Command::Serve(serve::Serve::default())) {
-        Command::Serve(serve) => serve.run(session),
-        Command::Get(get) => get.run(session),
-        Command::Set(set) => set.run(session),
-        Command::Del(del) => del.run(session),
-        Command::List(list) => list.run(session),
-        Command::Who(who) => who.run(session),
-        Command::Run(run) => run.run(session),
-        Command::Env(env) => env.run(session),
-        Command::Export(export) => export.run(session),
-        Command::Import(import) => import.run(session),
-        Command::Install(install) => install.run(session),
-        Command::Remove(remove) => remove.run(session),
-        Command::Start(start) => start.run(session),
-        Command::Stop(stop) => stop.run(session),
-        Command::Status(status) => status.run(session),
-        Command::Doctor(doctor) => doctor.run(session),
-        Command::Completions(completions) => completions.run(session),
-        Command::Man(man) => man.run(session),
-    }
-}
-
 impl Cli {
     /// Reads the arguments; wrong ones, and questions for help, end the program here.
     fn read(arguments: Vec<OsString>) -> Self {
-        let color = terminal::wish_for_color(&arguments);
+        let color = terminal::color_choice(&arguments);
         let matches = Self::command().color(color).get_matches_from(arguments);
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use ureq::Agent;
 
-use crate::api::{Health, Imported, Port as PortAnswer, Service, Services, Wish};
+use crate::api::{Health, Imported, Port as PortAnswer, RegisterRequest, Service, Services};
 use crate::port::Port;
 use crate::service_name::ServiceName;
 
@@ -98,10 +98,10 @@ impl Client {
     pub fn register(
         &self,
         service: &ServiceName,
-        wish: &Wish,
+        request: &RegisterRequest,
         existing: Existing,
     ) -> Result<Service, ClientError> {
-        let body = serde_json::to_string(wish).expect("a wish is JSON");
+        let body = serde_json::to_string(request).expect("a request is JSON");
         let request = self.agent.put(self.at_service(service)).content_type(JSON);
         self.json(match existing {
             Existing::Accept => request.send(body),

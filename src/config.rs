@@ -37,7 +37,7 @@ const FILE_VARIABLE: &str = "PALD_CONFIG";
 pub struct Config {
     /// Where pald listens, on the loopback addresses.
     pub port_listen: Port,
-    /// The ports to allocate from; some other port than `port_listen` is among them.
+    /// The ports that pald gives out; some other port than `port_listen` is among them.
     pub port_range: PortRange,
     /// The dump, an absolute path.
     pub dump_file: PathBuf,

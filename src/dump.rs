@@ -9,8 +9,8 @@ use std::collections::hash_map::Entry as MapEntry;
 use std::fmt::Write as _;
 
 use crate::addresses::Addresses;
-use crate::allocation::Allocation;
 use crate::port::Port;
+use crate::registration::Registration;
 use crate::seal::Seal;
 use crate::service_name::ServiceName;
 use crate::timestamp::Timestamp;
@@ -57,8 +57,8 @@ pub struct ClaimedSeal {
 
 impl DumpEntry {
     /// The entry as the registry keeps it; registered `now` if the dump does not say when.
-    pub fn into_allocation(self, now: Timestamp) -> Allocation {
-        Allocation {
+    pub fn into_registration(self, now: Timestamp) -> Registration {
+        Registration {
             service: self.service,
             port: self.port,
             addresses: self.addresses,
@@ -76,9 +76,9 @@ impl Dump {
     }
 
     /// Its entries as the registry keeps them; registered now where it does not say when.
-    pub fn allocations(&self) -> Vec<Allocation> {
+    pub fn registrations(&self) -> Vec<Registration> {
         let now = Timestamp::now();
-        self.entries.iter().map(|entry| entry.clone().into_allocation(now)).collect()
+        self.entries.iter().map(|entry| entry.clone().into_registration(now)).collect()
     }
 
     /// Its seal, if it is whole: just as pald has written it.
@@ -87,7 +87,7 @@ impl Dump {
         let mut seal = Seal::of(claimed.revision, []);
         for entry in &self.entries {
             // A dump of pald says of each entry when it was registered.
-            seal.add(&entry.clone().into_allocation(entry.created_at?));
+            seal.add(&entry.clone().into_registration(entry.created_at?));
         }
         let is_whole = seal.entries == claimed.entries && seal.check() == claimed.check;
         is_whole.then_some(seal)
@@ -178,30 +178,30 @@ impl FirstLines {
 
 /// How long the line of an entry is at the most, in bytes, without what the last line says of the
 /// whole.
-pub fn max_line_bytes(allocation: &Allocation) -> usize {
+pub fn max_line_bytes(registration: &Registration) -> usize {
     /// Tabs, the port, the line feed, and `# pald: since=2026-11-22T10:00:00Z hold=off`.
     const REST: usize = 9 + 43;
-    allocation.service.as_str().len() + allocation.addresses.as_str().len() + REST
+    registration.service.as_str().len() + registration.addresses.as_str().len() + REST
 }
 
 /// How long what the last line says of the whole is at the most, in bytes: three words with a
 /// number of 20, 10 and 8 digits.
 pub const MAX_SEAL_BYTES: usize = 66;
 
-/// Writes a dump of `allocations`, which come in port order and are what `seal` speaks of.
+/// Writes a dump of `registrations`, which come in port order and are what `seal` speaks of.
 ///
 /// A registry without entries is an empty text: the 2015 program's reader takes no line that
 /// holds only a comment.
-pub fn render<'a>(allocations: impl IntoIterator<Item = &'a Allocation>, seal: Seal) -> String {
+pub fn render<'a>(registrations: impl IntoIterator<Item = &'a Registration>, seal: Seal) -> String {
     let mut text = String::new();
-    let mut allocations = allocations.into_iter().peekable();
-    while let Some(allocation) = allocations.next() {
-        let Allocation { service, port, addresses, created_at, hold } = allocation;
+    let mut registrations = registrations.into_iter().peekable();
+    while let Some(registration) = registrations.next() {
+        let Registration { service, port, addresses, created_at, hold } = registration;
         let _ = write!(text, "{service}\t{port}\t{addresses}\t# pald: since={created_at}");
         if !hold {
             text.push_str(" hold=off");
         }
-        if allocations.peek().is_none() {
+        if registrations.peek().is_none() {
             let (revision, entries, check) = (seal.revision, seal.entries, seal.check());
             let _ = write!(text, " revision={revision} entries={entries} check={check:08x}");
         }

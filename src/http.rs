@@ -29,7 +29,7 @@ mod v1;
 
 pub use body::BodyError;
 pub use guard::Guard;
-pub use listen::{ListenError, Listeners, Stranger};
+pub use listen::{ListenError, Listeners, UnexpectedSocket};
 pub use v1::About;
 
 use error::HttpError;

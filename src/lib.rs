@@ -12,9 +12,9 @@
 //! | [`store`], [`probe`], [`dump_file`] | sled; what the machine says about a port; the dump on disk |
 //! | [`dump`] | the dump's text, to entries and back |
 //! | [`files`], [`lock`], [`paths`] | files that are read and replaced safely; locks; where files are |
-//! | [`seal`], [`allocation`] | an entry; what a stored registry says about itself |
+//! | [`seal`], [`registration`] | an entry; what a stored registry says about itself |
 //! | [`api`] | what programs and pald say to each other as JSON |
-//! | [`service_name`], [`port`], [`addresses`], [`timestamp`], [`users`], [`quoted`], [`likeness`] | values that are right by construction |
+//! | [`service_name`], [`port`], [`addresses`], [`timestamp`], [`users`], [`quoted`], [`suggest`] | values that are right by construction |
 //!
 //! `migrations/`, beside `src/`, holds one file for each version of the store's schema. Only
 //! `store` and the migrations know sled and bincode, only `http` and the command that serves know
@@ -65,7 +65,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::type_complexity))]
 
 pub mod addresses;
-pub mod allocation;
 pub mod api;
 pub mod cli;
 pub mod client;
@@ -74,15 +73,16 @@ pub mod dump;
 pub mod dump_file;
 pub mod files;
 pub mod http;
-pub mod likeness;
 pub mod lock;
 pub mod paths;
 pub mod port;
 pub mod probe;
 pub mod quoted;
+pub mod registration;
 pub mod registry;
 pub mod seal;
 pub mod service_name;
 pub mod store;
+pub mod suggest;
 pub mod timestamp;
 pub mod users;

@@ -77,7 +77,7 @@ pub enum PortError {
     OutOfRange(Quoted),
 }
 
-/// The ports that may be allocated, both ends inclusive.
+/// The ports that pald gives out, both ends inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortRange {
     min: Port,

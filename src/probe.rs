@@ -16,4 +16,4 @@ mod ephemeral;
 pub use claim::{Claimer, Hold, Occupied, hold};
 pub use ephemeral::{Overlap, overlap};
 pub use peers::{OwnEnd, Peer, Peers};
-pub use who::{Doubt, Holder, PortState, Process, Reason, User, Who, listener_on};
+pub use who::{Holder, PortState, Process, Reason, UnknownReason, User, Who, listener_on};

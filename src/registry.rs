@@ -8,11 +8,11 @@ use std::thread::JoinHandle;
 
 use tracing::{error, warn};
 
-use crate::allocation::Allocation;
 use crate::dump;
 use crate::dump_file::{DumpStatus, DumpWatch, Refresher};
 use crate::port::{Port, PortRange};
 use crate::probe::PortState;
+use crate::registration::Registration;
 use crate::service_name::ServiceName;
 
 mod change;
@@ -25,7 +25,7 @@ mod recovery;
 mod survey;
 mod view;
 
-pub use change::{Existing, Import, ImportMode, Imported, Registered, Target, Terms};
+pub use change::{Existing, Import, ImportMode, Imported, RegisterOptions, Registered, Target};
 pub use error::{ChangeError, OpenError, Remedy};
 pub use holds::HoldsStatus;
 pub use pending::Pending;
@@ -40,9 +40,9 @@ use view::SharedView;
 /// What a registry is made of.
 #[derive(Debug, Clone)]
 pub struct RegistryOptions {
-    /// The ports that may be allocated.
+    /// The ports that pald gives out.
     pub port_range: PortRange,
-    /// Where pald itself listens: never allocated.
+    /// Where pald itself listens: never given out.
     pub port_listen: Port,
     /// Where the last pald on this store listened, if that is known.
     pub port_listen_before: Option<Port>,
@@ -74,7 +74,7 @@ pub struct Registry {
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// All services, in the order of their ports.
-    pub allocations: Vec<Arc<Allocation>>,
+    pub registrations: Vec<Arc<Registration>>,
     /// How many changes were committed before.
     pub revision: u64,
 }
@@ -101,20 +101,20 @@ impl Registry {
     /// The store or the dump can't be taken as it is. A dump is never changed then.
     pub fn open(options: RegistryOptions) -> Result<Self, OpenError> {
         let (store, contents) = recovery::open_store(&options)?;
-        if let Some(allocation) =
-            contents.allocations.iter().find(|a| a.port == options.port_listen)
+        if let Some(registration) =
+            contents.registrations.iter().find(|a| a.port == options.port_listen)
         {
-            let (service, port) = (&allocation.service, allocation.port);
+            let (service, port) = (&registration.service, registration.port);
             // An import may have brought it; but nobody moves pald onto a port that is taken.
             if options.port_listen_before.is_some_and(|before| before != port) {
                 return Err(OpenError::ListenRegistered { port, service: service.clone() });
             }
             warn!(%service, %port, "Keeping a service registered on the port where pald listens");
         }
-        let to_hold = contents.allocations.iter().filter(|allocation| allocation.hold);
-        let holds = Holds::start(to_hold.map(|allocation| allocation.port), options.max_holds)
+        let to_hold = contents.registrations.iter().filter(|registration| registration.hold);
+        let holds = Holds::start(to_hold.map(|registration| registration.port), options.max_holds)
             .map_err(OpenError::Thread)?;
-        let view = Arc::new(SharedView::new(contents.allocations, contents.seal));
+        let view = Arc::new(SharedView::new(contents.registrations, contents.seal));
         let shown = Arc::clone(&view);
         let refresher = Refresher::start(options.dump_file.clone(), move || dump_of(&shown))
             .map_err(OpenError::Thread)?;
@@ -153,19 +153,19 @@ impl Registry {
     }
 
     /// All that is kept about a service.
-    pub fn service(&self, service: &ServiceName) -> Option<Arc<Allocation>> {
-        self.view.read().allocation_of(service).cloned()
+    pub fn service(&self, service: &ServiceName) -> Option<Arc<Registration>> {
+        self.view.read().registration_of(service).cloned()
     }
 
     /// All that is kept about the service that has a port.
-    pub fn service_at(&self, port: Port) -> Option<Arc<Allocation>> {
-        self.view.read().allocation_at(port).cloned()
+    pub fn service_at(&self, port: Port) -> Option<Arc<Registration>> {
+        self.view.read().registration_at(port).cloned()
     }
 
     /// All services at one moment.
     pub fn snapshot(&self) -> Snapshot {
-        let (allocations, seal) = self.view.read().snapshot();
-        Snapshot { allocations, revision: seal.revision }
+        let (registrations, seal) = self.view.read().snapshot();
+        Snapshot { registrations, revision: seal.revision }
     }
 
     /// The dump of all services, as it is or will soon be on disk.
@@ -173,7 +173,7 @@ impl Registry {
         dump_of(&self.view)
     }
 
-    /// The ports that may be allocated.
+    /// The ports that pald gives out.
     pub fn port_range(&self) -> PortRange {
         self.port_range
     }
@@ -186,8 +186,8 @@ impl Registry {
     /// What these services' ports are used for, by port, as of up to a second ago.
     ///
     /// Blocks for milliseconds; not for an async worker.
-    pub fn states(&self, allocations: &[Arc<Allocation>]) -> Arc<HashMap<Port, PortState>> {
-        self.surveyor.states(allocations)
+    pub fn states(&self, registrations: &[Arc<Registration>]) -> Arc<HashMap<Port, PortState>> {
+        self.surveyor.states(registrations)
     }
 
     /// What any port is used for, right now; pald's own hold counts as nothing.
@@ -217,22 +217,22 @@ impl Registry {
         self.len() == 0
     }
 
-    /// Registers the service on these terms; one that is registered keeps its port.
+    /// Registers the service on these options; one that is registered keeps its port.
     ///
     /// When the answer comes, it is on disk.
-    pub fn register(&self, service: ServiceName, terms: Terms) -> Pending<Registered> {
+    pub fn register(&self, service: ServiceName, options: RegisterOptions) -> Pending<Registered> {
         match self.service(&service) {
-            Some(allocation) if terms.are_met_by(&allocation) => {
-                Pending::ready(Ok(Registered { allocation, is_new: false }))
+            Some(registration) if options.are_met_by(&registration) => {
+                Pending::ready(Ok(Registered { registration, is_new: false }))
             }
-            _ => self.request(|answer| Request::Register { service, terms, answer }),
+            _ => self.request(|answer| Request::Register { service, options, answer }),
         }
     }
 
     /// Ends a registration; the answer is what it was.
     ///
     /// When the answer comes, it is on disk.
-    pub fn release(&self, target: Target) -> Pending<Arc<Allocation>> {
+    pub fn release(&self, target: Target) -> Pending<Arc<Registration>> {
         self.request(|answer| Request::Release { target, answer })
     }
 
@@ -269,6 +269,6 @@ impl Drop for Registry {
 
 /// The dump of what the view shows at the time of the call.
 fn dump_of(view: &SharedView) -> String {
-    let (allocations, seal) = view.read().snapshot();
-    dump::render(allocations.iter().map(Arc::as_ref), seal)
+    let (registrations, seal) = view.read().snapshot();
+    dump::render(registrations.iter().map(Arc::as_ref), seal)
 }

@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh32::{Xxh32, xxh32};
 
-use crate::allocation::Allocation;
+use crate::registration::Registration;
 
 /// Counts and sums up the entries of a registry at one revision.
 ///
@@ -19,22 +19,25 @@ pub struct Seal {
 
 impl Seal {
     /// The seal of these entries at this revision.
-    pub fn of<'a>(revision: u64, allocations: impl IntoIterator<Item = &'a Allocation>) -> Self {
+    pub fn of<'a>(
+        revision: u64,
+        registrations: impl IntoIterator<Item = &'a Registration>,
+    ) -> Self {
         let mut seal = Self { revision, ..Self::default() };
-        allocations.into_iter().for_each(|allocation| seal.add(allocation));
+        registrations.into_iter().for_each(|registration| seal.add(registration));
         seal
     }
 
     /// Takes one more entry into account.
-    pub fn add(&mut self, allocation: &Allocation) {
+    pub fn add(&mut self, registration: &Registration) {
         self.entries += 1;
-        self.sum = self.sum.wrapping_add(fingerprint(allocation));
+        self.sum = self.sum.wrapping_add(fingerprint(registration));
     }
 
     /// Takes one entry out that was added before.
-    pub fn remove(&mut self, allocation: &Allocation) {
+    pub fn remove(&mut self, registration: &Registration) {
         self.entries -= 1;
-        self.sum = self.sum.wrapping_sub(fingerprint(allocation));
+        self.sum = self.sum.wrapping_sub(fingerprint(registration));
     }
 
     /// The checksum over the entries, their number and the revision.
@@ -53,8 +56,8 @@ impl Seal {
 /// XXH32, seed 0, of an entry's fields, each followed by a line feed, which none can contain.
 ///
 /// It is made of the fields one by one: to write them into one text takes longer than all else.
-fn fingerprint(allocation: &Allocation) -> u32 {
-    let Allocation { service, port, addresses, created_at, hold } = allocation;
+fn fingerprint(registration: &Registration) -> u32 {
+    let Registration { service, port, addresses, created_at, hold } = registration;
     let (mut port_digits, mut time_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
     let fields = [
         service.as_str(),
@@ -79,8 +82,8 @@ mod tests {
     use crate::service_name::ServiceName;
     use crate::timestamp::Timestamp;
 
-    fn allocation(service: &str, port: u16) -> Allocation {
-        Allocation {
+    fn registration(service: &str, port: u16) -> Registration {
+        Registration {
             service: ServiceName::parse(service).unwrap(),
             port: Port::new(port).unwrap(),
             addresses: Addresses::parse("10.0.0.1").unwrap(),
@@ -91,14 +94,14 @@ mod tests {
 
     #[test]
     fn the_check_of_a_known_registry_never_changes() {
-        let entries = [allocation("shop", 49201), allocation("db", 49202)];
+        let entries = [registration("shop", 49201), registration("db", 49202)];
         assert_eq!(format!("{:08x}", Seal::of(42, &entries).check()), "4613139f");
         assert_eq!(format!("{:08x}", Seal::default().check()), "8e022b3a");
     }
 
     #[test]
     fn the_order_and_the_past_of_entries_do_not_matter() {
-        let [a, b, c] = [allocation("a", 1), allocation("b", 2), allocation("c", 3)];
+        let [a, b, c] = [registration("a", 1), registration("b", 2), registration("c", 3)];
         let mut seal = Seal::of(7, [&c, &a, &b]);
         assert_eq!(seal, Seal::of(7, [&a, &b, &c]));
         seal.remove(&b);
@@ -108,11 +111,11 @@ mod tests {
     #[test]
     fn long_fields_are_summed_up_as_one_text_would_be() {
         for length in [1, 15, 16, 17, 255] {
-            let entry = Allocation {
+            let entry = Registration {
                 addresses: Addresses::parse(["10.0.0.1"; 200].join(",")).unwrap(),
-                ..allocation(&"n".repeat(length), 49201)
+                ..registration(&"n".repeat(length), 49201)
             };
-            let Allocation { service, port, addresses, .. } = &entry;
+            let Registration { service, port, addresses, .. } = &entry;
             let text = format!("{service}\n{port}\n{addresses}\n1795341600\ntrue\n");
             assert_eq!(fingerprint(&entry), xxh32(text.as_bytes(), 0), "{length}");
         }
@@ -120,15 +123,15 @@ mod tests {
 
     #[test]
     fn every_field_counts() {
-        let entry = allocation("shop", 49201);
+        let entry = registration("shop", 49201);
         let whole = Seal::of(1, [&entry]).check();
-        let mut others = vec![allocation("shop2", 49201), allocation("shop", 49202)];
-        others.push(Allocation { addresses: Addresses::default(), ..entry.clone() });
-        others.push(Allocation {
+        let mut others = vec![registration("shop2", 49201), registration("shop", 49202)];
+        others.push(Registration { addresses: Addresses::default(), ..entry.clone() });
+        others.push(Registration {
             created_at: Timestamp::from_unix_seconds(0).unwrap(),
             ..entry.clone()
         });
-        others.push(Allocation { hold: false, ..entry.clone() });
+        others.push(Registration { hold: false, ..entry.clone() });
         for other in &others {
             assert_ne!(Seal::of(1, [other]).check(), whole, "{other:?}");
         }
@@ -136,7 +139,10 @@ mod tests {
         assert_ne!(Seal::of(1, []).check(), whole);
 
         // Two services that swap their ports are another registry.
-        let swapped = [allocation("a", 2), allocation("b", 1)];
-        assert_ne!(Seal::of(1, &swapped), Seal::of(1, &[allocation("a", 1), allocation("b", 2)]));
+        let swapped = [registration("a", 2), registration("b", 1)];
+        assert_ne!(
+            Seal::of(1, &swapped),
+            Seal::of(1, &[registration("a", 1), registration("b", 2)])
+        );
     }
 }

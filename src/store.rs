@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::allocation::Allocation;
 use crate::files::{self, Shown};
+use crate::registration::Registration;
 use crate::seal::Seal;
 
 mod contents;
@@ -34,11 +34,11 @@ use trees::Trees;
 #[derive(Debug, Clone)]
 pub enum Change {
     /// A service that was not registered, on a port that was free.
-    Insert(Arc<Allocation>),
+    Insert(Arc<Registration>),
     /// What is kept about a registered service, as it was and as it is to be; its port stays.
-    Update(Arc<Allocation>, Arc<Allocation>),
+    Update(Arc<Registration>, Arc<Registration>),
     /// A registered service, exactly as it was.
-    Remove(Arc<Allocation>),
+    Remove(Arc<Registration>),
 }
 
 /// An open store. Whoever has it is the only one to write.
@@ -97,27 +97,27 @@ pub fn note_place(path: &Path) -> PathBuf {
 }
 
 impl Store {
-    /// Makes a store of `allocations` and moves it to `path`, where there is none.
+    /// Makes a store of `registrations` and moves it to `path`, where there is none.
     ///
     /// # Errors
     /// The system or sled failed; `path` is then as it was.
     pub fn create(
         path: &Path,
-        allocations: &[Allocation],
+        registrations: &[Registration],
         revision: u64,
     ) -> Result<(Self, Contents), StoreError> {
-        Self::prepare(path, allocations, revision)?;
+        Self::prepare(path, registrations, revision)?;
         Self::take_prepared(path)
     }
 
-    /// Makes a store of `allocations` aside, as `<path>.new`, whole and on disk. What an
+    /// Makes a store of `registrations` aside, as `<path>.new`, whole and on disk. What an
     /// interrupted attempt left there is removed.
     ///
     /// # Errors
     /// The system or sled failed.
     pub fn prepare(
         path: &Path,
-        allocations: &[Allocation],
+        registrations: &[Registration],
         revision: u64,
     ) -> Result<(), StoreError> {
         let aside = files::sibling(path, ".new");
@@ -128,10 +128,10 @@ impl Store {
             Err(_) => {}
         }
         files::create_private_folder(&aside).map_err(io)?;
-        let seal = Seal::of(revision, allocations);
+        let seal = Seal::of(revision, registrations);
         let store = Self::open_empty(&aside)?;
         let changes: Vec<_> =
-            allocations.iter().cloned().map(|a| Change::Insert(Arc::new(a))).collect();
+            registrations.iter().cloned().map(|a| Change::Insert(Arc::new(a))).collect();
         store.commit(&changes, seal)?;
         store.note(seal.revision)?;
         store.sync_everything()

@@ -11,8 +11,8 @@ const LEVELS: [&[&str]; 8] = [
     &["store", "probe", "dump_file"],
     &["dump"],
     &["files", "lock", "paths"],
-    &["seal", "allocation"],
-    &["api", "service_name", "port", "addresses", "timestamp", "users", "quoted", "likeness"],
+    &["seal", "registration"],
+    &["api", "service_name", "port", "addresses", "timestamp", "users", "quoted", "suggest"],
 ];
 
 fn level(module: &str) -> usize {
@@ -106,7 +106,7 @@ fn each_library_is_known_where_it_belongs() {
         ("utoipa", &["api", "http"]),
         ("ureq", &["client"]),
         ("clap", &["cli"]),
-        ("strsim", &["likeness"]),
+        ("strsim", &["suggest"]),
         ("listenfd", &["http"]),
         ("sd_notify", &["cli"]),
         ("netlink_packet_core", &["probe"]),

@@ -220,7 +220,7 @@ fn another_user_who_closes_at_once_is_not_taken_for_root() {
     daemon.set("own").port();
     let (code, log) = daemon.stop();
     assert_eq!(code, Some(0));
-    assert_eq!(log.matches("allocated").count(), 1, "{log}");
+    assert_eq!(log.matches("registered").count(), 1, "{log}");
     assert_eq!(home.dump().lines().count(), 1, "{}", home.dump());
 }
 

@@ -148,9 +148,9 @@ fn the_log_has_a_line_per_change_and_none_per_lookup() {
         "Serving addresses=\"127.0.0.1:{0}, [::1]:{0}\" range={1}-{2} store=~/.pald/db dump=~/.pald/dump services=0",
         home.listen, home.min, home.max
     );
-    let allocated = format!("allocated service=shop port={port}");
+    let registered = format!("registered service=shop port={port}");
     let released = format!("released service=shop port={port}");
-    assert_eq!(words, [&serving, &allocated, &released, "Ended"]);
+    assert_eq!(words, [&serving, &registered, &released, "Ended"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use pald::port::{Port, PortRange};
-use pald::registry::{Registry, RegistryOptions, Target, Terms};
+use pald::registry::{RegisterOptions, Registry, RegistryOptions, Target};
 use pald::service_name::ServiceName;
 
 use crate::load::{Connections, Done, Load, Until};
@@ -102,8 +102,9 @@ fn commits(registry: &Registry, clients: usize) -> Done {
                     let Some(port) = ports.lock().unwrap().next() else { break };
                     let service = ServiceName::parse(format!("service-{port}")).unwrap();
                     let sent = Instant::now();
-                    let terms = Terms { port: Some(port), ..Terms::default() };
-                    registry.register(service, terms).wait().unwrap();
+                    let options =
+                        RegisterOptions { port: Some(port), ..RegisterOptions::default() };
+                    registry.register(service, options).wait().unwrap();
                     latencies.push(sent.elapsed());
                     pinned.lock().unwrap().push(port);
                 }

@@ -58,7 +58,7 @@ pub enum ProblemType {
     PortOutOfRange,
     /// All ports of the range are registered or in use.
     #[serde(rename = "urn:pald:error:pool-exhausted")]
-    PoolExhausted,
+    RangeExhausted,
     /// The Host is none that pald answers to.
     #[serde(rename = "urn:pald:error:host-not-allowed")]
     HostNotAllowed,

@@ -1,13 +1,10 @@
-//! `pald doctor`: what is wrong, and the command that mends it.
+//! What `pald doctor` examines.
 //!
 //! It asks pald, the system and the files, and never opens the store, so that it can be run at any
 //! time. What it finds is decided in the files of its folder, each about one subject.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use clap::Args;
-
-use super::error::CommandError;
 use super::service::{self, Step};
 use super::{Failure, Session};
 use crate::api::{Health, Overlap, Services};
@@ -23,34 +20,13 @@ mod ports;
 mod range;
 mod store;
 
-use finding::{Finding, Level};
+pub(super) use finding::{Finding, Level};
 
-/// Say what is wrong, and the command that mends it
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  pald doctor\n  pald doctor --json | jq '.[] | select(.level != \"ok\")'"
-)]
-pub(super) struct Doctor {
-    /// Print JSON: a list of what was found
-    #[arg(long)]
-    json: bool,
-}
-
-impl Doctor {
-    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
-        let findings = examine(session)?;
-        match self.json {
-            true => session.terminal.answer_json(&findings)?,
-            false => session
-                .terminal
-                .answer(findings.iter().map(Finding::to_string).collect::<String>())?,
-        }
-        let faults = findings.iter().filter(|finding| finding.level == Level::Fault).count();
-        if faults > 0 { Err(CommandError::Faults(faults).into()) } else { Ok(()) }
-    }
-}
-
-fn examine(session: &Session) -> Result<Vec<Finding>, Failure> {
+/// All findings, in the order in which they are told.
+///
+/// # Errors
+/// It is not known which pald is meant.
+pub(super) fn examine(session: &Session) -> Result<Vec<Finding>, Failure> {
     let config = session.config().map_err(Failure::from);
     let mut findings = daemon::settings(&config);
     match (session.client(), config) {
@@ -81,10 +57,10 @@ fn running(client: &Client, health: &Health, config: Option<&Config>) -> Vec<Fin
     match client.services(None) {
         Ok(services) => {
             findings.extend(store::examine(health, &services, Timestamp::now(), &restart));
-            let Services { pool, .. } = services;
+            let Services { range, .. } = services;
             let is_held = health.holds.max > 0;
             let overlap = health.overlap.as_ref();
-            findings.extend(overlap.map(|it| range::examine((pool.min, pool.max), it, is_held)));
+            findings.extend(overlap.map(|it| range::examine((range.min, range.max), it, is_held)));
             findings.extend(ports::examine(&services));
             let wants_holds = config.is_none_or(|config| config.hold_ports);
             findings.extend(ports::holds(health, wants_holds));

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
+use super::daemon::ServeError;
 use super::error::CommandError;
-use super::serve::ServeError;
 use super::service::ServiceError;
 use crate::api::ProblemType;
 use crate::client::ClientError;
@@ -112,7 +112,7 @@ impl From<ProblemType> for Exit {
             | ProblemType::HostNotAllowed
             | ProblemType::CrossSite
             | ProblemType::UserNotAllowed => Self::Conflict,
-            ProblemType::PoolExhausted => Self::Exhausted,
+            ProblemType::RangeExhausted => Self::Exhausted,
             ProblemType::DumpInvalid => Self::Dump,
             ProblemType::Storage => Self::Storage,
             ProblemType::Blank => Self::Bug,
@@ -158,7 +158,7 @@ impl From<&ServeError> for Exit {
             | ServeError::Descriptors => Self::Storage,
             ServeError::Open(
                 OpenError::Store(_)
-                | OpenError::NothingWhole { .. }
+                | OpenError::Unrecoverable { .. }
                 | OpenError::Quarantine { .. }
                 | OpenError::KeepDump { .. }
                 | OpenError::Dump(DumpFileError::Read(ReadError::Io { .. })),
@@ -184,7 +184,7 @@ mod tests {
             (ProblemType::HostNotAllowed, 4),
             (ProblemType::CrossSite, 4),
             (ProblemType::UserNotAllowed, 4),
-            (ProblemType::PoolExhausted, 5),
+            (ProblemType::RangeExhausted, 5),
             (ProblemType::DumpInvalid, 65),
             (ProblemType::Blank, 70),
             (ProblemType::Storage, 74),

@@ -2,9 +2,9 @@
 
 use anyhow::Error;
 
+use super::daemon::ServeError;
 use super::error::CommandError;
 use super::exit::Exit;
-use super::serve::ServeError;
 use super::service::ServiceError;
 use crate::addresses::AddressesError;
 use crate::client::ClientError;

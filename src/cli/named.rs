@@ -3,8 +3,8 @@
 use super::Failure;
 use crate::api::ProblemType;
 use crate::client::{Client, ClientError};
-use crate::likeness::nearest;
 use crate::service_name::ServiceName;
+use crate::suggest::nearest;
 
 /// An answer about a service; where there is none of this name, the failure offers the nearest.
 pub(super) fn named<T>(

@@ -128,18 +128,18 @@ fn is_color_unwanted() -> bool {
 }
 
 /// What `--color` asks for. Help and wrong arguments are coloured before it is known otherwise.
-pub(super) fn wish_for_color(arguments: &[OsString]) -> ColorChoice {
+pub(super) fn color_choice(arguments: &[OsString]) -> ColorChoice {
     let texts = arguments.iter().map(|argument| argument.to_str().unwrap_or_default());
     let mut texts = texts.take_while(|text| *text != "--");
-    let mut wish = None;
+    let mut request = None;
     while let Some(text) = texts.next() {
-        wish = match text.strip_prefix("--color") {
+        request = match text.strip_prefix("--color") {
             Some("") => texts.next(),
-            Some(value) => value.strip_prefix('=').or(wish),
-            None => wish,
+            Some(value) => value.strip_prefix('=').or(request),
+            None => request,
         };
     }
-    wish.and_then(|wish| ColorChoice::from_str(wish, false).ok()).unwrap_or_default()
+    request.and_then(|request| ColorChoice::from_str(request, false).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -164,7 +164,7 @@ mod tests {
         ];
         for (line, expected) in rows {
             let arguments: Vec<_> = line.split(' ').map(OsString::from).collect();
-            assert_eq!(wish_for_color(&arguments), expected, "{line}");
+            assert_eq!(color_choice(&arguments), expected, "{line}");
         }
     }
 }

@@ -10,9 +10,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::key::{KEYS, Key, Kind};
 use super::{ConfigError, FILE_VARIABLE, MAX_LINE_BYTES, Place, URL_VARIABLE};
-use crate::likeness::nearest;
 use crate::port::Port;
 use crate::quoted::Quoted;
+use crate::suggest::nearest;
 
 /// The settings that one file or the environment has.
 pub(super) struct Layer {

@@ -128,7 +128,7 @@ fn the_written_format_never_changes() {
     let since = Timestamp::parse("2026-11-22T10:00:00Z").unwrap();
     let shop = DumpEntry { created_at: Some(since), ..entry("shop", 49201, "10.0.0.1,db.local") };
     let web = DumpEntry { hold: Some(false), ..entry("web", 65535, "") };
-    let entries = [shop.into_allocation(since), web.into_allocation(since)];
+    let entries = [shop.into_registration(since), web.into_registration(since)];
     assert_eq!(
         render(&entries, Seal::of(42, &entries)),
         "shop\t49201\t10.0.0.1,db.local\t# pald: since=2026-11-22T10:00:00Z\n\
@@ -153,7 +153,7 @@ fn is_read_by_the_2015_program(line: &str) -> bool {
     }
 }
 
-fn allocations() -> impl Strategy<Value = Vec<Allocation>> {
+fn registrations() -> impl Strategy<Value = Vec<Registration>> {
     let fields =
         ("[A-Za-z0-9_.-]{1,255}", "[A-Za-z0-9_.:,-]{0,40}", 0..=253_402_300_799u64, any::<bool>());
     proptest::collection::btree_map(1..=u16::MAX, fields, 0..40).prop_map(|by_port| {
@@ -161,7 +161,7 @@ fn allocations() -> impl Strategy<Value = Vec<Allocation>> {
         by_port
             .into_iter()
             .filter(|(_, (name, ..))| seen.insert(name.clone()))
-            .map(|(port, (name, addresses, seconds, hold))| Allocation {
+            .map(|(port, (name, addresses, seconds, hold))| Registration {
                 service: ServiceName::parse(name).unwrap(),
                 port: Port::new(port).unwrap(),
                 addresses: Addresses::parse(addresses).unwrap(),
@@ -174,15 +174,15 @@ fn allocations() -> impl Strategy<Value = Vec<Allocation>> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back_whole(allocations in allocations(), revision: u64) {
-        let seal = Seal::of(revision, &allocations);
-        let text = render(&allocations, seal);
+    fn what_is_written_is_read_back_whole(registrations in registrations(), revision: u64) {
+        let seal = Seal::of(revision, &registrations);
+        let text = render(&registrations, seal);
         let dump = parse(text.as_bytes()).unwrap();
         let claimed = ClaimedSeal { revision, entries: seal.entries, check: seal.check() };
-        prop_assert_eq!(dump.seal, (!allocations.is_empty()).then_some(claimed));
+        prop_assert_eq!(dump.seal, (!registrations.is_empty()).then_some(claimed));
         let epoch = Timestamp::from_unix_seconds(0).unwrap();
-        let read: Vec<_> = dump.entries.into_iter().map(|e| e.into_allocation(epoch)).collect();
-        prop_assert_eq!(&read, &allocations);
+        let read: Vec<_> = dump.entries.into_iter().map(|e| e.into_registration(epoch)).collect();
+        prop_assert_eq!(&read, &registrations);
         for line in text.lines() {
             prop_assert!(is_read_by_the_2015_program(line), "{}", line);
         }

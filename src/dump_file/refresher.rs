@@ -31,7 +31,7 @@ pub struct Refresher {
 
 #[derive(Debug, Default)]
 struct State {
-    wish: Mutex<Wish>,
+    requested: Mutex<Requested>,
     changed: Condvar,
     status: Mutex<DumpStatus>,
 }
@@ -57,7 +57,7 @@ impl DumpWatch {
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-struct Wish {
+struct Requested {
     /// There are changes that no snapshot was taken of yet.
     write: bool,
     stop: bool,
@@ -85,16 +85,16 @@ impl Refresher {
 
     /// Says that the dump on disk is behind; returns at once.
     pub fn refresh(&self) {
-        let mut wish = self.state.wish.lock().unwrap_or_else(PoisonError::into_inner);
-        // Who has the wish already gathers changes, and is not to be woken up by each of them.
-        if !std::mem::replace(&mut wish.write, true) {
+        let mut requested = self.state.requested.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who has the requested already gathers changes, and is not to be woken up by each of them.
+        if !std::mem::replace(&mut requested.write, true) {
             self.state.changed.notify_one();
         }
     }
 
     /// Writes the dump if it is behind and ends the thread.
     pub fn stop(&mut self) {
-        self.state.update(|wish| wish.stop = true);
+        self.state.update(|requested| requested.stop = true);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -110,16 +110,16 @@ impl Drop for Refresher {
 }
 
 impl State {
-    fn update(&self, change: impl FnOnce(&mut Wish)) {
-        change(&mut self.wish.lock().unwrap_or_else(PoisonError::into_inner));
+    fn update(&self, change: impl FnOnce(&mut Requested)) {
+        change(&mut self.requested.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_one();
     }
 
     /// Waits until the dump is to be written or all ends.
-    fn wait(&self) -> Wish {
-        let wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle = |wish: &mut Wish| !wish.write && !wish.stop;
-        *self.changed.wait_while(wish, idle).unwrap_or_else(PoisonError::into_inner)
+    fn wait(&self) -> Requested {
+        let requested = self.requested.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = |requested: &mut Requested| !requested.write && !requested.stop;
+        *self.changed.wait_while(requested, idle).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes how an attempt to write went.
@@ -131,17 +131,17 @@ impl State {
         }
     }
 
-    /// Takes the wish to write, if there is one: changes from here on are a new wish.
+    /// Takes the requested to write, if there is one: changes from here on are a new requested.
     fn take_write(&self) -> bool {
-        let mut wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut wish.write)
+        let mut requested = self.requested.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut requested.write)
     }
 
     /// Waits for the end of all, for `time` at the most.
     fn pause(&self, time: Duration) {
-        let wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
+        let requested = self.requested.lock().unwrap_or_else(PoisonError::into_inner);
         // However the wait ends, by time or by the end of all, the caller goes on.
-        let _ = self.changed.wait_timeout_while(wish, time, |wish| !wish.stop);
+        let _ = self.changed.wait_timeout_while(requested, time, |requested| !requested.stop);
     }
 }
 
@@ -157,7 +157,7 @@ impl<F: Fn() -> String> Writer<F> {
         let mut retry = FIRST_RETRY;
         let mut gathering = GATHERING;
         loop {
-            let Wish { write, stop } = self.state.wait();
+            let Requested { write, stop } = self.state.wait();
             if write && !stop {
                 self.state.pause(gathering);
             }
@@ -174,7 +174,7 @@ impl<F: Fn() -> String> Writer<F> {
             if is_current {
                 retry = FIRST_RETRY;
             } else {
-                self.state.update(|wish| wish.write = true);
+                self.state.update(|requested| requested.write = true);
                 self.state.pause(retry);
                 retry = LAST_RETRY.min(retry * 2);
             }

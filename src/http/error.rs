@@ -117,7 +117,7 @@ impl HttpError {
                 ChangeError::HasAnother { .. } | ChangeError::Conflict(_) => {
                     row(Kind::NameTaken, 400, 409)
                 }
-                ChangeError::Exhausted { .. } => row(Kind::PoolExhausted, 412, 409),
+                ChangeError::Exhausted { .. } => row(Kind::RangeExhausted, 412, 409),
                 ChangeError::Storage(_) | ChangeError::Unanswered => row(Kind::Storage, 500, 500),
                 ChangeError::TooLarge => row(Kind::Storage, 500, 507),
                 ChangeError::Probe { .. } => row(Kind::Blank, 500, 500),

@@ -10,7 +10,7 @@ use crate::probe::{self, Holder};
 
 mod handed_over;
 
-pub use handed_over::Stranger;
+pub use handed_over::UnexpectedSocket;
 
 /// Listening sockets on 127.0.0.1 and, where the machine has it, on ::1.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub enum ListenError {
         /// Its place among those that were handed over, from 1.
         number: usize,
         /// What it is.
-        stranger: Stranger,
+        stranger: UnexpectedSocket,
         /// Where pald listens.
         port: Port,
     },

@@ -77,7 +77,7 @@ fn title(kind: ProblemType, status: u16) -> &'static str {
         ProblemType::NameTaken => "The service is already registered",
         ProblemType::PortTaken => "The port is already registered",
         ProblemType::PortOutOfRange => "Not a port",
-        ProblemType::PoolExhausted => "No ports available",
+        ProblemType::RangeExhausted => "No ports available",
         ProblemType::HostNotAllowed => "Host not allowed",
         ProblemType::CrossSite => "Web pages of other sites are not allowed",
         ProblemType::UserNotAllowed => "User not allowed",

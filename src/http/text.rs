@@ -7,7 +7,7 @@ use super::error::{HttpError, refuse_method};
 use super::parameters::Parameters;
 use super::reply;
 use crate::port::Port;
-use crate::registry::{ChangeError, Existing, Registry, Target, Terms};
+use crate::registry::{ChangeError, Existing, RegisterOptions, Registry, Target};
 use crate::service_name::ServiceName;
 
 /// Adds the three routes.
@@ -56,13 +56,13 @@ async fn set(
         Some(true) => Existing::Refuse,
         Some(false) | None => Existing::Accept,
     };
-    let terms = Terms { port, existing, ..Terms::default() };
-    let registered = registry.register(service, terms).await.map_err(|error| match error {
+    let options = RegisterOptions { port, existing, ..RegisterOptions::default() };
+    let registered = registry.register(service, options).await.map_err(|error| match error {
         // Here it has another name than on the command line.
         ChangeError::NotNew { service, port } => HttpError::NotNew { service, port },
         other => other.into(),
     })?;
-    Ok(reply::port(registered.allocation.port))
+    Ok(reply::port(registered.registration.port))
 }
 
 /// Takes `port` from its service.

@@ -39,7 +39,7 @@ pub enum PortState {
         holder: Option<Holder>,
     },
     /// It can't be told.
-    Unknown(Doubt),
+    Unknown(UnknownReason),
 }
 
 /// Why a port on which no server listens is not free.
@@ -82,7 +82,7 @@ pub enum Reason {
 
 /// Why the state of a port can't be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Doubt {
+pub enum UnknownReason {
     /// The system has no way to ask that pald knows.
     Unsupported,
     /// The kernel did not list the sockets.
@@ -105,7 +105,7 @@ impl fmt::Display for PortState {
             Self::Blocked { reason, holder: Some(holder) } => {
                 write!(f, "blocked by {reason} of {holder}")
             }
-            Self::Unknown(doubt) => write!(f, "unknown: {doubt}"),
+            Self::Unknown(reason) => write!(f, "unknown: {reason}"),
         }
     }
 }
@@ -129,7 +129,7 @@ impl fmt::Display for Reason {
     }
 }
 
-impl fmt::Display for Doubt {
+impl fmt::Display for UnknownReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unsupported => f.write_str("this system does not tell who has a port"),

@@ -4,15 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::addresses::Addresses;
-use crate::allocation::Allocation;
 use crate::dump::DumpEntry;
 use crate::port::Port;
+use crate::registration::Registration;
 use crate::service_name::ServiceName;
 
-/// On which terms a service is to be registered. What is left out stays as it is for a registered
+/// On which options a service is to be registered. What is left out stays as it is for a registered
 /// service; a new one gets the lowest free port, no addresses, and a hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Terms {
+pub struct RegisterOptions {
     /// This very port, inside or outside the range, whoever runs on it.
     pub port: Option<Port>,
     /// These addresses.
@@ -37,7 +37,7 @@ pub enum Existing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registered {
     /// All that is kept about it.
-    pub allocation: Arc<Allocation>,
+    pub registration: Arc<Registration>,
     /// Whether it was not registered before.
     pub is_new: bool,
 }
@@ -95,20 +95,20 @@ pub struct Imported {
     pub revision: u64,
 }
 
-impl Terms {
-    /// The registered service as it is on these terms, whatever port they ask for.
-    pub(super) fn applied_to(&self, known: &Arc<Allocation>) -> Arc<Allocation> {
+impl RegisterOptions {
+    /// The registered service as it is on these options, whatever port they ask for.
+    pub(super) fn applied_to(&self, known: &Arc<Registration>) -> Arc<Registration> {
         let addresses = self.addresses.as_ref().unwrap_or(&known.addresses);
         let hold = self.hold.unwrap_or(known.hold);
         if *addresses == known.addresses && hold == known.hold {
             return Arc::clone(known);
         }
         let addresses = addresses.clone();
-        Arc::new(Allocation { addresses, hold, ..Allocation::clone(known) })
+        Arc::new(Registration { addresses, hold, ..Registration::clone(known) })
     }
 
-    /// Whether a registered service is on these terms already.
-    pub(super) fn are_met_by(&self, known: &Allocation) -> bool {
+    /// Whether a registered service is on these options already.
+    pub(super) fn are_met_by(&self, known: &Registration) -> bool {
         self.existing == Existing::Accept
             && self.port.is_none_or(|port| port == known.port)
             && self.addresses.as_ref().is_none_or(|addresses| *addresses == known.addresses)

@@ -9,11 +9,13 @@ use tracing::{error, info};
 
 use super::holds::Holds;
 use super::view::SharedView;
-use super::{Answer, ChangeError, Import, Imported, Registered, RegistryOptions, Target, Terms};
-use crate::allocation::Allocation;
+use super::{
+    Answer, ChangeError, Import, Imported, RegisterOptions, Registered, RegistryOptions, Target,
+};
 use crate::dump_file::Refresher;
 use crate::port::{Port, PortRange};
 use crate::probe::{Claimer, Hold};
+use crate::registration::Registration;
 use crate::seal::Seal;
 use crate::service_name::ServiceName;
 use crate::store::{Change, Store, StoreError};
@@ -44,10 +46,10 @@ const FEWEST_TO_GATHER: usize = 16;
 /// What the committer is asked for.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// A port for the service, or other terms for one that has a port.
-    Register { service: ServiceName, terms: Terms, answer: Answer<Registered> },
+    /// A port for the service, or other options for one that has a port.
+    Register { service: ServiceName, options: RegisterOptions, answer: Answer<Registered> },
     /// An end to a registration.
-    Release { target: Target, answer: Answer<Arc<Allocation>> },
+    Release { target: Target, answer: Answer<Arc<Registration>> },
     /// A dump to be taken over.
     Import { import: Import, answer: Answer<Imported> },
 }
@@ -55,7 +57,7 @@ pub(super) enum Request {
 impl Request {
     /// Whether a port is claimed for it, if its service has none yet.
     fn wants_port(&self) -> bool {
-        matches!(self, Self::Register { terms: Terms { port: None, .. }, .. })
+        matches!(self, Self::Register { options: RegisterOptions { port: None, .. }, .. })
     }
 }
 
@@ -170,14 +172,14 @@ impl Committer {
     /// Holds what is registered now, and gives up what is not.
     fn follow(&self, change: &Change, holds: &mut HashMap<Port, Hold>) {
         match change {
-            Change::Insert(allocation) if allocation.hold => {
-                self.holds.keep(allocation.port, holds.remove(&allocation.port));
+            Change::Insert(registration) if registration.hold => {
+                self.holds.keep(registration.port, holds.remove(&registration.port));
             }
             Change::Insert(_) => {}
             Change::Update(before, after) if before.hold == after.hold => {}
             Change::Update(_, after) if after.hold => self.holds.keep(after.port, None),
             Change::Update(_, after) => self.holds.release(after.port),
-            Change::Remove(allocation) => self.holds.release(allocation.port),
+            Change::Remove(registration) => self.holds.release(registration.port),
         }
     }
 
@@ -212,8 +214,8 @@ fn decide_all(requests: Vec<Request>, inbox: &Inbox, batch: &mut Batch<'_>) -> V
 
 fn decide(request: Request, batch: &mut Batch<'_>) -> Decision {
     match request {
-        Request::Register { service, terms, answer } => {
-            decision(answer, batch.register(service, terms))
+        Request::Register { service, options, answer } => {
+            decision(answer, batch.register(service, options))
         }
         Request::Release { target, answer } => decision(answer, batch.release(target)),
         Request::Import { import, answer } => decision(answer, batch.import(import)),
@@ -230,15 +232,15 @@ fn decision<T: 'static>(answer: Answer<T>, decided: Result<T, ChangeError>) -> D
 
 fn log(change: &Change) {
     match change {
-        Change::Insert(allocation) => {
-            info!(service = %allocation.service, port = %allocation.port, "allocated");
+        Change::Insert(registration) => {
+            info!(service = %registration.service, port = %registration.port, "registered");
         }
         Change::Update(_, after) => {
-            let Allocation { service, port, addresses, hold, .. } = after.as_ref();
+            let Registration { service, port, addresses, hold, .. } = after.as_ref();
             info!(%service, %port, %addresses, hold, "changed");
         }
-        Change::Remove(allocation) => {
-            info!(service = %allocation.service, port = %allocation.port, "released");
+        Change::Remove(registration) => {
+            info!(service = %registration.service, port = %registration.port, "released");
         }
     }
 }

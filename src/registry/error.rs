@@ -24,7 +24,7 @@ pub enum OpenError {
     Dump(#[from] DumpFileError),
     /// The store is missing or damaged, and the dump can't replace it.
     #[error("{problem}; and the dump {} can't replace it: {reason}", Shown(.dump))]
-    NothingWhole {
+    Unrecoverable {
         /// What is wrong with the store.
         problem: String,
         /// The store.
@@ -77,7 +77,7 @@ impl OpenError {
         match self {
             Self::Store(error) => error.hint(),
             Self::Dump(error) => Some(error.hint()),
-            Self::NothingWhole { store, dump, remedy, .. } => Some(remedy.hint(store, dump)),
+            Self::Unrecoverable { store, dump, remedy, .. } => Some(remedy.hint(store, dump)),
             Self::TooMuch { .. } => Some("Take services or addresses out of it".to_owned()),
             Self::ListenRegistered { service, .. } => Some(format!(
                 "Set another `port_listen`, or start pald where it listened before and release {service}"
@@ -127,7 +127,7 @@ pub enum ChangeError {
     Exhausted {
         /// The range.
         port_range: PortRange,
-        /// How many of its ports may be allocated.
+        /// How many of its ports pald gives out.
         size: usize,
         /// On how many of them others were found.
         occupied: usize,

@@ -9,11 +9,11 @@ use std::thread;
 use tracing::{info, warn};
 
 use super::{OpenError, RegistryOptions, Remedy};
-use crate::allocation::Allocation;
 use crate::dump::{self, DumpEntry};
 use crate::dump_file::{self, DumpFileError, FoundDump};
 use crate::files::{self, ReadError, Shown};
 use crate::port::Port;
+use crate::registration::Registration;
 use crate::seal::Seal;
 use crate::service_name::ServiceName;
 use crate::store::{self, Contents, Store, StoreError};
@@ -73,14 +73,14 @@ impl Start<'_> {
                 written = self.dump_time(),
                 "There is no store: the registry is restored from the dump"
             );
-            return Ok(Store::create(self.data_dir, &dump.allocations(), seal.revision)?);
+            return Ok(Store::create(self.data_dir, &dump.registrations(), seal.revision)?);
         }
         // A dump that says of itself what it should hold, and does not hold it, is damaged.
         let is_damaged = dump.as_ref().is_some_and(FoundDump::is_sealed);
         let is_import = dump.as_ref().is_some_and(FoundDump::is_foreign);
         if is_damaged || (had_store && !is_import) {
             let problem = format!("There is no store at {}", Shown(self.data_dir));
-            return Err(self.nothing_whole(problem, dump, Remedy::Backup));
+            return Err(self.unrecoverable(problem, dump, Remedy::Backup));
         }
         match dump {
             Some(dump) => self.import(dump),
@@ -90,9 +90,9 @@ impl Start<'_> {
 
     /// Takes a dump over that pald has not written, and keeps it as it was.
     fn import(self, FoundDump { bytes, parsed, .. }: FoundDump) -> Opened {
-        let allocations = parsed.map_err(DumpFileError::Lines)?.allocations();
-        let seal = Seal::of(u64::from(!allocations.is_empty()), &allocations);
-        if !dump_file::fits(allocations.iter().map(dump::max_line_bytes).sum()) {
+        let registrations = parsed.map_err(DumpFileError::Lines)?.registrations();
+        let seal = Seal::of(u64::from(!registrations.is_empty()), &registrations);
+        if !dump_file::fits(registrations.iter().map(dump::max_line_bytes).sum()) {
             return Err(OpenError::TooMuch { path: self.dump_file.to_owned() });
         }
         if !bytes.is_empty() {
@@ -100,11 +100,11 @@ impl Start<'_> {
             info!(
                 dump = %Shown(self.dump_file),
                 copy = %Shown(&copy),
-                services = allocations.len(),
+                services = registrations.len(),
                 "Importing the dump"
             );
         }
-        Ok(Store::create(self.data_dir, &allocations, seal.revision)?)
+        Ok(Store::create(self.data_dir, &registrations, seal.revision)?)
     }
 
     /// The store opens and agrees with itself. It wins, unless it has lost its newest changes: then
@@ -116,16 +116,16 @@ impl Start<'_> {
         match dump.as_ref().and_then(FoundDump::whole) {
             Some((dump, seal)) if seal.revision > stored => {
                 drop(store);
-                return self.restore(&problem, "the dump", &dump.allocations(), seal);
+                return self.restore(&problem, "the dump", &dump.registrations(), seal);
             }
             Some(_) if newest > stored => {
                 drop(store);
-                let Contents { allocations, seal } = contents;
-                return self.restore(&problem, "what is left of it", &allocations, seal);
+                let Contents { registrations, seal } = contents;
+                return self.restore(&problem, "what is left of it", &registrations, seal);
             }
             None if newest > stored => {
                 let problem = format!("The store {} is damaged: {problem}", Shown(self.data_dir));
-                return Err(self.nothing_whole(problem, dump, Remedy::Accept));
+                return Err(self.unrecoverable(problem, dump, Remedy::Accept));
             }
             // It says what the store says, as nearly all starts find it.
             Some((_, seal)) if seal == contents.seal => {}
@@ -149,7 +149,7 @@ impl Start<'_> {
         let mut differences = match &dump.parsed {
             // What pald writes for a registry without services; it says nothing about its age.
             Ok(_) if dump.bytes.is_empty() => return Ok(()),
-            Ok(dump) => differences(&contents.allocations, &dump.entries),
+            Ok(dump) => differences(&contents.registrations, &dump.entries),
             Err(bad_lines) => bad_lines.to_string().lines().map(str::to_owned).collect(),
         };
         if differences.is_empty() {
@@ -178,9 +178,9 @@ impl Start<'_> {
     fn with_damage(self, error: &StoreError, dump: Option<FoundDump>) -> Opened {
         match dump.as_ref().and_then(FoundDump::whole) {
             Some((dump, seal)) => {
-                self.restore(&error.with_causes(), "the dump", &dump.allocations(), seal)
+                self.restore(&error.with_causes(), "the dump", &dump.registrations(), seal)
             }
-            None => Err(self.nothing_whole(error.with_causes(), dump, Remedy::Backup)),
+            None => Err(self.unrecoverable(error.with_causes(), dump, Remedy::Backup)),
         }
     }
 
@@ -189,10 +189,10 @@ impl Start<'_> {
         self,
         problem: &str,
         source: &str,
-        allocations: &[Allocation],
+        registrations: &[Registration],
         seal: Seal,
     ) -> Opened {
-        Store::prepare(self.data_dir, allocations, seal.revision)?;
+        Store::prepare(self.data_dir, registrations, seal.revision)?;
         let suffix = format!(".damaged-{}", Timestamp::now().compact());
         let aside = files::unused_sibling(self.data_dir, &suffix);
         std::fs::rename(self.data_dir, &aside)
@@ -223,7 +223,7 @@ impl Start<'_> {
         written.map_or_else(|_| "unknown".to_owned(), |time| Timestamp::of(time).to_string())
     }
 
-    fn nothing_whole(self, problem: String, dump: Option<FoundDump>, remedy: Remedy) -> OpenError {
+    fn unrecoverable(self, problem: String, dump: Option<FoundDump>, remedy: Remedy) -> OpenError {
         let remedy = match &dump {
             Some(FoundDump { parsed: Ok(dump), .. }) if !dump.entries.is_empty() => {
                 Remedy::TakeEdited
@@ -248,12 +248,12 @@ impl Start<'_> {
             },
         };
         let (dump, store) = (self.dump_file.to_owned(), self.data_dir.to_owned());
-        OpenError::NothingWhole { problem, store, dump, reason, remedy }
+        OpenError::Unrecoverable { problem, store, dump, reason, remedy }
     }
 }
 
 /// In which services a dump differs from the store, in words.
-fn differences(stored: &[Allocation], dumped: &[DumpEntry]) -> Vec<String> {
+fn differences(stored: &[Registration], dumped: &[DumpEntry]) -> Vec<String> {
     let dumped: BTreeMap<&ServiceName, _> = dumped.iter().map(|e| (&e.service, e)).collect();
     let ports: BTreeMap<&ServiceName, Port> = stored.iter().map(|a| (&a.service, a.port)).collect();
     let added = dumped.values().filter(|entry| !ports.contains_key(&entry.service));

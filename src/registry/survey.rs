@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::holds::HoldsWatch;
-use crate::allocation::Allocation;
 use crate::port::Port;
 use crate::probe::{PortState, Who};
+use crate::registration::Registration;
 
 /// How old an answer may be.
 const MAX_AGE: Duration = Duration::from_secs(1);
@@ -34,10 +34,13 @@ impl Surveyor {
     /// What these services' ports are used for, as of up to a second ago. Blocks.
     ///
     /// Several who ask at the same time wait for one look.
-    pub(super) fn states(&self, allocations: &[Arc<Allocation>]) -> Arc<HashMap<Port, PortState>> {
+    pub(super) fn states(
+        &self,
+        registrations: &[Arc<Registration>],
+    ) -> Arc<HashMap<Port, PortState>> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let includes_all = |states: &HashMap<Port, PortState>| {
-            allocations.iter().all(|allocation| states.contains_key(&allocation.port))
+            registrations.iter().all(|registration| states.contains_key(&registration.port))
         };
         if let Some(Survey { made_at, states }) = last.as_ref()
             && made_at.elapsed() < MAX_AGE
@@ -45,7 +48,7 @@ impl Surveyor {
         {
             return Arc::clone(states);
         }
-        let ports: Vec<Port> = allocations.iter().map(|allocation| allocation.port).collect();
+        let ports: Vec<Port> = registrations.iter().map(|registration| registration.port).collect();
         // Asked for after the sockets were listed: a hold that came before is among these then.
         let holds = OnceCell::new();
         let is_own = |inode| holds.get_or_init(|| self.holds.inodes()).contains(&inode);

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use crate::allocation::Allocation;
 use crate::dump;
 use crate::port::Port;
+use crate::registration::Registration;
 use crate::registry::PortSet;
 use crate::seal::Seal;
 use crate::service_name::ServiceName;
@@ -15,7 +15,7 @@ use crate::store::Change;
 #[derive(Debug)]
 pub(super) struct View {
     by_service: HashMap<ServiceName, Port>,
-    by_port: BTreeMap<Port, Arc<Allocation>>,
+    by_port: BTreeMap<Port, Arc<Registration>>,
     registered: PortSet,
     line_bytes: usize,
     seal: Seal,
@@ -26,11 +26,11 @@ impl View {
         self.by_service.get(service).copied()
     }
 
-    pub(super) fn allocation_of(&self, service: &ServiceName) -> Option<&Arc<Allocation>> {
-        self.port_of(service.as_ref()).and_then(|port| self.allocation_at(port))
+    pub(super) fn registration_of(&self, service: &ServiceName) -> Option<&Arc<Registration>> {
+        self.port_of(service.as_ref()).and_then(|port| self.registration_at(port))
     }
 
-    pub(super) fn allocation_at(&self, port: Port) -> Option<&Arc<Allocation>> {
+    pub(super) fn registration_at(&self, port: Port) -> Option<&Arc<Registration>> {
         self.by_port.get(&port)
     }
 
@@ -48,7 +48,7 @@ impl View {
     }
 
     /// All entries, in port order.
-    pub(super) fn snapshot(&self) -> (Vec<Arc<Allocation>>, Seal) {
+    pub(super) fn snapshot(&self) -> (Vec<Arc<Registration>>, Seal) {
         (self.by_port.values().cloned().collect(), self.seal)
     }
 
@@ -57,18 +57,18 @@ impl View {
         self.line_bytes
     }
 
-    fn insert(&mut self, allocation: Arc<Allocation>) {
-        self.line_bytes += dump::max_line_bytes(&allocation);
-        self.by_service.insert(allocation.service.clone(), allocation.port);
-        self.registered.insert(allocation.port);
-        self.by_port.insert(allocation.port, allocation);
+    fn insert(&mut self, registration: Arc<Registration>) {
+        self.line_bytes += dump::max_line_bytes(&registration);
+        self.by_service.insert(registration.service.clone(), registration.port);
+        self.registered.insert(registration.port);
+        self.by_port.insert(registration.port, registration);
     }
 
-    fn remove(&mut self, allocation: &Allocation) {
-        self.line_bytes -= dump::max_line_bytes(allocation);
-        self.by_service.remove(&allocation.service);
-        self.registered.remove(allocation.port);
-        self.by_port.remove(&allocation.port);
+    fn remove(&mut self, registration: &Registration) {
+        self.line_bytes -= dump::max_line_bytes(registration);
+        self.by_service.remove(&registration.service);
+        self.registered.remove(registration.port);
+        self.by_port.remove(&registration.port);
     }
 }
 
@@ -77,15 +77,15 @@ impl View {
 pub(super) struct SharedView(RwLock<View>);
 
 impl SharedView {
-    pub(super) fn new(allocations: Vec<Allocation>, seal: Seal) -> Self {
+    pub(super) fn new(registrations: Vec<Registration>, seal: Seal) -> Self {
         let mut view = View {
-            by_service: HashMap::with_capacity(allocations.len()),
+            by_service: HashMap::with_capacity(registrations.len()),
             by_port: BTreeMap::new(),
             registered: PortSet::default(),
             line_bytes: 0,
             seal,
         };
-        allocations.into_iter().for_each(|allocation| view.insert(Arc::new(allocation)));
+        registrations.into_iter().for_each(|registration| view.insert(Arc::new(registration)));
         Self(RwLock::new(view))
     }
 
@@ -99,12 +99,12 @@ impl SharedView {
         let mut view = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for change in changes {
             match change {
-                Change::Insert(allocation) => view.insert(Arc::clone(allocation)),
+                Change::Insert(registration) => view.insert(Arc::clone(registration)),
                 Change::Update(before, after) => {
                     view.remove(before);
                     view.insert(Arc::clone(after));
                 }
-                Change::Remove(allocation) => view.remove(allocation),
+                Change::Remove(registration) => view.remove(registration),
             }
         }
         view.seal = seal;

@@ -8,9 +8,9 @@ use std::thread;
 use super::StoreError;
 use super::record::{PortRecord, RecordError, SealRecord, ServiceRecord, decode, port_of_key};
 use super::trees::{Trees, sled_failed};
-use crate::allocation::Allocation;
 use crate::port::Port;
 use crate::quoted::Quoted;
+use crate::registration::Registration;
 use crate::seal::Seal;
 use crate::service_name::ServiceName;
 
@@ -18,7 +18,7 @@ use crate::service_name::ServiceName;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
     /// The entries, in the order of their names; every name and every port occurs once.
-    pub allocations: Vec<Allocation>,
+    pub registrations: Vec<Registration>,
     /// Their seal.
     pub seal: Seal,
 }
@@ -30,17 +30,17 @@ impl Contents {
         // What it says may be wrong, and no two services have one port.
         let entries = stored.as_ref().map_or(0, |stored| stored.entries);
         let most = usize::from(u16::try_from(entries).unwrap_or(u16::MAX));
-        let (allocations, mut ports) = thread::scope(|scope| {
+        let (registrations, mut ports) = thread::scope(|scope| {
             let reader = thread::Builder::new().name("store reader".into());
             let reader = reader.spawn_scoped(scope, || ports(trees, path, most));
             let reader =
                 reader.map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
-            let allocations = services(trees, path, most);
+            let registrations = services(trees, path, most);
             let ports = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
-            Ok((allocations?, ports?))
+            Ok((registrations?, ports?))
         })?;
         let contradiction = |found| Err(StoreError::Contradiction { path: path.to_owned(), found });
-        for Allocation { service, port, .. } in &allocations {
+        for Registration { service, port, .. } in &registrations {
             match ports.remove(port) {
                 Some(owner) if owner == *service => {}
                 Some(owner) => {
@@ -54,7 +54,7 @@ impl Contents {
             return contradiction(format!("service {service} of port {port} is missing"));
         }
         let stored = stored?;
-        let seal = Seal::of(stored.revision, &allocations);
+        let seal = Seal::of(stored.revision, &registrations);
         if SealRecord::from(seal) != stored {
             let (found, expected) = (seal.entries, stored.entries);
             return contradiction(format!(
@@ -62,18 +62,19 @@ impl Contents {
                 stored.revision
             ));
         }
-        Ok(Self { allocations, seal })
+        Ok(Self { registrations, seal })
     }
 }
 
-fn services(trees: &Trees, path: &Path, most: usize) -> Result<Vec<Allocation>, StoreError> {
-    let mut allocations = Vec::with_capacity(most);
+fn services(trees: &Trees, path: &Path, most: usize) -> Result<Vec<Registration>, StoreError> {
+    let mut registrations = Vec::with_capacity(most);
     for item in trees.services.iter() {
         let (key, value) = item.map_err(|source| sled_failed(path, source))?;
-        let allocation = decode::<ServiceRecord>(&value).and_then(|r| r.into_allocation(&key));
-        allocations.push(allocation.map_err(|source| unreadable(path, "service", &key, source))?);
+        let registration = decode::<ServiceRecord>(&value).and_then(|r| r.into_registration(&key));
+        registrations
+            .push(registration.map_err(|source| unreadable(path, "service", &key, source))?);
     }
-    Ok(allocations)
+    Ok(registrations)
 }
 
 fn ports(

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::addresses::{Addresses, AddressesError};
-use crate::allocation::Allocation;
 use crate::port::Port;
+use crate::registration::Registration;
 use crate::seal::Seal;
 use crate::service_name::{ServiceName, ServiceNameError};
 use crate::timestamp::Timestamp;
@@ -98,8 +98,8 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError
 
 impl ServiceRecord {
     /// The entry that is kept under `key`.
-    pub(super) fn into_allocation(self, key: &[u8]) -> Result<Allocation, RecordError> {
-        Ok(Allocation {
+    pub(super) fn into_registration(self, key: &[u8]) -> Result<Registration, RecordError> {
+        Ok(Registration {
             service: ServiceName::parse(key)?,
             port: Port::new(self.port).ok_or(RecordError::Port)?,
             addresses: Addresses::parse(self.addresses)?,
@@ -109,20 +109,20 @@ impl ServiceRecord {
     }
 }
 
-impl From<&Allocation> for ServiceRecord {
-    fn from(allocation: &Allocation) -> Self {
+impl From<&Registration> for ServiceRecord {
+    fn from(registration: &Registration) -> Self {
         Self {
-            port: allocation.port.number(),
-            addresses: allocation.addresses.as_str().to_owned(),
-            created_at: allocation.created_at.unix_seconds(),
-            hold: allocation.hold,
+            port: registration.port.number(),
+            addresses: registration.addresses.as_str().to_owned(),
+            created_at: registration.created_at.unix_seconds(),
+            hold: registration.hold,
         }
     }
 }
 
-impl From<&Allocation> for PortRecord {
-    fn from(allocation: &Allocation) -> Self {
-        Self { service: allocation.service.as_str().to_owned() }
+impl From<&Registration> for PortRecord {
+    fn from(registration: &Registration) -> Self {
+        Self { service: registration.service.as_str().to_owned() }
     }
 }
 
@@ -162,23 +162,23 @@ mod tests {
     /// What version 1 wrote stays readable: these bytes are on disks.
     #[test]
     fn golden_records_of_version_1() {
-        let allocation = Allocation {
+        let registration = Registration {
             service: ServiceName::parse("shop.web").unwrap(),
             port: Port::new(49201).unwrap(),
             addresses: Addresses::parse("10.0.0.1,db").unwrap(),
             created_at: Timestamp::parse("2026-11-22T10:00:00Z").unwrap(),
             hold: true,
         };
-        let service = encode(&ServiceRecord::from(&allocation));
+        let service = encode(&ServiceRecord::from(&registration));
         assert_eq!(hex(&service), "01fb31c00b31302e302e302e312c6462fc20bd026b01");
         let decoded: ServiceRecord = decode(&service).unwrap();
-        assert_eq!(decoded.into_allocation(b"shop.web").unwrap(), allocation);
+        assert_eq!(decoded.into_registration(b"shop.web").unwrap(), registration);
 
-        let port = encode(&PortRecord::from(&allocation));
+        let port = encode(&PortRecord::from(&registration));
         assert_eq!(hex(&port), "010873686f702e776562");
-        assert_eq!(decode::<PortRecord>(&port).unwrap().service().unwrap(), allocation.service);
-        assert_eq!(hex(&port_key(allocation.port)), "c031");
-        assert_eq!(port_of_key(&port_key(allocation.port)).unwrap(), allocation.port);
+        assert_eq!(decode::<PortRecord>(&port).unwrap().service().unwrap(), registration.service);
+        assert_eq!(hex(&port_key(registration.port)), "c031");
+        assert_eq!(port_of_key(&port_key(registration.port)).unwrap(), registration.port);
 
         let seal = SealRecord { revision: 42, entries: 5, check: 0x1a2b_3c4d };
         assert_eq!(hex(&encode(&seal)), "012a05fc4d3c2b1a");
@@ -193,7 +193,7 @@ mod tests {
             ([&[9], &good[1..]].concat(), "its version is 9, not 1"),
             (good[..3].to_vec(), "its bytes make no record"),
             ([&good[..], &[0, 0]].concat(), "2 bytes too many follow it"),
-            // A length far above the limit must not be allocated.
+            // A length far above the limit must not be reserved.
             (vec![1, 0xfd, 255, 255, 255, 255, 255, 255, 255, 255], "its bytes make no record"),
         ];
         for (bytes, message) in rows {

@@ -100,15 +100,15 @@ struct Write<'a> {
 
 impl<'a> From<&'a Change> for Write<'a> {
     fn from(change: &'a Change) -> Self {
-        let (allocation, is_kept) = match change {
-            Change::Insert(allocation) | Change::Update(_, allocation) => (allocation, true),
-            Change::Remove(allocation) => (allocation, false),
+        let (registration, is_kept) = match change {
+            Change::Insert(registration) | Change::Update(_, registration) => (registration, true),
+            Change::Remove(registration) => (registration, false),
         };
         let records = is_kept.then(|| {
-            let allocation = allocation.as_ref();
-            (encode(&ServiceRecord::from(allocation)), encode(&PortRecord::from(allocation)))
+            let registration = registration.as_ref();
+            (encode(&ServiceRecord::from(registration)), encode(&PortRecord::from(registration)))
         });
-        let service = allocation.service.as_str().as_bytes();
-        Self { service, port: port_key(allocation.port), records }
+        let service = registration.service.as_str().as_bytes();
+        Self { service, port: port_key(registration.port), records }
     }
 }

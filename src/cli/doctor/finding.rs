@@ -7,7 +7,7 @@ use serde::Serialize;
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Level {
+pub(in crate::cli) enum Level {
     /// As it should be.
     Ok,
     /// It works, and may one day not.
@@ -18,21 +18,21 @@ pub(super) enum Level {
 
 /// What was found about a subject.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Finding {
-    pub(super) level: Level,
+pub(in crate::cli) struct Finding {
+    pub(in crate::cli) level: Level,
     /// What it is about, in a word.
-    pub(super) subject: &'static str,
-    pub(super) text: String,
+    pub(in crate::cli) subject: &'static str,
+    pub(in crate::cli) text: String,
     /// The command that mends it.
-    pub(super) hint: Option<String>,
+    pub(in crate::cli) hint: Option<String>,
 }
 
 impl Finding {
-    pub(super) fn ok(subject: &'static str, text: impl Into<String>) -> Self {
+    pub(in crate::cli) fn ok(subject: &'static str, text: impl Into<String>) -> Self {
         Self { level: Level::Ok, subject, text: text.into(), hint: None }
     }
 
-    pub(super) fn warn(
+    pub(in crate::cli) fn warn(
         subject: &'static str,
         text: impl Into<String>,
         hint: impl Into<String>,
@@ -40,7 +40,7 @@ impl Finding {
         Self { level: Level::Warn, subject, text: text.into(), hint: Some(hint.into()) }
     }
 
-    pub(super) fn fault(
+    pub(in crate::cli) fn fault(
         subject: &'static str,
         text: impl Into<String>,
         hint: impl Into<String>,

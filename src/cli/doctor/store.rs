@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Finding;
 use crate::api::{Health, Services};
-use crate::cli::ago::ago;
+use crate::cli::duration::elapsed;
 use crate::files::{Shown, folder_of};
 use crate::timestamp::Timestamp;
 
@@ -38,8 +38,8 @@ pub(super) fn examine(
     if findings.is_empty() {
         let count = services.services.len();
         let services = if count == 1 { "service" } else { "services" };
-        let when =
-            written.map_or("not written yet".to_owned(), |it| format!("written {}", ago(it, now)));
+        let when = written
+            .map_or("not written yet".to_owned(), |it| format!("written {}", elapsed(it, now)));
         findings.push(Finding::ok(SUBJECT, format!("{count} {services}, dump {when}")));
     }
     findings
@@ -82,7 +82,7 @@ pub(super) fn unasked(dump_file: &Path, now: Timestamp) -> Option<Finding> {
         }
         false => Finding::ok(
             DUMP,
-            format!("written {}; the store is not looked into", ago(written, now)),
+            format!("written {}; the store is not looked into", elapsed(written, now)),
         ),
     })
 }

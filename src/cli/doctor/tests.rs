@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::{DumpHealth, HealthStatus, HoldsHealth, Pool, Service, State, StoreHealth};
+use crate::api::{DumpHealth, HealthStatus, HoldsHealth, RangeUsage, Service, State, StoreHealth};
 
 const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -36,8 +36,8 @@ fn services() -> Services {
         reason: None,
         holder: None,
     };
-    let pool = Pool { min: 49201, max: 49999, used: 1, free: 798 };
-    Services { services: vec![service], pool, revision: 1 }
+    let range = RangeUsage { min: 49201, max: 49999, used: 1, free: 798 };
+    Services { services: vec![service], range, revision: 1 }
 }
 
 fn shown(findings: impl IntoIterator<Item = Finding>) -> String {

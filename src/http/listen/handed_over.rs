@@ -10,7 +10,7 @@ const BACKLOG: i32 = 128;
 
 /// Why a socket that was handed over is none to listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stranger {
+pub enum UnexpectedSocket {
     /// It is no TCP socket: a file, a UDP or a Unix socket.
     NotTcp,
     /// It can't listen, as a connection can't.
@@ -21,7 +21,7 @@ pub enum Stranger {
     Twice(SocketAddr),
 }
 
-impl fmt::Display for Stranger {
+impl fmt::Display for UnexpectedSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotTcp => f.write_str("is no TCP socket"),
@@ -40,7 +40,7 @@ impl fmt::Display for Stranger {
 /// The place of the first socket that is none of these, from 1, and what it is.
 pub(super) fn take<const N: usize>(
     addresses: [SocketAddr; N],
-) -> Result<[Option<TcpListener>; N], (usize, Stranger)> {
+) -> Result<[Option<TcpListener>; N], (usize, UnexpectedSocket)> {
     let mut handed_over = ListenFd::from_env();
     let mut taken = [const { None }; N];
     for index in 0..handed_over.len() {
@@ -48,15 +48,16 @@ pub(super) fn take<const N: usize>(
         let socket = match handed_over.take_tcp_listener(index) {
             Ok(Some(socket)) => socket,
             Ok(None) => continue,
-            Err(_) => return Err(stranger(Stranger::NotTcp)),
+            Err(_) => return Err(stranger(UnexpectedSocket::NotTcp)),
         };
-        let address = socket.local_addr().map_err(|_| stranger(Stranger::NotTcp))?;
+        let address = socket.local_addr().map_err(|_| stranger(UnexpectedSocket::NotTcp))?;
         let place = addresses.iter().position(|own| *own == address);
         let place = place.and_then(|place| taken.get_mut(place));
-        let place = place.ok_or_else(|| stranger(Stranger::Elsewhere(address)))?;
-        rustix::net::listen(&socket, BACKLOG).map_err(|_| stranger(Stranger::NotListening))?;
+        let place = place.ok_or_else(|| stranger(UnexpectedSocket::Elsewhere(address)))?;
+        rustix::net::listen(&socket, BACKLOG)
+            .map_err(|_| stranger(UnexpectedSocket::NotListening))?;
         if place.replace(socket).is_some() {
-            return Err(stranger(Stranger::Twice(address)));
+            return Err(stranger(UnexpectedSocket::Twice(address)));
         }
     }
     Ok(taken)

@@ -27,7 +27,7 @@ pub(super) async fn show(
     registry: Data<Registry>,
 ) -> Result<HttpResponse, HttpError> {
     let port = port_of(&request)?;
-    let service = registry.service_at(port).map(|allocation| allocation.service.to_string());
+    let service = registry.service_at(port).map(|registration| registration.service.to_string());
     let state = ask(move || registry.state(port)).await?;
     let Used { state, reason, holder } = Used::of(&state);
     let shown = Port { port: port.number(), state, reason, service, holder };

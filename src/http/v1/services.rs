@@ -12,18 +12,18 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::openapi::{BadBody, Missing, Refusals, Wrong};
 use super::{ask, service_of, shapes};
 use crate::addresses::Addresses;
-use crate::allocation::Allocation;
-use crate::api::{Pool, Problem, Service, Services, Wish};
+use crate::api::{Problem, RangeUsage, RegisterRequest, Service, Services};
 use crate::http::body::{self, Expected};
 use crate::http::error::HttpError;
 use crate::http::parameters::Parameters;
 use crate::http::reply;
 use crate::port::Port;
 use crate::quoted::Quoted;
-use crate::registry::{Existing, Registry, Snapshot, Target, Terms};
+use crate::registration::Registration;
+use crate::registry::{Existing, RegisterOptions, Registry, Snapshot, Target};
 
-/// The body of a wish.
-const WISH: Expected = Expected {
+/// The body of a request.
+const REGISTER_REQUEST: Expected = Expected {
     max_bytes: 8 * 1024,
     content_type: "application/json",
     words: "JSON, application/json",
@@ -55,18 +55,18 @@ pub(super) async fn list(
     let parameters = Parameters::of_query(&request)?;
     let pattern = parameters.at_most_one("name")?.map(|text| pattern(&text)).transpose()?;
     let with_states = parameters.switch("state")?.unwrap_or(true);
-    let is_meant = move |allocation: &Arc<Allocation>| {
-        pattern.as_ref().is_none_or(|pattern| pattern.matches(allocation.service.as_str()))
+    let is_meant = move |registration: &Arc<Registration>| {
+        pattern.as_ref().is_none_or(|pattern| pattern.matches(registration.service.as_str()))
     };
     // A long list takes a while to be written down, too.
     let body = ask(move || {
-        let Snapshot { mut allocations, revision } = registry.snapshot();
-        let pool = pool(&registry, &allocations);
-        allocations.retain(is_meant);
-        let states = with_states.then(|| registry.states(&allocations));
+        let Snapshot { mut registrations, revision } = registry.snapshot();
+        let range = range_usage(&registry, &registrations);
+        registrations.retain(is_meant);
+        let states = with_states.then(|| registry.states(&registrations));
         let state = |port| states.as_ref().and_then(|states| states.get(&port));
-        let services = allocations.iter().map(|known| shapes::service(known, state(known.port)));
-        reply::to_json(&Services { services: services.collect(), pool, revision })
+        let services = registrations.iter().map(|known| shapes::service(known, state(known.port)));
+        reply::to_json(&Services { services: services.collect(), range, revision })
     });
     Ok(unless_known(&request, body.await?))
 }
@@ -87,14 +87,14 @@ fn unless_known(request: &HttpRequest, body: Vec<u8>) -> HttpResponse {
     response
 }
 
-fn pool(registry: &Registry, allocations: &[Arc<Allocation>]) -> Pool {
+fn range_usage(registry: &Registry, registrations: &[Arc<Registration>]) -> RangeUsage {
     let (range, listen) = (registry.port_range(), registry.port_listen());
-    let ports = || allocations.iter().map(|allocation| allocation.port);
+    let ports = || registrations.iter().map(|registration| registration.port);
     let used = ports().filter(|port| range.contains(*port)).count();
     // pald's own port may be a service's too, since an import brought it.
     let is_own_apart = range.contains(listen) && !ports().any(|port| port == listen);
     let free = range.size() - used - usize::from(is_own_apart);
-    Pool { min: range.min().number(), max: range.max().number(), used, free }
+    RangeUsage { min: range.min().number(), max: range.max().number(), used, free }
 }
 
 fn pattern(text: &[u8]) -> Result<Pattern, HttpError> {
@@ -125,15 +125,15 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, HttpError> {
     let service = service_of(&request)?;
     let with_state = Parameters::of_query(&request)?.switch("state")?.unwrap_or(true);
-    let Some(allocation) = registry.service(&service) else {
+    let Some(registration) = registry.service(&service) else {
         return Err(HttpError::NotRegistered(service));
     };
-    let port = allocation.port;
+    let port = registration.port;
     let state = match with_state {
         true => Some(ask(move || registry.state(port)).await?),
         false => None,
     };
-    Ok(reply::json(StatusCode::OK, &shapes::service(&allocation, state.as_ref())))
+    Ok(reply::json(StatusCode::OK, &shapes::service(&registration, state.as_ref())))
 }
 
 /// Registers a service
@@ -147,7 +147,7 @@ pub(super) async fn show(
         ("If-None-Match" = Option<String>, Header,
             description = "`*` refuses a service that is registered already"),
     ),
-    request_body(content = Option<Wish>, description = "May be left out; 8 KiB at the most"),
+    request_body(content = Option<RegisterRequest>, description = "May be left out; 8 KiB at the most"),
     responses(
         (status = 200, description = "It was registered already, and is now as it was asked for",
             body = Service),
@@ -167,11 +167,11 @@ pub(super) async fn put(
     payload: Payload,
     registry: Data<Registry>,
 ) -> Result<HttpResponse, HttpError> {
-    let body = body::read(&request, payload, WISH).await?;
+    let body = body::read(&request, payload, REGISTER_REQUEST).await?;
     let service = service_of(&request)?;
-    let terms = terms(&request, &body)?;
-    let registered = registry.register(service, terms).await?;
-    let shown = shapes::service(&registered.allocation, None);
+    let options = options(&request, &body)?;
+    let registered = registry.register(service, options).await?;
+    let shown = shapes::service(&registered.registration, None);
     if !registered.is_new {
         return Ok(reply::json(StatusCode::OK, &shown));
     }
@@ -182,9 +182,9 @@ pub(super) async fn put(
     Ok(response)
 }
 
-fn terms(request: &HttpRequest, body: &[u8]) -> Result<Terms, HttpError> {
-    let wish: Wish = match body.trim_ascii() {
-        [] | b"null" => Wish::default(),
+fn options(request: &HttpRequest, body: &[u8]) -> Result<RegisterOptions, HttpError> {
+    let wanted: RegisterRequest = match body.trim_ascii() {
+        [] | b"null" => RegisterRequest::default(),
         // serde takes a list of values for a struct, too.
         body if !body.starts_with(b"{") => {
             return Err(HttpError::Json("send an object".to_owned()));
@@ -193,10 +193,10 @@ fn terms(request: &HttpRequest, body: &[u8]) -> Result<Terms, HttpError> {
     };
     let must_be_new =
         request.headers().get_all(header::IF_NONE_MATCH).any(|value| value.as_bytes() == b"*");
-    Ok(Terms {
-        port: wish.port.map(|port| Port::parse(port.to_string())).transpose()?,
-        addresses: wish.addresses.map(|list| Addresses::join(&list)).transpose()?,
-        hold: wish.hold,
+    Ok(RegisterOptions {
+        port: wanted.port.map(|port| Port::parse(port.to_string())).transpose()?,
+        addresses: wanted.addresses.map(|list| Addresses::join(&list)).transpose()?,
+        hold: wanted.hold,
         existing: if must_be_new { Existing::Refuse } else { Existing::Accept },
     })
 }

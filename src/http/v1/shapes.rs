@@ -1,18 +1,18 @@
 //! What the registry and the machine say, in the shapes of the API.
 
-use crate::allocation::Allocation;
 use crate::api;
 use crate::probe::{self, PortState, Reason};
+use crate::registration::Registration;
 
 /// A service, and what its port is used for if somebody has looked.
-pub(super) fn service(allocation: &Allocation, state: Option<&PortState>) -> api::Service {
+pub(super) fn service(registration: &Registration, state: Option<&PortState>) -> api::Service {
     let used = state.map(Used::of);
     api::Service {
-        name: allocation.service.to_string(),
-        port: allocation.port.number(),
-        addresses: allocation.addresses.iter().map(str::to_owned).collect(),
-        created_at: allocation.created_at.to_string(),
-        hold: allocation.hold,
+        name: registration.service.to_string(),
+        port: registration.port.number(),
+        addresses: registration.addresses.iter().map(str::to_owned).collect(),
+        created_at: registration.created_at.to_string(),
+        hold: registration.hold,
         state: used.as_ref().map(|used| used.state),
         reason: used.as_ref().and_then(|used| used.reason.clone()),
         holder: used.and_then(|used| used.holder),
@@ -37,7 +37,7 @@ impl Used {
             PortState::Blocked { reason, holder } => {
                 (api::State::Blocked, Some(reason.to_string()), holder.as_ref())
             }
-            PortState::Unknown(doubt) => (api::State::Unknown, Some(doubt.to_string()), None),
+            PortState::Unknown(reason) => (api::State::Unknown, Some(reason.to_string()), None),
         };
         Self { state, reason, holder: holder.map(shown_holder) }
     }

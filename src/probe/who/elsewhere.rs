@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Doubt, Holder, PortState};
+use super::{Holder, PortState, UnknownReason};
 use crate::port::Port;
 
 /// Elsewhere than on Linux nothing is known about a port.
@@ -17,12 +17,12 @@ impl Who {
 
     /// It is not known.
     pub fn state(&mut self, _port: Port, _own: &dyn Fn(u64) -> bool) -> PortState {
-        PortState::Unknown(Doubt::Unsupported)
+        PortState::Unknown(UnknownReason::Unsupported)
     }
 
     /// They are not known.
     pub fn states(&mut self, ports: &[Port], _own: &dyn Fn(u64) -> bool) -> Vec<PortState> {
-        vec![PortState::Unknown(Doubt::Unsupported); ports.len()]
+        vec![PortState::Unknown(UnknownReason::Unsupported); ports.len()]
     }
 }
 

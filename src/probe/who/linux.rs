@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_linger;
 
 use super::found::{ByPort, Found, Holders, nearest};
-use super::{Doubt, Holder, PortState, Reason};
+use super::{Holder, PortState, Reason, UnknownReason};
 use crate::port::Port;
 use crate::probe::sock_diag::{DumpedSocket, SockDiag, TcpState, Transport};
 
@@ -131,7 +131,7 @@ pub fn listener_on(address: SocketAddr) -> Option<Holder> {
 }
 
 fn not_listed(error: io::Error) -> PortState {
-    PortState::Unknown(Doubt::NotListed(error.kind()))
+    PortState::Unknown(UnknownReason::NotListed(error.kind()))
 }
 
 /// Whether a socket that is bound to `bound` is in the way of `ip`.
@@ -152,7 +152,7 @@ fn by_connect(port: Port) -> PortState {
             Ok(false) => {}
             Err(error) => {
                 let cause = error.kind();
-                state = PortState::Unknown(Doubt::NotConnected { address, cause });
+                state = PortState::Unknown(UnknownReason::NotConnected { address, cause });
             }
         }
     }

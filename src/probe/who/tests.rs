@@ -230,7 +230,7 @@ fn states_are_said_in_words() {
             "blocked by a redirect of 127.0.0.1 without a socket, such as a container's",
         ),
         (
-            PortState::Unknown(Doubt::NotConnected { address: peer, cause }),
+            PortState::Unknown(UnknownReason::NotConnected { address: peer, cause }),
             "unknown: no socket is there, but a connection to 127.0.0.1:5432 fails (timed out)",
         ),
     ];

@@ -111,7 +111,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::registry::Terms;
+    use crate::registry::RegisterOptions;
     use crate::registry::committer::Message;
     use crate::service_name::ServiceName;
 
@@ -125,8 +125,8 @@ mod tests {
 
     fn register(name: &str, port: Option<Port>) -> Request {
         let (answer, _) = oneshot::channel();
-        let terms = Terms { port, ..Terms::default() };
-        Request::Register { service: ServiceName::parse(name).unwrap(), terms, answer }
+        let options = RegisterOptions { port, ..RegisterOptions::default() };
+        Request::Register { service: ServiceName::parse(name).unwrap(), options, answer }
     }
 
     #[test]

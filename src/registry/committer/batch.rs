@@ -6,13 +6,13 @@ use std::sync::Arc;
 use tracing::debug;
 
 use super::ahead::{Claim, Claimable};
-use crate::allocation::Allocation;
 use crate::dump;
 use crate::dump_file;
 use crate::port::{Port, PortRange};
 use crate::probe::{Claimer, Hold, Who};
+use crate::registration::Registration;
 use crate::registry::view::View;
-use crate::registry::{ChangeError, Existing, PortSet, Registered, Target, Terms};
+use crate::registry::{ChangeError, Existing, PortSet, RegisterOptions, Registered, Target};
 use crate::seal::Seal;
 use crate::service_name::ServiceName;
 use crate::store::Change;
@@ -37,7 +37,7 @@ pub(super) struct Batch<'a> {
     view: &'a View,
     port_range: PortRange,
     port_listen: Port,
-    /// The ports that can't be allocated: registered ones, the one where pald listens, and those
+    /// The ports that can't be given out: registered ones, the one where pald listens, and those
     /// that others were found on.
     taken: PortSet,
     /// The ports of the range that others were found on.
@@ -47,7 +47,7 @@ pub(super) struct Batch<'a> {
     claims: HashMap<Port, Claim>,
     holds: HashMap<Port, Hold>,
     by_service: HashMap<ServiceName, Option<Port>>,
-    by_port: HashMap<Port, Option<Arc<Allocation>>>,
+    by_port: HashMap<Port, Option<Arc<Registration>>>,
     changes: Vec<Change>,
     line_bytes: usize,
     seal: Seal,
@@ -80,66 +80,66 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Registers the service on these terms, or changes what the terms say of a registered one.
+    /// Registers the service on these options, or changes what the options say of a registered one.
     pub(super) fn register(
         &mut self,
         service: ServiceName,
-        terms: Terms,
+        options: RegisterOptions,
     ) -> Result<Registered, ChangeError> {
-        match self.allocation_of(&service) {
-            Some(known) => self.update(&known, &terms),
-            None => self.insert_new(service, terms),
+        match self.registration_of(&service) {
+            Some(known) => self.update(&known, &options),
+            None => self.insert_new(service, options),
         }
     }
 
     fn update(
         &mut self,
-        known: &Arc<Allocation>,
-        terms: &Terms,
+        known: &Arc<Registration>,
+        options: &RegisterOptions,
     ) -> Result<Registered, ChangeError> {
         let (service, port) = (&known.service, known.port);
-        if terms.existing == Existing::Refuse {
+        if options.existing == Existing::Refuse {
             return Err(ChangeError::NotNew { service: service.clone(), port });
         }
-        if terms.port.is_some_and(|wanted| wanted != port) {
+        if options.port.is_some_and(|wanted| wanted != port) {
             return Err(ChangeError::HasAnother { service: service.clone(), port });
         }
-        let allocation = terms.applied_to(known);
-        if allocation != *known {
-            self.check_size(&[known], &[&allocation])?;
-            self.replace(known, Arc::clone(&allocation));
+        let registration = options.applied_to(known);
+        if registration != *known {
+            self.check_size(&[known], &[&registration])?;
+            self.replace(known, Arc::clone(&registration));
         }
-        Ok(Registered { allocation, is_new: false })
+        Ok(Registered { registration, is_new: false })
     }
 
     fn insert_new(
         &mut self,
         service: ServiceName,
-        terms: Terms,
+        options: RegisterOptions,
     ) -> Result<Registered, ChangeError> {
         // A port that was asked for is not probed: the service may be running on it, or starting.
-        let port = match terms.port {
+        let port = match options.port {
             Some(port) => self.check_free(port)?,
             None => self.claim_lowest()?,
         };
-        let allocation = Arc::new(Allocation {
+        let registration = Arc::new(Registration {
             service,
             port,
-            addresses: terms.addresses.unwrap_or_default(),
+            addresses: options.addresses.unwrap_or_default(),
             created_at: Timestamp::now(),
-            hold: terms.hold.unwrap_or(true),
+            hold: options.hold.unwrap_or(true),
         });
-        if let Err(too_large) = self.check_size(&[], &[&allocation]) {
+        if let Err(too_large) = self.check_size(&[], &[&registration]) {
             self.holds.remove(&port);
             return Err(too_large);
         }
-        self.insert(Arc::clone(&allocation));
-        Ok(Registered { allocation, is_new: true })
+        self.insert(Arc::clone(&registration));
+        Ok(Registered { registration, is_new: true })
     }
 
     /// The port, if no service has it and pald does not listen there.
     fn check_free(&self, port: Port) -> Result<Port, ChangeError> {
-        match self.allocation_at(port) {
+        match self.registration_at(port) {
             Some(other) => Err(ChangeError::Taken { port, service: other.service.clone() }),
             None if port == self.port_listen => Err(ChangeError::Listening(port)),
             None => Ok(port),
@@ -149,11 +149,11 @@ impl<'a> Batch<'a> {
     /// Makes sure that a dump of the registry can still be read after a change.
     pub(super) fn check_size(
         &self,
-        before: &[&Arc<Allocation>],
-        after: &[&Arc<Allocation>],
+        before: &[&Arc<Registration>],
+        after: &[&Arc<Registration>],
     ) -> Result<(), ChangeError> {
-        let bytes = |allocations: &[&Arc<Allocation>]| -> usize {
-            allocations.iter().map(|allocation| dump::max_line_bytes(allocation)).sum()
+        let bytes = |registrations: &[&Arc<Registration>]| -> usize {
+            registrations.iter().map(|registration| dump::max_line_bytes(registration)).sum()
         };
         let (less, more) = (bytes(before), bytes(after));
         match more <= less || dump_file::fits(self.line_bytes - less + more) {
@@ -187,17 +187,17 @@ impl<'a> Batch<'a> {
         Err(self.exhausted())
     }
 
-    pub(super) fn insert(&mut self, allocation: Arc<Allocation>) {
-        self.taken.insert(allocation.port);
-        self.by_service.insert(allocation.service.clone(), Some(allocation.port));
-        self.by_port.insert(allocation.port, Some(Arc::clone(&allocation)));
-        self.line_bytes += dump::max_line_bytes(&allocation);
-        self.seal.add(&allocation);
-        self.changes.push(Change::Insert(allocation));
+    pub(super) fn insert(&mut self, registration: Arc<Registration>) {
+        self.taken.insert(registration.port);
+        self.by_service.insert(registration.service.clone(), Some(registration.port));
+        self.by_port.insert(registration.port, Some(Arc::clone(&registration)));
+        self.line_bytes += dump::max_line_bytes(&registration);
+        self.seal.add(&registration);
+        self.changes.push(Change::Insert(registration));
     }
 
     /// Changes what is kept about a service; its port stays.
-    pub(super) fn replace(&mut self, before: &Arc<Allocation>, after: Arc<Allocation>) {
+    pub(super) fn replace(&mut self, before: &Arc<Registration>, after: Arc<Registration>) {
         self.by_port.insert(after.port, Some(Arc::clone(&after)));
         self.line_bytes -= dump::max_line_bytes(before);
         self.line_bytes += dump::max_line_bytes(&after);
@@ -206,27 +206,27 @@ impl<'a> Batch<'a> {
         self.changes.push(Change::Update(Arc::clone(before), after));
     }
 
-    pub(super) fn remove(&mut self, allocation: Arc<Allocation>) {
-        if allocation.port != self.port_listen {
-            self.taken.remove(allocation.port);
+    pub(super) fn remove(&mut self, registration: Arc<Registration>) {
+        if registration.port != self.port_listen {
+            self.taken.remove(registration.port);
         }
-        self.holds.remove(&allocation.port);
-        self.by_service.insert(allocation.service.clone(), None);
-        self.by_port.insert(allocation.port, None);
-        self.line_bytes -= dump::max_line_bytes(&allocation);
-        self.seal.remove(&allocation);
-        self.changes.push(Change::Remove(allocation));
+        self.holds.remove(&registration.port);
+        self.by_service.insert(registration.service.clone(), None);
+        self.by_port.insert(registration.port, None);
+        self.line_bytes -= dump::max_line_bytes(&registration);
+        self.seal.remove(&registration);
+        self.changes.push(Change::Remove(registration));
     }
 
     /// Ends a registration; what it was.
-    pub(super) fn release(&mut self, target: Target) -> Result<Arc<Allocation>, ChangeError> {
+    pub(super) fn release(&mut self, target: Target) -> Result<Arc<Registration>, ChangeError> {
         let found = match &target {
-            Target::Port(port) => self.allocation_at(*port),
-            Target::Service(service) => self.allocation_of(service),
+            Target::Port(port) => self.registration_at(*port),
+            Target::Service(service) => self.registration_of(service),
         };
-        let allocation = found.ok_or(ChangeError::NotRegistered(target))?;
-        self.remove(Arc::clone(&allocation));
-        Ok(allocation)
+        let registration = found.ok_or(ChangeError::NotRegistered(target))?;
+        self.remove(Arc::clone(&registration));
+        Ok(registration)
     }
 
     /// The revision that this batch leads to.
@@ -249,28 +249,28 @@ impl<'a> Batch<'a> {
         }
     }
 
-    pub(super) fn allocation_of(&self, service: &ServiceName) -> Option<Arc<Allocation>> {
+    pub(super) fn registration_of(&self, service: &ServiceName) -> Option<Arc<Registration>> {
         match self.by_service.get(service) {
-            Some(decided) => decided.and_then(|port| self.allocation_at(port)),
-            None => self.view.allocation_of(service).cloned(),
+            Some(decided) => decided.and_then(|port| self.registration_at(port)),
+            None => self.view.registration_of(service).cloned(),
         }
     }
 
-    pub(super) fn allocation_at(&self, port: Port) -> Option<Arc<Allocation>> {
+    pub(super) fn registration_at(&self, port: Port) -> Option<Arc<Registration>> {
         match self.by_port.get(&port) {
             Some(decided) => decided.clone(),
-            None => self.view.allocation_at(port).cloned(),
+            None => self.view.registration_at(port).cloned(),
         }
     }
 
     /// All services as they will be, in port order.
-    pub(super) fn all(&self) -> Vec<Arc<Allocation>> {
+    pub(super) fn all(&self) -> Vec<Arc<Registration>> {
         let (shown, _) = self.view.snapshot();
-        let mut all: BTreeMap<Port, Arc<Allocation>> =
-            shown.into_iter().map(|allocation| (allocation.port, allocation)).collect();
+        let mut all: BTreeMap<Port, Arc<Registration>> =
+            shown.into_iter().map(|registration| (registration.port, registration)).collect();
         for (port, decided) in &self.by_port {
             match decided {
-                Some(allocation) => drop(all.insert(*port, Arc::clone(allocation))),
+                Some(registration) => drop(all.insert(*port, Arc::clone(registration))),
                 None => drop(all.remove(port)),
             }
         }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::batch::Batch;
-use crate::allocation::Allocation;
 use crate::dump::DumpEntry;
+use crate::registration::Registration;
 use crate::registry::{ChangeError, Import, ImportMode, Imported};
 use crate::service_name::ServiceName;
 use crate::timestamp::Timestamp;
@@ -16,9 +16,9 @@ const MAX_NAMED: usize = 5;
 /// What an import comes to. Removals come first, since a service may get another's port.
 #[derive(Default)]
 struct Plan {
-    removed: Vec<Arc<Allocation>>,
-    updated: Vec<(Arc<Allocation>, Arc<Allocation>)>,
-    inserted: Vec<Arc<Allocation>>,
+    removed: Vec<Arc<Registration>>,
+    updated: Vec<(Arc<Registration>, Arc<Registration>)>,
+    inserted: Vec<Arc<Registration>>,
     imported: Imported,
     conflicts: Vec<String>,
     on_own_port: Option<ServiceName>,
@@ -41,9 +41,9 @@ impl Batch<'_> {
         let after: Vec<_> = after.into_iter().chain(&plan.inserted).collect();
         self.check_size(&before, &after)?;
         if !import.dry_run {
-            plan.removed.into_iter().for_each(|allocation| self.remove(allocation));
+            plan.removed.into_iter().for_each(|registration| self.remove(registration));
             plan.updated.into_iter().for_each(|(before, after)| self.replace(&before, after));
-            plan.inserted.into_iter().for_each(|allocation| self.insert(allocation));
+            plan.inserted.into_iter().for_each(|registration| self.insert(registration));
         }
         imported.revision = self.revision();
         Ok(imported)
@@ -52,7 +52,7 @@ impl Batch<'_> {
     fn plan(&self, entries: Vec<DumpEntry>, mode: ImportMode) -> Plan {
         let now = Timestamp::now();
         let mut plan = Plan::default();
-        let mut others: HashMap<ServiceName, Arc<Allocation>> =
+        let mut others: HashMap<ServiceName, Arc<Registration>> =
             self.all().into_iter().map(|known| (known.service.clone(), known)).collect();
         for entry in entries {
             match (others.remove(&entry.service), mode) {
@@ -71,7 +71,7 @@ impl Batch<'_> {
                 }
                 (None, _) => {
                     plan.imported.added.push(entry.service.clone());
-                    self.insert_imported(entry.into_allocation(now), mode, &mut plan);
+                    self.insert_imported(entry.into_registration(now), mode, &mut plan);
                 }
             }
         }
@@ -88,23 +88,23 @@ impl Batch<'_> {
     }
 
     /// Plans to register a service on a port that must be free by then.
-    fn insert_imported(&self, allocation: Allocation, mode: ImportMode, plan: &mut Plan) {
-        let (service, port) = (&allocation.service, allocation.port);
-        match self.allocation_at(port) {
+    fn insert_imported(&self, registration: Registration, mode: ImportMode, plan: &mut Plan) {
+        let (service, port) = (&registration.service, registration.port);
+        match self.registration_at(port) {
             Some(other) if mode == ImportMode::Merge => {
                 let conflict =
                     format!("{service} can't have port {port}, which is {}'s", other.service);
                 plan.conflicts.push(conflict);
             }
             None if port == self.port_listen() => plan.on_own_port = Some(service.clone()),
-            _ => plan.inserted.push(Arc::new(allocation)),
+            _ => plan.inserted.push(Arc::new(registration)),
         }
     }
 }
 
 impl Plan {
     /// A service that has the very port already.
-    fn stay(&mut self, known: Arc<Allocation>, entry: DumpEntry, mode: ImportMode) {
+    fn stay(&mut self, known: Arc<Registration>, entry: DumpEntry, mode: ImportMode) {
         let service = entry.service.clone();
         let after = match mode {
             ImportMode::Merge => Arc::clone(&known),
@@ -120,10 +120,10 @@ impl Plan {
 }
 
 /// The service as the dump has it; what the dump does not say stays.
-fn entry_over(known: &Allocation, entry: DumpEntry) -> Allocation {
+fn entry_over(known: &Registration, entry: DumpEntry) -> Registration {
     let (created_at, hold) =
         (entry.created_at.or(Some(known.created_at)), entry.hold.or(Some(known.hold)));
-    DumpEntry { created_at, hold, ..entry }.into_allocation(known.created_at)
+    DumpEntry { created_at, hold, ..entry }.into_registration(known.created_at)
 }
 
 fn conflict(conflicts: &[String]) -> ChangeError {

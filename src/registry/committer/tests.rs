@@ -35,7 +35,7 @@ fn listen() -> u16 {
 #[derive(Debug, Clone)]
 enum Operation {
     /// One batch of changes.
-    Change(Vec<Wish>),
+    Change(Vec<Step>),
     /// The store is closed and opened again.
     Restart,
     /// The store is gone, and the next start imports this dump: the model's own and one more.
@@ -43,18 +43,18 @@ enum Operation {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Wish {
+enum Step {
     Set(u8),
     Del(u16),
 }
 
 fn operations() -> impl Strategy<Value = Vec<Operation>> {
-    let wish = prop_oneof![
-        3 => (0u8..12).prop_map(Wish::Set),
-        2 => (min() - 1..=max() + 1).prop_map(Wish::Del),
+    let step = prop_oneof![
+        3 => (0u8..12).prop_map(Step::Set),
+        2 => (min() - 1..=max() + 1).prop_map(Step::Del),
     ];
     let operation = prop_oneof![
-        8 => proptest::collection::vec(wish, 1..6).prop_map(Operation::Change),
+        8 => proptest::collection::vec(step, 1..6).prop_map(Operation::Change),
         1 => Just(Operation::Restart),
         1 => (0u8..12, min() - 5..max() + 5)
             .prop_map(|(service, port)| Operation::Import { service, port }),
@@ -136,8 +136,8 @@ impl Bench {
 
     fn open(&mut self) {
         let options = self.options();
-        let (store, Contents { allocations, seal }) = open_store(&options).unwrap();
-        let view = Arc::new(SharedView::new(allocations, seal));
+        let (store, Contents { registrations, seal }) = open_store(&options).unwrap();
+        let view = Arc::new(SharedView::new(registrations, seal));
         // The dump is only an input here, so it is not refreshed.
         let elsewhere = self.folder.path().join("refreshed");
         let refresher = Refresher::start(elsewhere, String::new).unwrap();
@@ -165,20 +165,20 @@ impl Bench {
     }
 
     /// Commits one batch; every answer must be the model's.
-    fn change(&mut self, wishes: &[Wish], model: &mut Model) {
+    fn change(&mut self, steps: &[Step], model: &mut Model) {
         let (mut requests, mut ports, mut services) = (Vec::new(), Vec::new(), Vec::new());
-        for wish in wishes {
-            match *wish {
-                Wish::Set(service) => {
+        for step in steps {
+            match *step {
+                Step::Set(service) => {
                     let (answer, pending) = oneshot::channel();
                     requests.push(Request::Register {
                         service: name(service),
-                        terms: Terms::default(),
+                        options: RegisterOptions::default(),
                         answer,
                     });
                     ports.push((pending, model.set(name(service))));
                 }
-                Wish::Del(number) => {
+                Step::Del(number) => {
                     let (answer, pending) = oneshot::channel();
                     requests.push(Request::Release { target: Target::Port(port(number)), answer });
                     services.push((pending, model.del(port(number))));
@@ -188,19 +188,19 @@ impl Bench {
         self.commit(requests);
         for (mut pending, expected) in ports {
             let answer = pending.try_recv().unwrap();
-            assert_eq!(answer.map(|registered| registered.allocation.port), expected);
+            assert_eq!(answer.map(|registered| registered.registration.port), expected);
         }
         for (mut pending, expected) in services {
             let answer = pending.try_recv().unwrap();
-            assert_eq!(answer.map(|allocation| allocation.service.clone()), expected);
+            assert_eq!(answer.map(|registration| registration.service.clone()), expected);
         }
     }
 
     /// Writes the view as the dump and loses the store.
     fn lose_store_but_dump(&mut self, model: &mut Model, service: u8, number: u16) {
         let committer = self.committer.take().unwrap();
-        let (allocations, seal) = committer.view.read().snapshot();
-        let mut text = dump::render(allocations.iter().map(Arc::as_ref), seal);
+        let (registrations, seal) = committer.view.read().snapshot();
+        let mut text = dump::render(registrations.iter().map(Arc::as_ref), seal);
         if !model.0.contains_key(&name(service)) && model.service_at(port(number)).is_none() {
             // A dump that pald has not written is imported as it is.
             text = text
@@ -219,7 +219,7 @@ impl Bench {
     fn check(&mut self, model: &Model) {
         let committer = self.committer();
         let contents = committer.store.load().unwrap();
-        let stored = contents.allocations.iter().map(|a| (a.service.clone(), a.port)).collect();
+        let stored = contents.registrations.iter().map(|a| (a.service.clone(), a.port)).collect();
         assert_eq!(&model.0, &stored);
         let view = committer.view.read();
         assert_eq!(view.seal(), contents.seal);
@@ -227,7 +227,7 @@ impl Bench {
         assert_eq!(shown.len(), model.0.len());
         for (service, port) in &model.0 {
             assert_eq!(view.port_of(service.as_ref()), Some(*port));
-            assert_eq!(view.allocation_at(*port).unwrap().service, *service);
+            assert_eq!(view.registration_at(*port).unwrap().service, *service);
             assert!(view.registered().contains(*port));
         }
     }
@@ -243,7 +243,7 @@ proptest! {
         bench.open();
         for operation in operations {
             match operation {
-                Operation::Change(wishes) => bench.change(&wishes, &mut model),
+                Operation::Change(steps) => bench.change(&steps, &mut model),
                 Operation::Restart => {
                     bench.committer = None;
                     bench.open();
@@ -263,14 +263,14 @@ fn after_a_failure_nothing_is_shown_and_changes_are_refused() {
     let mut bench = Bench::new();
     let mut model = Model::default();
     bench.open();
-    bench.change(&[Wish::Set(1)], &mut model);
+    bench.change(&[Step::Set(1)], &mut model);
     bench.committer().failure.set("the disk is full".into()).unwrap();
     let refused = ChangeError::Storage("the disk is full".into());
 
     let (answer, mut set) = oneshot::channel();
     let (other_answer, mut del) = oneshot::channel();
     bench.commit(vec![
-        Request::Register { service: name(2), terms: Terms::default(), answer },
+        Request::Register { service: name(2), options: RegisterOptions::default(), answer },
         Request::Release { target: Target::Port(port(min())), answer: other_answer },
     ]);
     assert_eq!(set.try_recv().unwrap(), Err(refused.clone()));
@@ -278,7 +278,7 @@ fn after_a_failure_nothing_is_shown_and_changes_are_refused() {
     bench.check(&model);
 
     // What changes nothing is still answered.
-    bench.change(&[Wish::Set(1)], &mut model);
+    bench.change(&[Step::Set(1)], &mut model);
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn what_a_batch_releases_is_claimed_by_none_before_it_is_stored() {
     // It met pald's own hold, and the next batch took it for a stranger's.
     let mut bench = Bench::new();
     bench.open();
-    bench.change(&[Wish::Set(1)], &mut Model::default());
+    bench.change(&[Step::Set(1)], &mut Model::default());
     let mut claimer = Claimer::default();
     let port_range = PortRange::new(port(min()), port(max())).unwrap();
     let view = bench.committer().view.read();
@@ -301,8 +301,8 @@ fn what_waits_joins_the_batch_until_the_registry_is_closed() {
     bench.open();
     let register = |service| {
         let (answer, pending) = oneshot::channel();
-        let terms = Terms::default();
-        (Request::Register { service: name(service), terms, answer }, pending)
+        let options = RegisterOptions::default();
+        (Request::Register { service: name(service), options, answer }, pending)
     };
     let (first, first_pending) = register(0);
     let (second, second_pending) = register(1);
@@ -316,7 +316,7 @@ fn what_waits_joins_the_batch_until_the_registry_is_closed() {
     bench.commit(vec![first]);
     assert_eq!(bench.committer().view.read().seal().revision, revision + 1);
     let ports = [first_pending, second_pending]
-        .map(|mut pending| pending.try_recv().unwrap().unwrap().allocation.port);
+        .map(|mut pending| pending.try_recv().unwrap().unwrap().registration.port);
     assert_eq!(ports, [min(), min() + 1].map(port));
 
     // The sender is still there, but nothing more is taken from it.
@@ -330,12 +330,16 @@ fn a_panic_on_the_way_to_the_disk_ends_changes_and_nothing_else() {
     let mut bench = Bench::new();
     let mut model = Model::default();
     bench.open();
-    bench.change(&[Wish::Set(1)], &mut model);
+    bench.change(&[Step::Set(1)], &mut model);
     bench.committer().commit_or_stop(|_| panic!("for the test"));
     let (answer, mut set) = oneshot::channel();
-    bench.commit(vec![Request::Register { service: name(2), terms: Terms::default(), answer }]);
+    bench.commit(vec![Request::Register {
+        service: name(2),
+        options: RegisterOptions::default(),
+        answer,
+    }]);
     let refused = ChangeError::Storage("pald has made a mistake; its log says more".into());
     assert_eq!(set.try_recv().unwrap(), Err(refused));
-    bench.change(&[Wish::Set(1)], &mut model);
+    bench.change(&[Step::Set(1)], &mut model);
     bench.check(&model);
 }

@@ -5,8 +5,8 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use clap::{ArgGroup, Args};
 
-use super::named::named;
-use super::{Failure, Session};
+use crate::cli::named::named;
+use crate::cli::{Failure, Session};
 use crate::port::Port;
 use crate::service_name::ServiceName;
 
@@ -16,7 +16,7 @@ use crate::service_name::ServiceName;
     group = ArgGroup::new("what").required(true),
     after_help = "Example:\n  pald del shop.web\n  pald del --port 49201"
 )]
-pub(super) struct Del {
+pub(in crate::cli) struct Del {
     /// The service
     #[arg(group = "what")]
     name: Option<OsString>,
@@ -26,7 +26,7 @@ pub(super) struct Del {
 }
 
 impl Del {
-    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+    pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         if let Some(name) = self.name {
             let service = ServiceName::parse(name.as_bytes())?;
             let client = session.client()?;

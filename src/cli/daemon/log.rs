@@ -17,7 +17,7 @@ const MAX_WAITING_LINES: usize = 8192;
 ///
 /// Lines are written by a thread of their own, so that a reader of stderr who has stopped reading
 /// stops nothing else. Dropping the guard writes what is left.
-pub(super) fn start() -> WorkerGuard {
+pub(in crate::cli) fn start() -> WorkerGuard {
     let lines = NonBlockingBuilder::default().buffered_lines_limit(MAX_WAITING_LINES);
     let (stderr, guard) = lines.finish(std::io::stderr());
     let is_journald = std::env::var_os("JOURNAL_STREAM").is_some();
@@ -43,9 +43,10 @@ pub(super) fn start() -> WorkerGuard {
 fn filter() -> (EnvFilter, Option<String>) {
     let default = || EnvFilter::new(DEFAULT_FILTER);
     match std::env::var("RUST_LOG") {
-        Ok(wish) if !wish.is_empty() => {
-            let parsed =
-                EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).parse(&wish);
+        Ok(request) if !request.is_empty() => {
+            let parsed = EnvFilter::builder()
+                .with_default_directive(LevelFilter::WARN.into())
+                .parse(&request);
             match parsed {
                 Ok(filter) => (filter, None),
                 Err(error) => (default(), Some(error.to_string())),

@@ -2,10 +2,10 @@
 
 use clap::Args;
 
-use super::ago::{ago, lasting};
-use super::service::{self, State};
-use super::{Failure, Session};
 use crate::api::{Health, HealthStatus};
+use crate::cli::duration::{duration, elapsed};
+use crate::cli::service::{self, State};
+use crate::cli::{Failure, Session};
 use crate::client::Url;
 use crate::files::Shown;
 use crate::timestamp::Timestamp;
@@ -13,14 +13,14 @@ use crate::timestamp::Timestamp;
 /// Say how pald is, and how it is run
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald status\n  pald status --json | jq .pid")]
-pub(super) struct Status {
+pub(in crate::cli) struct Status {
     /// Print JSON, as /v1/health answers it
     #[arg(long)]
     json: bool,
 }
 
 impl Status {
-    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+    pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let client = session.client()?;
         let health = client.health()?;
         match self.json {
@@ -54,11 +54,11 @@ fn text(health: &Health, url: &Url, run_as: &str) -> String {
     let written = dump.written_at.as_deref().and_then(Timestamp::parse);
     let written = match (&dump.error, written) {
         (Some(error), _) => format!("can't be written: {error}"),
-        (None, Some(time)) => format!("written {}", ago(time, Timestamp::now())),
+        (None, Some(time)) => format!("written {}", elapsed(time, Timestamp::now())),
         (None, None) => "not written yet".to_owned(),
     };
     let rows = [
-        ("pald", format!("{version}, pid {pid}, up {}", lasting(health.uptime_s))),
+        ("pald", format!("{version}, pid {pid}, up {}", duration(health.uptime_s))),
         ("runs as", run_as.to_owned()),
         ("url", format!("{url}, on {}", health.addresses.join(" and "))),
         ("services", format!("{services}, revision {revision}; {changes}")),

@@ -2,16 +2,16 @@
 
 use clap::Args;
 
-use super::service::{self, ServiceError, Step};
-use super::{Failure, Session};
+use crate::cli::service::{self, ServiceError, Step};
+use crate::cli::{Failure, Session};
 
 /// Start the service that `pald install` made
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald start")]
-pub(super) struct Start {}
+pub(in crate::cli) struct Start {}
 
 impl Start {
-    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+    pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let manager = service::manager()?;
         let state = manager.state()?;
         if !state.is_known {

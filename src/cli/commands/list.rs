@@ -3,10 +3,10 @@
 use clap::Args;
 use glob::Pattern;
 
-use super::error::CommandError;
-use super::holder::short;
-use super::{Failure, Session};
 use crate::api::{Service, Services, State};
+use crate::cli::error::CommandError;
+use crate::cli::holder::short;
+use crate::cli::{Failure, Session};
 use crate::quoted::Quoted;
 
 /// List services and who uses their ports
@@ -14,7 +14,7 @@ use crate::quoted::Quoted;
 #[command(
     after_help = "Example:\n  pald list 'shop.*'\n  pald list --json | jq '.services[].port'"
 )]
-pub(super) struct List {
+pub(in crate::cli) struct List {
     /// Only services whose whole name fits this pattern: *, ? and [...]
     glob: Option<String>,
     /// Print JSON, as /v1/services answers it
@@ -23,7 +23,7 @@ pub(super) struct List {
 }
 
 impl List {
-    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+    pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let glob = self.glob.as_deref();
         glob.map(Pattern::new).transpose().map_err(|error| CommandError::Pattern {
             pattern: Quoted::new(glob.unwrap_or_default()),
@@ -75,7 +75,7 @@ fn in_use_by(service: &Service) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Holder, Pool};
+    use crate::api::{Holder, RangeUsage};
 
     fn service(name: &str, port: u16, state: State) -> Service {
         Service {
@@ -108,8 +108,8 @@ mod tests {
             Service { reason: Some("x".to_owned()), ..service("c", 49204, State::Unknown) },
         ];
         let table_of = |services: &[Service]| {
-            let pool = Pool { min: 1, max: 2, used: 0, free: 2 };
-            table(&Services { services: services.to_vec(), pool, revision: 1 })
+            let range = RangeUsage { min: 1, max: 2, used: 0, free: 2 };
+            table(&Services { services: services.to_vec(), range, revision: 1 })
         };
         assert_eq!(
             table_of(&rows[1..3]),

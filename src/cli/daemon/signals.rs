@@ -2,13 +2,13 @@
 
 use std::io;
 
-use actix_web::rt::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
-use crate::cli::notify;
+use super::notify;
 
 /// A future that is ready at the first SIGTERM, SIGINT or SIGHUP.
-pub(super) fn ending_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+pub(in crate::cli) fn ending_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // nohup(1) has it ignored, and that is to stay so.

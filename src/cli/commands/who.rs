@@ -5,16 +5,16 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use clap::Args;
 
-use super::error::CommandError;
-use super::holder::{in_full, port};
-use super::{Failure, Session};
 use crate::api::{self, State};
+use crate::cli::error::CommandError;
+use crate::cli::holder::{in_full, port};
+use crate::cli::{Failure, Session};
 use crate::port::Port;
 
 /// Say who uses a port, and how
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald who 3000")]
-pub(super) struct Who {
+pub(in crate::cli) struct Who {
     /// The port, registered or not
     #[arg(allow_hyphen_values = true)]
     port: OsString,
@@ -24,7 +24,7 @@ pub(super) struct Who {
 }
 
 impl Who {
-    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+    pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let port = Port::parse(self.port.as_bytes())?;
         let answer = session.client()?.port(port)?;
         if self.json {

@@ -4,20 +4,20 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::error::CommandError;
-use super::{Failure, Session};
+use crate::cli::error::CommandError;
+use crate::cli::{Failure, Session};
 use crate::files;
 
 /// Write the registry as a dump, which `pald import` reads
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald export ports.dump")]
-pub(super) struct Export {
+pub(in crate::cli) struct Export {
     /// The file, made private to you; without it, or with -, the dump goes to stdout
     file: Option<PathBuf>,
 }
 
 impl Export {
-    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+    pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let dump = session.client()?.dump()?;
         match self.file.filter(|file| file != Path::new("-")) {
             None => session.terminal.answer_bytes(&dump)?,

@@ -4,12 +4,12 @@ use sd_notify::NotifyState;
 use tracing::warn;
 
 /// pald serves.
-pub(super) fn ready() {
+pub(in crate::cli) fn ready() {
     tell(NotifyState::Ready);
 }
 
 /// pald was asked to end and finishes what it has begun.
-pub(super) fn stopping() {
+pub(in crate::cli) fn stopping() {
     tell(NotifyState::Stopping);
 }
 

@@ -5,14 +5,14 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use clap::Args;
 
-use super::named::named;
-use super::{Failure, Session};
+use crate::cli::named::named;
+use crate::cli::{Failure, Session};
 use crate::service_name::ServiceName;
 
 /// Print the port of a service
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  curl localhost:$(pald get shop.web)")]
-pub(super) struct Get {
+pub(in crate::cli) struct Get {
     /// The service
     name: OsString,
     /// Print all that is known of it, as JSON
@@ -21,7 +21,7 @@ pub(super) struct Get {
 }
 
 impl Get {
-    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+    pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let service = ServiceName::parse(self.name.as_bytes())?;
         let client = session.client()?;
         if self.json {

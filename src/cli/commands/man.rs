@@ -5,20 +5,20 @@ use std::io;
 use clap::{Args, Command, CommandFactory as _};
 use clap_mangen::Man as Page;
 
-use super::error::CommandError;
-use super::{Cli, Failure, Session};
+use crate::cli::error::CommandError;
+use crate::cli::{Cli, Failure, Session};
 use crate::quoted::Quoted;
 
 /// Print the manual page of pald, or of one of its commands
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald man | man -l -\n  pald man run > pald-run.1")]
-pub(super) struct Man {
+pub(in crate::cli) struct Man {
     /// The command; without it the page of pald itself, which names all commands
     command: Option<String>,
 }
 
 impl Man {
-    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+    pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let mut pald = Cli::command().disable_help_subcommand(true);
         // Gives each command its full name, and what all commands take.
         pald.build();

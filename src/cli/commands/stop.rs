@@ -2,16 +2,16 @@
 
 use clap::Args;
 
-use super::service::{self, Step};
-use super::{Failure, Session};
+use crate::cli::service::{self, Step};
+use crate::cli::{Failure, Session};
 
 /// Stop the service until it is started again or you log in again
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald stop")]
-pub(super) struct Stop {}
+pub(in crate::cli) struct Stop {}
 
 impl Stop {
-    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+    pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let manager = service::manager()?;
         let state = manager.state()?;
         service::refuse_foreground(manager.as_ref(), state, session.config()?.port_listen)?;

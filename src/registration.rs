@@ -7,7 +7,7 @@ use crate::timestamp::Timestamp;
 
 /// The fact that a port belongs to a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Allocation {
+pub struct Registration {
     /// Whose port it is.
     pub service: ServiceName,
     /// The port; no other service has it.

@@ -2,18 +2,18 @@
 
 use clap::Args;
 
-use super::service::{self, Manager, Program, ServiceError, State, Step};
-use super::{Failure, Session};
+use crate::cli::service::{self, Manager, Program, ServiceError, State, Step};
+use crate::cli::{Failure, Session};
 use crate::client::Url;
 use crate::config::{Config, KEYS, Sources};
 
 /// Install pald as a service of yours, which starts now and at each login
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald install && pald status")]
-pub(super) struct Install {}
+pub(in crate::cli) struct Install {}
 
 impl Install {
-    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+    pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         warn_of_variables(session);
         // The service gets nothing of this environment.
         let sources = Sources { variables: Vec::new(), ..session.sources() };

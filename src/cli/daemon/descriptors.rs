@@ -19,14 +19,14 @@ const MIN_CONNECTIONS: usize = 32;
 /// What the connections and the holds may use. The rest is for the store, which stops accepting
 /// changes when it runs out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Descriptors {
-    pub(super) connections: usize,
-    pub(super) holds: usize,
+pub(in crate::cli) struct Descriptors {
+    pub(in crate::cli) connections: usize,
+    pub(in crate::cli) holds: usize,
 }
 
 impl Descriptors {
     /// Raises the limit as far as this user may, and shares it out.
-    pub(super) fn share_out() -> Self {
+    pub(in crate::cli) fn share_out() -> Self {
         let limit = getrlimit(Resource::Nofile);
         let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
         // Where it can't be raised, less is shared out.
@@ -40,7 +40,7 @@ impl Descriptors {
     ///
     /// Linux doubles the table of a process that has threads only after a grace period of RCU, some
     /// 20 ms in which nothing can be opened (`expand_fdtable` in its `fs/file.c`). Now nobody waits.
-    pub(super) fn make_room(self, ports: usize) {
+    pub(in crate::cli) fn make_room(self, ports: usize) {
         let most = RESERVE + self.connections + self.holds.min(ports);
         let make = move || {
             if let Err(cause) = grow_table(most) {

@@ -8,11 +8,11 @@ use std::process::Command;
 
 use clap::Args;
 
-use super::error::CommandError;
-use super::holder::{in_words, port_of};
-use super::variable::{Assignment, Variable};
-use super::{Failure, Session, Terminal};
-use crate::api::{Service, State, TIME_WAIT, Wish};
+use crate::api::{RegisterRequest, Service, State, TIME_WAIT};
+use crate::cli::error::CommandError;
+use crate::cli::holder::{in_words, port_of};
+use crate::cli::variable::{Assignment, Variable};
+use crate::cli::{Failure, Session, Terminal};
 use crate::client::{Client, Existing};
 use crate::quoted::Quoted;
 use crate::service_name::ServiceName;
@@ -26,7 +26,7 @@ use crate::service_name::ServiceName;
 Examples:
   pald run shop.web -- vite --port {port} --strictPort
   pald run shop.web -e DB_PORT=shop.db -- npm start")]
-pub(super) struct Run {
+pub(in crate::cli) struct Run {
     /// Never hold the port of this service, also later: for a server that can't live with a hold
     #[arg(long)]
     no_hold: bool,
@@ -44,22 +44,23 @@ pub(super) struct Run {
 const PLACEHOLDER: &[u8] = b"{port}";
 
 impl Run {
-    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+    pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let service = ServiceName::parse(self.name.as_bytes())?;
         let mut assignments = Assignment::parse_all(&self.env)?;
         assignments.insert(0, Assignment { variable: Variable::port(), service: service.clone() });
         Assignment::check_distinct(&assignments)?;
         let client = session.client()?;
         // A command that is refused has changed nothing but that its service has a port.
-        client.register(&service, &Wish::default(), Existing::Accept)?;
+        client.register(&service, &RegisterRequest::default(), Existing::Accept)?;
         let port = check_free(&client, &service, session.terminal)?;
         if self.no_hold {
-            let wish = Wish { hold: Some(false), ..Wish::default() };
-            client.register(&service, &wish, Existing::Accept)?;
+            let request = RegisterRequest { hold: Some(false), ..RegisterRequest::default() };
+            client.register(&service, &request, Existing::Accept)?;
         }
         let mut variables = Vec::new();
         for Assignment { variable, service } in assignments {
-            let answer = client.register(&service, &Wish::default(), Existing::Accept)?;
+            let answer =
+                client.register(&service, &RegisterRequest::default(), Existing::Accept)?;
             variables.push((variable, answer.port.to_string()));
         }
         // `last` takes at least one.

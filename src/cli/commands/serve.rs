@@ -9,8 +9,10 @@ use actix_web::rt::System;
 use clap::Args;
 use tracing::{info, warn};
 
-use super::descriptors::Descriptors;
-use super::{Failure, Session, log, notify};
+use crate::cli::daemon::descriptors::Descriptors;
+use crate::cli::daemon::signals::ending_signal;
+use crate::cli::daemon::{ServeError, log, notify};
+use crate::cli::{Failure, Session};
 use crate::config::{Config, ConfigError};
 use crate::files::{self, Shown};
 use crate::http::guard::{Guard, Hosts};
@@ -22,24 +24,17 @@ use crate::registry::{OpenError, Registry, RegistryOptions};
 use crate::store;
 use crate::users::Users;
 
-mod error;
-mod signals;
-
-pub(super) use error::ServeError;
-
-use signals::ending_signal;
-
 /// Serve in the foreground until SIGTERM or Ctrl-C; this is what pald does without a command
 #[derive(Debug, Default, Args)]
 #[command(after_help = "Example:\n  RUST_LOG=pald=debug pald serve\n  pald serve --check")]
-pub(super) struct Serve {
+pub(in crate::cli) struct Serve {
     /// Only check the configuration
     #[arg(long)]
     check: bool,
 }
 
 impl Serve {
-    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+    pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         if self.check {
             return Ok(check(session)?);
         }

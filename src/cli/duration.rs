@@ -3,15 +3,15 @@
 use crate::timestamp::Timestamp;
 
 /// How long ago a time was; one that is yet to come is said to be.
-pub(super) fn ago(time: Timestamp, now: Timestamp) -> String {
+pub(super) fn elapsed(time: Timestamp, now: Timestamp) -> String {
     match now.unix_seconds().checked_sub(time.unix_seconds()) {
-        Some(seconds) => format!("{} ago", lasting(seconds)),
+        Some(seconds) => format!("{} ago", duration(seconds)),
         None => "in the future".to_owned(),
     }
 }
 
 /// A number of seconds in the unit that leaves two digits or so.
-pub(super) fn lasting(seconds: u64) -> String {
+pub(super) fn duration(seconds: u64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
@@ -39,8 +39,8 @@ mod tests {
             (172_800, "2 days ago"),
         ];
         for (seconds, expected) in rows {
-            assert_eq!(ago(time(1000), time(1000 + seconds)), expected);
+            assert_eq!(elapsed(time(1000), time(1000 + seconds)), expected);
         }
-        assert_eq!(ago(time(1001), time(1000)), "in the future");
+        assert_eq!(elapsed(time(1001), time(1000)), "in the future");
     }
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::error::CommandError;
-use super::{Failure, Session, Terminal};
 use crate::api::Imported;
+use crate::cli::error::CommandError;
+use crate::cli::{Failure, Session, Terminal};
 use crate::client::{ClientError, Effect, ImportMode};
 use crate::dump_file::MAX_BYTES;
 use crate::files::Shown;
@@ -16,7 +16,7 @@ use crate::files::Shown;
 /// Import a dump: all of it, or nothing if a line is wrong or in conflict
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald import ports.dump --dry-run")]
-pub(super) struct Import {
+pub(in crate::cli) struct Import {
     /// The dump; - is stdin
     file: PathBuf,
     /// Release services that the dump does not name
@@ -31,7 +31,7 @@ pub(super) struct Import {
 }
 
 impl Import {
-    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+    pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let mode = if self.replace { ImportMode::Replace } else { ImportMode::Merge };
         let must_ask = self.replace && !self.dry_run && !self.yes;
         if must_ask && !session.terminal.can_ask() {

@@ -4,9 +4,9 @@ use std::ffi::OsString;
 
 use clap::{Args, ValueEnum};
 
-use super::named::named;
-use super::variable::Assignment;
-use super::{Failure, Session};
+use crate::cli::named::named;
+use crate::cli::variable::Assignment;
+use crate::cli::{Failure, Session};
 
 /// Print ports as variables
 #[derive(Debug, Args)]
@@ -14,7 +14,7 @@ use super::{Failure, Session};
 Examples:
   eval \"$(pald env PORT=shop.web DB_PORT=shop.db)\"
   pald env -f dotenv shop.web > .env")]
-pub(super) struct Env {
+pub(in crate::cli) struct Env {
     /// A service, which must be registered; without VAR, shop.web is in SHOP_WEB_PORT
     #[arg(value_name = "[VAR=]NAME", required = true)]
     assignments: Vec<OsString>,
@@ -37,7 +37,7 @@ enum Format {
 }
 
 impl Env {
-    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+    pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let assignments = Assignment::parse_all(&self.assignments)?;
         Assignment::check_distinct(&assignments)?;
         let client = session.client()?;

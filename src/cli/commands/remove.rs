@@ -2,13 +2,13 @@
 
 use clap::Args;
 
-use super::service::{self, ServiceError, Step};
-use super::{Failure, Session};
+use crate::cli::service::{self, ServiceError, Step};
+use crate::cli::{Failure, Session};
 
 /// Stop the service and take away what `pald install` made; the registry stays
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald remove --yes")]
-pub(super) struct Remove {
+pub(in crate::cli) struct Remove {
     /// Don't ask
     #[arg(long)]
     yes: bool,
@@ -17,7 +17,7 @@ pub(super) struct Remove {
 const QUESTION: &str = "Stop pald and start it no more? The registry stays.";
 
 impl Remove {
-    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+    pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let must_ask = !self.yes;
         if must_ask && !session.terminal.can_ask() {
             return Err(ServiceError::Unconfirmed.into());

@@ -5,9 +5,9 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use clap::Args;
 
-use super::{Failure, Session};
 use crate::addresses::Addresses;
-use crate::api::Wish;
+use crate::api::RegisterRequest;
+use crate::cli::{Failure, Session};
 use crate::client::Existing;
 use crate::port::Port;
 use crate::service_name::ServiceName;
@@ -15,7 +15,7 @@ use crate::service_name::ServiceName;
 /// Register a service, if it is not registered, and print its port
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald set shop.web\n  pald set shop.db --port 5432")]
-pub(super) struct Set {
+pub(in crate::cli) struct Set {
     /// The service: 1 to 255 letters, digits and . _ -
     name: OsString,
     /// Ask for this very port
@@ -33,11 +33,11 @@ pub(super) struct Set {
 }
 
 impl Set {
-    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+    pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let service = ServiceName::parse(self.name.as_bytes())?;
-        let wish = self.wish()?;
+        let request = self.request()?;
         let existing = if self.new { Existing::Refuse } else { Existing::Accept };
-        let answer = session.client()?.register(&service, &wish, existing)?;
+        let answer = session.client()?.register(&service, &request, existing)?;
         match self.json {
             true => session.terminal.answer_json(&answer)?,
             false => session.terminal.answer(format!("{}\n", answer.port))?,
@@ -45,11 +45,11 @@ impl Set {
         Ok(())
     }
 
-    fn wish(&self) -> Result<Wish, Failure> {
+    fn request(&self) -> Result<RegisterRequest, Failure> {
         let port = self.port.as_ref().map(|port| Port::parse(port.as_bytes())).transpose()?;
         let addresses = self.addr.join(OsStr::new(","));
         let addresses = Addresses::parse(addresses.as_bytes())?;
-        Ok(Wish {
+        Ok(RegisterRequest {
             port: port.map(|port| port.number().into()),
             addresses: (!self.addr.is_empty())
                 .then(|| addresses.iter().map(str::to_owned).collect()),

@@ -1,0 +1,78 @@
+//! The commands, a file each. All but `serve` ask the daemon through [`crate::client`].
+
+use clap::Subcommand;
+
+use super::{Failure, Session};
+
+mod completions;
+mod del;
+mod doctor;
+mod env;
+mod export;
+mod get;
+mod import;
+mod install;
+mod list;
+mod man;
+mod remove;
+mod run;
+mod serve;
+mod set;
+mod start;
+mod status;
+mod stop;
+mod who;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Serve(serve::Serve),
+    Get(get::Get),
+    Set(set::Set),
+    Del(del::Del),
+    List(list::List),
+    Who(who::Who),
+    Run(run::Run),
+    Env(env::Env),
+    Export(export::Export),
+    Import(import::Import),
+    Install(install::Install),
+    Remove(remove::Remove),
+    Start(start::Start),
+    Stop(stop::Stop),
+    Status(status::Status),
+    Doctor(doctor::Doctor),
+    Completions(completions::Completions),
+    Man(man::Man),
+}
+
+impl Default for Command {
+    /// What pald does without a command.
+    fn default() -> Self {
+        Self::Serve(serve::Serve::default())
+    }
+}
+
+impl Command {
+    pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
+        match self {
+            Self::Serve(serve) => serve.run(session),
+            Self::Get(get) => get.run(session),
+            Self::Set(set) => set.run(session),
+            Self::Del(del) => del.run(session),
+            Self::List(list) => list.run(session),
+            Self::Who(who) => who.run(session),
+            Self::Run(run) => run.run(session),
+            Self::Env(env) => env.run(session),
+            Self::Export(export) => export.run(session),
+            Self::Import(import) => import.run(session),
+            Self::Install(install) => install.run(session),
+            Self::Remove(remove) => remove.run(session),
+            Self::Start(start) => start.run(session),
+            Self::Stop(stop) => stop.run(session),
+            Self::Status(status) => status.run(session),
+            Self::Doctor(doctor) => doctor.run(session),
+            Self::Completions(completions) => completions.run(session),
+            Self::Man(man) => man.run(session),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! `pald doctor`: says what is wrong, and the command that mends it.
+
+use clap::Args;
+
+use crate::cli::doctor::{Finding, Level, examine};
+use crate::cli::error::CommandError;
+use crate::cli::{Failure, Session};
+
+/// Say what is wrong, and the command that mends it
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pald doctor\n  pald doctor --json | jq '.[] | select(.level != \"ok\")'"
+)]
+pub(in crate::cli) struct Doctor {
+    /// Print JSON: a list of what was found
+    #[arg(long)]
+    json: bool,
+}
+
+impl Doctor {
+    pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
+        let findings = examine(session)?;
+        match self.json {
+            true => session.terminal.answer_json(&findings)?,
+            false => session
+                .terminal
+                .answer(findings.iter().map(Finding::to_string).collect::<String>())?,
+        }
+        let faults = findings.iter().filter(|finding| finding.level == Level::Fault).count();
+        if faults > 0 { Err(CommandError::Faults(faults).into()) } else { Ok(()) }
+    }
+}
