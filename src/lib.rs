@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | [`cli`] | the command line, a file for each command, and the one table to exit codes |
 //! | [`http`], [`client`], [`config`] | the HTTP service, with the page for browsers; the one client of it; the layers of settings |
-//! | [`registry`] | the rules: register, release, import, lookup; the view that readers see; the committer |
+//! | [`registry`] | the rules: register, release, import, lookup; the model, and the committer that changes it |
 //! | [`store`], [`probe`], [`dump_file`] | sled; what the machine says about a port; the dump on disk |
 //! | [`dump`] | the dump's text, to entries and back |
 //! | [`files`], [`lock`], [`paths`] | files that are read and replaced safely; locks; where files are |
@@ -26,19 +26,20 @@
 //! 1. [`http::guard`] lets the request in, or the answer is 403. `http::text` reads exactly one
 //!    `service` from query and form, and [`ServiceName::parse`](service_name::ServiceName::parse)
 //!    accepts it, or the answer is 400.
-//! 2. [`Registry::register`](registry::Registry::register) finds the name in the view, and its port
-//!    is the answer; or else the change goes to the committer.
-//! 3. The committer takes the lowest free port that a [`probe::Claimer`] finds nobody on, puts the
-//!    change into the batch, commits the batch in one transaction, syncs it to the disk, shows it to
-//!    readers, keeps the hold on the port, and answers. While a large batch is stored, a second
-//!    thread gathers what arrives and claims its ports. The note on the newest revision, the dump and
-//!    the log hear of a change after its answer.
+//! 2. [`Registry::register`](registry::Registry::register) looks the name up in the readers' model,
+//!    and its port is the answer; or else the request goes to the committer.
+//! 3. The committer takes the requests that wait as one batch. It decides each against its own
+//!    model: a new service gets the lowest free port that a [`probe::Claimer`] finds unused, and a
+//!    decision gives operations, which are applied to that model. It stores the operations of the
+//!    batch in one transaction, syncs them to the disk, replays them in the readers' model, keeps
+//!    the holds on the claimed ports, and answers. The note on the newest revision, the dump and
+//!    the log come after the answers.
 //! 4. The handler prints the port. Errors pass once through `http::error`, which knows the status for
 //!    the text routes and for `/v1`; a program under `/v1` gets them as problems.
 //!
 //! # What always holds
 //!
-//! - Every name has exactly one port and every port at most one name: in the view, in both trees
+//! - Every name has exactly one port and every port at most one name: in the model, in both trees
 //!   of the store, and in the dump.
 //! - What a reader has seen is on disk: a change is shown, and answered, after its sync.
 //! - A change appears whole or not at all; an import is one change.

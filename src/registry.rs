@@ -2,40 +2,44 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::thread::JoinHandle;
 
-use tracing::{error, warn};
+use tracing::error;
 
-use crate::dump;
-use crate::dump_file::{DumpStatus, DumpWatch, Refresher};
+use crate::dump_file::{DumpStatus, DumpWatch};
 use crate::port::{Port, PortRange};
 use crate::probe::PortState;
 use crate::registration::Registration;
 use crate::service_name::ServiceName;
 
+mod batch;
 mod change;
+mod claims;
 mod committer;
+mod decide;
 mod error;
 mod holds;
+mod import;
+mod model;
 mod pending;
 mod port_set;
 mod recovery;
 mod survey;
-mod view;
 
 pub use change::{Existing, Import, ImportMode, Imported, RegisterOptions, Registered, Target};
-pub use error::{ChangeError, OpenError, Remedy};
+pub use error::{ChangeError, ImportConflict, OpenError, Remedy};
 pub use holds::HoldsStatus;
 pub use pending::Pending;
 pub use port_set::PortSet;
 
-use committer::{Committer, Failure, Inbox, Message, Request};
-use holds::{Holds, HoldsWatch};
+use batch::Request;
+use committer::{Committer, Failure};
+use holds::HoldsWatch;
+use model::Readers;
 use pending::Answer;
 use survey::Surveyor;
-use view::SharedView;
 
 /// What a registry is made of.
 #[derive(Debug, Clone)]
@@ -61,12 +65,13 @@ pub struct RegistryOptions {
 pub struct Registry {
     port_range: PortRange,
     port_listen: Port,
-    view: Arc<SharedView>,
+    readers: Arc<Readers>,
     surveyor: Surveyor,
     holds: HoldsWatch,
     dump: DumpWatch,
     failure: Failure,
-    messages: mpsc::Sender<Message>,
+    /// Where the committer takes requests from; `None` once the registry is closed.
+    requests: Mutex<Option<mpsc::Sender<Request>>>,
     committer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -100,36 +105,9 @@ impl Registry {
     /// # Errors
     /// The store or the dump can't be taken as it is. A dump is never changed then.
     pub fn open(options: RegistryOptions) -> Result<Self, OpenError> {
-        let (store, contents) = recovery::open_store(&options)?;
-        if let Some(registration) =
-            contents.registrations.iter().find(|a| a.port == options.port_listen)
-        {
-            let (service, port) = (&registration.service, registration.port);
-            // An import may have brought it; but nobody moves pald onto a port that is taken.
-            if options.port_listen_before.is_some_and(|before| before != port) {
-                return Err(OpenError::ListenRegistered { port, service: service.clone() });
-            }
-            warn!(%service, %port, "Keeping a service registered on the port where pald listens");
-        }
-        let to_hold = contents.registrations.iter().filter(|registration| registration.hold);
-        let holds = Holds::start(to_hold.map(|registration| registration.port), options.max_holds)
-            .map_err(OpenError::Thread)?;
-        let view = Arc::new(SharedView::new(contents.registrations, contents.seal));
-        let shown = Arc::clone(&view);
-        let refresher = Refresher::start(options.dump_file.clone(), move || dump_of(&shown))
-            .map_err(OpenError::Thread)?;
-        refresher.refresh();
-        let (holds_watch, dump, failure) = (holds.watch(), refresher.watch(), Failure::default());
-        let (messages, inbox) = Inbox::channel();
-        let committer = Committer::new(
-            &options,
-            store,
-            Arc::clone(&view),
-            holds,
-            refresher,
-            inbox,
-            Arc::clone(&failure),
-        );
+        let (committer, requests) = Committer::open(&options)?;
+        let (readers, failure) = (Arc::clone(&committer.readers), Arc::clone(&committer.failure));
+        let (holds, dump) = (committer.holds.watch(), committer.refresher.watch());
         let thread = thread::Builder::new()
             .name("committer".into())
             .spawn(|| committer.run())
@@ -137,40 +115,40 @@ impl Registry {
         Ok(Self {
             port_range: options.port_range,
             port_listen: options.port_listen,
-            view,
-            surveyor: Surveyor::new(holds_watch.clone()),
-            holds: holds_watch,
+            readers,
+            surveyor: Surveyor::new(holds.clone()),
+            holds,
             dump,
             failure,
-            messages,
+            requests: Mutex::new(Some(requests)),
             committer: Mutex::new(Some(thread)),
         })
     }
 
-    /// The port of a service; there is none of an illegal name.
+    /// The port of a service; an illegal name has none.
     pub fn lookup(&self, service: impl AsRef<[u8]>) -> Option<Port> {
-        self.view.read().port_of(service.as_ref())
+        self.readers.read().of_service(service.as_ref()).map(|registration| registration.port)
     }
 
-    /// All that is kept about a service.
+    /// The registration of a service.
     pub fn service(&self, service: &ServiceName) -> Option<Arc<Registration>> {
-        self.view.read().registration_of(service).cloned()
+        self.readers.read().of_service(service.as_ref()).cloned()
     }
 
-    /// All that is kept about the service that has a port.
+    /// The registration of the service that has a port.
     pub fn service_at(&self, port: Port) -> Option<Arc<Registration>> {
-        self.view.read().registration_at(port).cloned()
+        self.readers.read().at_port(port).cloned()
     }
 
     /// All services at one moment.
     pub fn snapshot(&self) -> Snapshot {
-        let (registrations, seal) = self.view.read().snapshot();
+        let (registrations, seal) = self.readers.snapshot();
         Snapshot { registrations, revision: seal.revision }
     }
 
     /// The dump of all services, as it is or will soon be on disk.
     pub fn dump(&self) -> String {
-        dump_of(&self.view)
+        self.readers.dump()
     }
 
     /// The ports that pald gives out.
@@ -200,8 +178,8 @@ impl Registry {
     /// How the registry is.
     pub fn health(&self) -> Health {
         let (services, revision) = {
-            let view = self.view.read();
-            (view.len(), view.seal().revision)
+            let model = self.readers.read();
+            (model.len(), model.seal().revision)
         };
         let (dump, holds) = (self.dump.status(), self.holds.status());
         Health { failure: self.failure.get().cloned(), revision, services, dump, holds }
@@ -209,7 +187,7 @@ impl Registry {
 
     /// How many services are registered.
     pub fn len(&self) -> usize {
-        self.view.read().len()
+        self.readers.read().len()
     }
 
     /// Whether no service is registered.
@@ -245,9 +223,9 @@ impl Registry {
 
     /// Finishes what is waiting, writes the dump, and closes the store. Later changes are refused.
     pub fn close(&self) {
-        // A committer that has ended already has done all that.
-        let _ = self.messages.send(Message::Close);
-        let thread = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // The committer ends once it has taken all requests, and closes the rest by being dropped.
+        drop(lock(&self.requests).take());
+        let thread = lock(&self.committer).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             error!("The committer has panicked");
         }
@@ -255,8 +233,10 @@ impl Registry {
 
     fn request<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Pending<T> {
         let (answer, pending) = Pending::channel();
-        // If the committer has ended, the answer is dropped here, and `pending` says so.
-        let _ = self.messages.send(Message::Request(request(answer)));
+        if let Some(requests) = lock(&self.requests).as_ref() {
+            // If the committer has ended, the answer is dropped here, and `pending` says so.
+            let _ = requests.send(request(answer));
+        }
         pending
     }
 }
@@ -267,8 +247,6 @@ impl Drop for Registry {
     }
 }
 
-/// The dump of what the view shows at the time of the call.
-fn dump_of(view: &SharedView) -> String {
-    let (registrations, seal) = view.read().snapshot();
-    dump::render(registrations.iter().map(Arc::as_ref), seal)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

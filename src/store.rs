@@ -30,15 +30,33 @@ use high_water::HighWater;
 use record::RecordError;
 use trees::Trees;
 
-/// A change to the store. Both trees follow it in the same transaction.
-#[derive(Debug, Clone)]
-pub enum Change {
-    /// A service that was not registered, on a port that was free.
+/// One step of a change to the store. Both trees follow it in the same transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// Registers a service that was not, on a port that was free.
     Insert(Arc<Registration>),
-    /// What is kept about a registered service, as it was and as it is to be; its port stays.
+    /// Changes what is kept about a service, from the first to the second; its port stays.
     Update(Arc<Registration>, Arc<Registration>),
-    /// A registered service, exactly as it was.
+    /// Releases a service that was registered exactly like this.
     Remove(Arc<Registration>),
+}
+
+impl Operation {
+    /// The registration before the operation.
+    pub fn before(&self) -> Option<&Arc<Registration>> {
+        match self {
+            Self::Insert(_) => None,
+            Self::Update(before, _) | Self::Remove(before) => Some(before),
+        }
+    }
+
+    /// The registration after the operation.
+    pub fn after(&self) -> Option<&Arc<Registration>> {
+        match self {
+            Self::Insert(after) | Self::Update(_, after) => Some(after),
+            Self::Remove(_) => None,
+        }
+    }
 }
 
 /// An open store. Whoever has it is the only one to write.
@@ -130,9 +148,9 @@ impl Store {
         files::create_private_folder(&aside).map_err(io)?;
         let seal = Seal::of(revision, registrations);
         let store = Self::open_empty(&aside)?;
-        let changes: Vec<_> =
-            registrations.iter().cloned().map(|a| Change::Insert(Arc::new(a))).collect();
-        store.commit(&changes, seal)?;
+        let operations: Vec<_> =
+            registrations.iter().cloned().map(|a| Operation::Insert(Arc::new(a))).collect();
+        store.commit(&operations, seal)?;
         store.note(seal.revision)?;
         store.sync_everything()
     }
@@ -159,15 +177,15 @@ impl Store {
         Contents::of(&self.trees, &self.path)
     }
 
-    /// Applies the changes in their order, in one transaction. On return they are on disk.
+    /// Applies the operations in their order, in one transaction. On return they are on disk.
     ///
-    /// `seal` is that of the whole registry after the changes.
+    /// `seal` is that of the whole registry after them.
     ///
     /// # Errors
     /// After any error what is in memory may differ from what is on disk: the store must not be
     /// used any more until it is opened again.
-    pub fn commit(&self, changes: &[Change], seal: Seal) -> Result<(), StoreError> {
-        self.trees.apply(changes, seal)?;
+    pub fn commit(&self, operations: &[Operation], seal: Seal) -> Result<(), StoreError> {
+        self.trees.apply(operations, seal)?;
         self.trees.flush()?;
         let io = |source| StoreError::Io { path: self.path.clone(), source };
         self.data_file.sync().map_err(io)?;
@@ -182,12 +200,6 @@ impl Store {
     pub fn note(&self, revision: u64) -> Result<(), StoreError> {
         let io = |source| StoreError::Io { path: self.path.clone(), source };
         self.high_water.note(revision).map_err(io)
-    }
-
-    /// Reserves space on the disk for the next commits, where the system can do that: they are
-    /// faster then.
-    pub fn reserve(&self) {
-        self.data_file.reserve();
     }
 
     /// The newest revision that was ever committed, as a note beside the store said when it was

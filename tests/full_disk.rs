@@ -208,28 +208,3 @@ fn a_call_that_fails_in_a_commit_ends_changes_and_nothing_else() {
     println!("{runs} failing calls, {refused} changes refused, {came_back} there after a restart");
     assert!(refused > 0);
 }
-
-#[test]
-fn space_that_cannot_be_reserved_refuses_no_change() {
-    if let Some(reason) = no_strace() {
-        return println!("skipped: {reason}");
-    }
-    // What a file system says that can't do it, and a full one.
-    for error in ["EOPNOTSUPP", "ENOSPC"] {
-        let home = Home::new(100);
-        let daemon = home.start();
-        let calls = home.path().join("calls");
-        let inject = format!("inject=fallocate:error={error}");
-        let mut tracer = spawn_injector(&daemon, &inject, &calls);
-        let (known, refusal) = set_until_refused(&daemon, 20);
-        assert!(refusal.is_none(), "{error}");
-        let (code, log) = daemon.stop();
-        assert_eq!(code, Some(0), "{error}: {log}");
-        tracer.wait().unwrap();
-        let calls = fs::read_to_string(calls).unwrap();
-        let failed = calls.lines().filter(|line| line.contains("(INJECTED)")).count();
-        // A file system that can't do it is asked once.
-        assert!(if error == "ENOSPC" { failed > 1 } else { failed == 1 }, "{error}: {calls}");
-        assert_eq!(check_restart(&home, &known), 0);
-    }
-}

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use crate::daemon::{Daemon, Home, PALD};
 use crate::faults::{Known, Random, copy_folder, count, keep, lost, no_strace, spawn_tracer};
 
-const CALLS: [&str; 16] = [
+const CALLS: [&str; 15] = [
     "write",
     "writev",
     "pwrite64",
@@ -32,7 +32,6 @@ const CALLS: [&str; 16] = [
     "renameat2",
     "ftruncate",
     "truncate",
-    "fallocate",
     "unlink",
     "unlinkat",
     "mkdir",

@@ -5,12 +5,12 @@ use std::fs::Permissions;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::daemon::{Client, Home, parse, wait_for_dump};
+use crate::daemon::{Client, Home, PALD, parse, wait_for_dump};
 
 #[test]
 fn ports_survive_a_restart_however_pald_ended() {
@@ -200,4 +200,30 @@ fn a_log_that_nobody_reads_stops_nothing() {
     child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
     assert!(log.contains("Serving"), "{log}");
     assert!(!log.contains("Ended"), "the pipe was never full: {} bytes", log.len());
+}
+
+#[test]
+fn services_that_found_no_room_are_held_once_others_are_released() {
+    // With `ulimit -n 340`, 30 services were registered and 25 of them released: the 5 that were
+    // left had found no descriptor for their holds, and were never held.
+    let home = Home::new(30);
+    let mut command = Command::new("sh");
+    home.prepare(&mut command);
+    command.args(["-c", "ulimit -n 340 && exec \"$0\"", PALD]);
+    let daemon = home.start_command(command);
+    let holds = || daemon.get("/v1/health").json()["holds"].clone();
+    let ports: Vec<u16> =
+        (0..30).map(|number| daemon.set(&format!("service{number}")).port()).collect();
+    let most = holds()["max"].as_u64().unwrap();
+    assert!((5..25).contains(&most), "the limit leaves room for {most} holds");
+    assert_eq!(holds()["held"], most);
+    for port in &ports[..25] {
+        assert_eq!(daemon.client.del(*port).status, 200);
+    }
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while holds()["held"] != 5 {
+        assert!(Instant::now() < deadline, "{}", holds());
+        std::thread::yield_now();
+    }
+    assert_eq!(holds()["missing"].as_array().map(Vec::len), Some(0));
 }

@@ -144,7 +144,7 @@ impl HttpError {
         match self {
             Self::Parameter(error) => error.hint(),
             Self::Name(error) => error.hint(),
-            Self::Change(error) => error.hint(),
+            Self::Change(_) => None,
             Self::Refused(refusal) => refusal.hint(),
             Self::NotRegistered(service) => Some(format!("`pald set {service}` registers it")),
             Self::NotNew { .. } => Some("Leave `new` out to accept it".to_owned()),

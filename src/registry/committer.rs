@@ -1,246 +1,219 @@
-//! The one thread that changes the registry: it gathers waiting changes into batches, and each
-//! batch is one transaction and one sync.
+//! The one thread that changes the registry.
+//!
+//! It takes the requests that wait, decides them as one batch, stores the batch with one transaction
+//! and one sync, shows it to readers, and answers. Only then come the dump and the log.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
 
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
+use super::batch::{Batch, Decided, Request};
+use super::claims::Claims;
 use super::holds::Holds;
-use super::view::SharedView;
-use super::{
-    Answer, ChangeError, Import, Imported, RegisterOptions, Registered, RegistryOptions, Target,
-};
+use super::model::{Model, Readers};
+use super::{ChangeError, OpenError, PortSet, RegistryOptions, recovery};
 use crate::dump_file::Refresher;
 use crate::port::{Port, PortRange};
-use crate::probe::{Claimer, Hold};
+use crate::probe::{Claimer, Hold, Occupied};
 use crate::registration::Registration;
-use crate::seal::Seal;
-use crate::service_name::ServiceName;
-use crate::store::{Change, Store, StoreError};
+use crate::store::{Contents, Operation, Store};
 
-mod ahead;
-mod batch;
-mod import;
-mod inbox;
-mod skips;
+/// How many requests a batch takes at the most, so that none waits without end.
+const MAX_REQUESTS: usize = 257;
 
-pub(super) use inbox::{Inbox, Message};
-
-use ahead::{Gathered, gather_during};
-use batch::{Batch, Outcome};
-use skips::Skips;
+/// How many skipped ports the log names at a time.
+const MAX_NAMED: usize = 3;
 
 /// Why changes are refused, once the store has failed.
 pub(super) type Failure = Arc<OnceLock<Arc<str>>>;
-
-/// How many requests are gathered for a batch at the most, so that none waits without end.
-const MAX_REQUESTS: usize = 256;
-/// With how many requests a batch takes no more while it is decided: they are worth their sync, and
-/// what arrives later is gathered for the next one.
-const ENOUGH: usize = 32;
-/// For fewer changes than these, a second thread that gathers meanwhile costs more than it saves.
-const FEWEST_TO_GATHER: usize = 16;
-
-/// What the committer is asked for.
-#[derive(Debug)]
-pub(super) enum Request {
-    /// A port for the service, or other options for one that has a port.
-    Register { service: ServiceName, options: RegisterOptions, answer: Answer<Registered> },
-    /// An end to a registration.
-    Release { target: Target, answer: Answer<Arc<Registration>> },
-    /// A dump to be taken over.
-    Import { import: Import, answer: Answer<Imported> },
-}
-
-impl Request {
-    /// Whether a port is claimed for it, if its service has none yet.
-    fn wants_port(&self) -> bool {
-        matches!(self, Self::Register { options: RegisterOptions { port: None, .. }, .. })
-    }
-}
-
-/// Gives an answer once it is known whether the batch is on disk.
-type Decision = Box<dyn FnOnce(Result<(), Arc<str>>)>;
 
 /// Owns the store and all writing to it.
 pub(super) struct Committer {
     port_range: PortRange,
     port_listen: Port,
+    requests: mpsc::Receiver<Request>,
+    /// An import that starts the next batch.
+    import: Option<Request>,
+    /// Ahead of the store while a batch is decided and stored; never read again after a failure.
+    model: Model,
     store: Store,
-    view: Arc<SharedView>,
-    holds: Holds,
+    pub(super) readers: Arc<Readers>,
     claimer: Claimer,
-    skips: Skips,
-    refresher: Refresher,
-    inbox: Inbox,
-    failure: Failure,
+    pub(super) holds: Holds,
+    /// Ports in use by others that the log has named: each is named once for as long as pald runs.
+    named_occupied: PortSet,
+    pub(super) refresher: Refresher,
+    pub(super) failure: Failure,
 }
 
 impl Committer {
-    pub(super) fn new(
+    /// Opens the store and what depends on it; the sender is where requests go.
+    ///
+    /// # Errors
+    /// The store or the dump can't be used as it is, or the system has no thread left.
+    pub(super) fn open(
         options: &RegistryOptions,
-        store: Store,
-        view: Arc<SharedView>,
-        holds: Holds,
-        refresher: Refresher,
-        inbox: Inbox,
-        failure: Failure,
-    ) -> Self {
-        let RegistryOptions { port_range, port_listen, .. } = *options;
-        Self {
-            port_range,
-            port_listen,
+    ) -> Result<(Self, mpsc::Sender<Request>), OpenError> {
+        let (store, Contents { registrations, seal }) = recovery::open_store(options)?;
+        let model = Model::new(registrations, seal.revision);
+        check_listen(&model, options)?;
+        let to_hold = model.registrations().filter(|registration| registration.hold);
+        let holds = Holds::start(to_hold.map(|registration| registration.port), options.max_holds)
+            .map_err(OpenError::Thread)?;
+        let readers = Arc::new(Readers::new(model.clone()));
+        let shown = Arc::clone(&readers);
+        let refresher = Refresher::start(options.dump_file.clone(), move || shown.dump())
+            .map_err(OpenError::Thread)?;
+        refresher.refresh();
+        let (sender, requests) = mpsc::channel();
+        let committer = Self {
+            port_range: options.port_range,
+            port_listen: options.port_listen,
+            requests,
+            import: None,
+            model,
             store,
-            view,
-            holds,
+            readers,
             claimer: Claimer::default(),
-            skips: Skips::default(),
+            holds,
+            named_occupied: PortSet::default(),
             refresher,
-            inbox,
-            failure,
-        }
+            failure: Failure::default(),
+        };
+        Ok((committer, sender))
     }
 
     /// Commits batch after batch until the registry is closed.
     pub(super) fn run(mut self) {
-        let mut gathered = Gathered::default();
-        while let Some(next) = std::mem::take(&mut gathered).or_wait(&self.inbox) {
-            self.commit_or_stop(|committer| gathered = committer.commit(next));
+        while let Some(requests) = self.next_requests() {
+            self.or_fail(|committer| committer.commit(requests));
         }
     }
 
-    /// Treats a panic on the way to the disk like a failure of the store: what was stored and what
-    /// was not is unknown. Whoever waits for an answer is told that there is none.
-    fn commit_or_stop(&mut self, commit: impl FnOnce(&mut Self)) {
+    /// Waits for a request, and takes what else waits by then. An import starts a batch of its own,
+    /// so that what it is compared with is on disk.
+    fn next_requests(&mut self) -> Option<Vec<Request>> {
+        let first = self.import.take().or_else(|| self.requests.recv().ok())?;
+        let mut requests = vec![first];
+        while requests.len() < MAX_REQUESTS
+            && let Ok(request) = self.requests.try_recv()
+        {
+            if matches!(request, Request::Import { .. }) {
+                self.import = Some(request);
+                break;
+            }
+            requests.push(request);
+        }
+        Some(requests)
+    }
+
+    /// Treats a panic like a failure of the store: what was stored and what was not is unknown. The
+    /// requests are dropped with it, which tells those who wait that there is no answer.
+    fn or_fail(&mut self, commit: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| commit(self))).is_err() {
-            let reason = "pald has made a mistake; its log says more";
-            error!(%reason, "The committer panicked; changes are refused until pald is restarted");
-            self.failure.get_or_init(|| reason.into());
+            self.fail("pald has made a mistake; its log says more".into());
         }
     }
 
-    /// Decides, stores, shows, and answers, in this order; what was gathered meanwhile.
-    fn commit(&mut self, Gathered { requests, claims }: Gathered) -> Gathered {
-        let view = self.view.read();
-        let (port_range, port_listen) = (self.port_range, self.port_listen);
-        let mut batch = Batch::new(&view, port_range, port_listen, &mut self.claimer, claims);
-        let decisions = decide_all(requests, &self.inbox, &mut batch);
-        let Outcome { changes, seal, holds, skipped, claimable } = batch.finish();
-        drop(view);
-        let store = || self.store_and_answer(&changes, seal, holds, decisions);
-        let gathered = match changes.len() {
-            FEWEST_TO_GATHER.. if self.failure.get().is_none() => {
-                gather_during(&self.inbox, claimable, store)
-            }
-            _ => {
-                store();
-                Gathered::default()
-            }
-        };
-        self.skips.tell(skipped);
-        gathered
-    }
-
-    fn store_and_answer(
-        &self,
-        changes: &[Change],
-        seal: Seal,
-        mut holds: HashMap<Port, Hold>,
-        decisions: Vec<Decision>,
-    ) {
-        if !changes.is_empty() {
-            if let Err(reason) = self.store_batch(changes, seal) {
-                return decisions.into_iter().for_each(|answer| answer(Err(Arc::clone(&reason))));
-            }
-            self.view.publish(changes, seal);
-            changes.iter().for_each(|change| self.follow(change, &mut holds));
-        }
-        decisions.into_iter().for_each(|answer| answer(Ok(())));
-        // Nobody waits for the rest.
-        if !changes.is_empty() {
-            if let Err(cause) = self.store.note(seal.revision) {
-                self.fail(&cause);
-            }
-            self.store.reserve();
-            self.refresher.refresh();
-            changes.iter().for_each(log);
-        }
-    }
-
-    /// Holds what is registered now, and gives up what is not.
-    fn follow(&self, change: &Change, holds: &mut HashMap<Port, Hold>) {
-        match change {
-            Change::Insert(registration) if registration.hold => {
-                self.holds.keep(registration.port, holds.remove(&registration.port));
-            }
-            Change::Insert(_) => {}
-            Change::Update(before, after) if before.hold == after.hold => {}
-            Change::Update(_, after) if after.hold => self.holds.keep(after.port, None),
-            Change::Update(_, after) => self.holds.release(after.port),
-            Change::Remove(registration) => self.holds.release(registration.port),
-        }
-    }
-
-    /// Puts the changes on disk. After a failure nothing is stored any more: what is in sled's
-    /// memory may differ from what is on disk, and only a restart can tell.
-    fn store_batch(&self, changes: &[Change], seal: Seal) -> Result<(), Arc<str>> {
+    /// Decides, stores, shows, and answers, in this order.
+    fn commit(&mut self, requests: Vec<Request>) {
         if let Some(reason) = self.failure.get() {
-            return Err(Arc::clone(reason));
+            let refused = ChangeError::Storage(Arc::clone(reason));
+            return requests.into_iter().for_each(|request| request.refuse(refused.clone()));
         }
-        self.store.commit(changes, seal).map_err(|cause| self.fail(&cause))
+        let Decided { operations, holds, occupied, replies } = self.decide(requests);
+        if !operations.is_empty() {
+            if let Err(cause) = self.store.commit(&operations, self.model.seal()) {
+                let failed = ChangeError::Storage(self.fail(cause.with_causes().into()));
+                return replies.into_iter().for_each(|reply| reply(Err(failed.clone())));
+            }
+            self.readers.replay(&operations);
+            self.hold(&operations, holds);
+        }
+        replies.into_iter().for_each(|reply| reply(Ok(())));
+        if !operations.is_empty() {
+            self.finish(&operations);
+        }
+        self.log_occupied(occupied);
     }
 
-    /// Refuses changes from here on, and says why.
-    fn fail(&self, cause: &StoreError) -> Arc<str> {
-        let reason: Arc<str> = cause.with_causes().into();
+    fn decide(&mut self, requests: Vec<Request>) -> Decided {
+        let claims = Claims::new(&self.model, self.port_range, self.port_listen, &mut self.claimer);
+        let mut batch = Batch::new(&mut self.model, claims);
+        requests.into_iter().for_each(|request| batch.add(request));
+        batch.finish()
+    }
+
+    /// Holds the ports that are registered now, and releases those that are not.
+    fn hold(&self, operations: &[Operation], mut claimed: HashMap<Port, Hold>) {
+        for operation in operations {
+            match operation {
+                Operation::Insert(after) if after.hold => {
+                    self.holds.keep(after.port, claimed.remove(&after.port));
+                }
+                Operation::Insert(_) => {}
+                Operation::Update(before, after) if before.hold == after.hold => {}
+                Operation::Update(_, after) if after.hold => self.holds.keep(after.port, None),
+                Operation::Update(before, _) | Operation::Remove(before) => {
+                    self.holds.release(before.port);
+                }
+            }
+        }
+    }
+
+    /// Says of each port that was skipped why, and only once.
+    fn log_occupied(&mut self, mut occupied: Vec<(Port, Occupied)>) {
+        occupied.retain(|(port, _)| !self.named_occupied.contains(*port));
+        for (port, reason) in occupied.iter().take(MAX_NAMED) {
+            info!(%port, %reason, "Skipped a port that others use");
+        }
+        if let Some(more) = occupied.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
+            info!(more, "Skipped more ports that others use");
+        }
+        occupied.iter().for_each(|(port, _)| self.named_occupied.insert(*port));
+    }
+
+    /// What nobody waits for: the note on the newest revision, the dump, the log.
+    fn finish(&self, operations: &[Operation]) {
+        if let Err(cause) = self.store.note(self.model.seal().revision) {
+            self.fail(cause.with_causes().into());
+        }
+        self.refresher.refresh();
+        operations.iter().for_each(log);
+    }
+
+    /// Refuses changes from here on: sled's memory and the disk may differ, and only a restart can
+    /// tell.
+    fn fail(&self, reason: Arc<str>) -> Arc<str> {
         error!(%reason, "The store failed; changes are refused until pald is restarted");
         Arc::clone(self.failure.get_or_init(|| reason))
     }
 }
 
-/// Decides these requests, and those that arrive meanwhile until they are enough: the sync that all
-/// of them wait for takes no longer for many than for one.
-fn decide_all(requests: Vec<Request>, inbox: &Inbox, batch: &mut Batch<'_>) -> Vec<Decision> {
-    let (mut decisions, mut waiting) = (Vec::new(), requests);
-    while !waiting.is_empty() {
-        decisions.extend(waiting.into_iter().map(|request| decide(request, batch)));
-        let room = ENOUGH.saturating_sub(decisions.len());
-        waiting = inbox.waiting().take(room).collect();
+/// Nobody moves pald onto a port that is a service's. An import may have put a service there.
+fn check_listen(model: &Model, options: &RegistryOptions) -> Result<(), OpenError> {
+    let Some(registration) = model.at_port(options.port_listen) else { return Ok(()) };
+    let (service, port) = (&registration.service, registration.port);
+    if options.port_listen_before.is_some_and(|before| before != port) {
+        return Err(OpenError::ListenRegistered { port, service: service.clone() });
     }
-    decisions
+    warn!(%service, %port, "Keeping a service registered on the port where pald listens");
+    Ok(())
 }
 
-fn decide(request: Request, batch: &mut Batch<'_>) -> Decision {
-    match request {
-        Request::Register { service, options, answer } => {
-            decision(answer, batch.register(service, options))
+fn log(operation: &Operation) {
+    match operation {
+        Operation::Insert(after) => {
+            info!(service = %after.service, port = %after.port, "registered");
         }
-        Request::Release { target, answer } => decision(answer, batch.release(target)),
-        Request::Import { import, answer } => decision(answer, batch.import(import)),
-    }
-}
-
-fn decision<T: 'static>(answer: Answer<T>, decided: Result<T, ChangeError>) -> Decision {
-    Box::new(move |stored| {
-        let result = stored.map_err(ChangeError::Storage).and(decided);
-        // The client may have gone away meanwhile.
-        drop(answer.send(result));
-    })
-}
-
-fn log(change: &Change) {
-    match change {
-        Change::Insert(registration) => {
-            info!(service = %registration.service, port = %registration.port, "registered");
-        }
-        Change::Update(_, after) => {
+        Operation::Update(_, after) => {
             let Registration { service, port, addresses, hold, .. } = after.as_ref();
             info!(%service, %port, %addresses, hold, "changed");
         }
-        Change::Remove(registration) => {
-            info!(service = %registration.service, port = %registration.port, "released");
+        Operation::Remove(before) => {
+            info!(service = %before.service, port = %before.port, "released");
         }
     }
 }

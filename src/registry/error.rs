@@ -13,6 +13,9 @@ use crate::registry::Target;
 use crate::service_name::ServiceName;
 use crate::store::{StoreError, note_place};
 
+/// How many conflicts of an import a message names.
+const MAX_CONFLICTS: usize = 5;
+
 /// Why a registry did not open.
 #[derive(Debug, Error)]
 pub enum OpenError {
@@ -131,8 +134,8 @@ pub enum ChangeError {
         size: usize,
         /// On how many of them others were found.
         occupied: usize,
-        /// Who has the first few of these, in words.
-        holders: Arc<str>,
+        /// The first few of these.
+        first_occupied: Vec<Port>,
     },
     /// Another service has the port that was asked for.
     #[error("Port {port} is already registered to {service}")]
@@ -172,9 +175,9 @@ pub enum ChangeError {
     /// There is no such registration.
     #[error("{0} is not registered")]
     NotRegistered(Target),
-    /// A dump and the registry contradict each other.
-    #[error("{0}; nothing was imported")]
-    Conflict(Arc<str>),
+    /// A dump and the registry contradict each other, here at least once.
+    #[error("{}; nothing was imported", conflicts(.0))]
+    Conflict(Vec<ImportConflict>),
     /// A dump has services on the port where pald itself listens.
     #[error("{service} can't have port {port}, where pald itself listens; nothing was imported")]
     OwnPort {
@@ -194,32 +197,36 @@ pub enum ChangeError {
     Unanswered,
 }
 
-impl ChangeError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Exhausted { holders, .. } => {
-                let way = "Free one with `pald del --port PORT`, or raise `port_max` in ~/.pald/config.toml";
-                Some(match holders.is_empty() {
-                    true => way.to_owned(),
-                    false => format!("{way}; {holders}"),
-                })
-            }
-            Self::Taken { service, .. } => Some(format!("`pald del {service}` releases it")),
-            Self::NotNew { .. } => Some("Drop `--new` to accept it".to_owned()),
-            Self::HasAnother { service, .. } => Some(format!(
-                "Leave the port out to accept it, or release it with `pald del {service}`"
-            )),
-            Self::Conflict(_) => {
-                Some("Release these services first, or `pald import --replace` the registry".into())
-            }
-            Self::OwnPort { .. } => {
-                Some("Take it out of the dump, or set another `port_listen`".into())
-            }
-            Self::TooLarge => Some("Take services or addresses out of it".to_owned()),
-            Self::NotRegistered(_) | Self::Listening(_) | Self::Probe { .. } => None,
-            Self::Storage(_) => Some("Make room or mend the disk, then restart pald".to_owned()),
-            Self::Unanswered => Some("Look the service up once pald runs again".to_owned()),
-        }
+/// What keeps an entry of a dump from being imported.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ImportConflict {
+    /// The service is registered on another port.
+    #[error("{service} is registered on port {registered}, not {wanted}")]
+    OtherPort {
+        /// The service.
+        service: ServiceName,
+        /// The port that it has.
+        registered: Port,
+        /// The port that the dump gives it.
+        wanted: Port,
+    },
+    /// Another service has the port.
+    #[error("{service} can't have port {port}, which is {owner}'s")]
+    PortTaken {
+        /// The service of the dump.
+        service: ServiceName,
+        /// The port.
+        port: Port,
+        /// The service that has it.
+        owner: ServiceName,
+    },
+}
+
+/// The first few conflicts, on one line.
+fn conflicts(all: &[ImportConflict]) -> String {
+    let named: Vec<_> = all.iter().take(MAX_CONFLICTS).map(ToString::to_string).collect();
+    match all.len() - named.len() {
+        0 => named.join("; "),
+        more => format!("{}; and {more} more", named.join("; ")),
     }
 }

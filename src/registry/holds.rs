@@ -1,5 +1,5 @@
-//! The holds on registered ports: taken with the claim, taken again after a restart, given up with
-//! the registration.
+//! The holds on registered ports: taken with the claim or soon after, taken again after a restart,
+//! and released with the registration.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,24 +12,25 @@ use tracing::{debug, warn};
 use crate::port::Port;
 use crate::probe::{self, Hold};
 
-/// How long a port that could not be held is left alone before the next attempt.
+/// The pause before a refused port is tried again.
 const RETRY: Duration = Duration::from_secs(3);
 
-/// How long the first holds wait: thousands of them would slow down the first answers.
+/// The pause before the first holds after a start: thousands of them would slow down the first
+/// answers.
 const FIRST: Duration = Duration::from_millis(100);
 
-/// How many ports are held, and which are not.
+/// How many ports are held, and which can't be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldsStatus {
-    /// How many ports may be held; 0 where none is.
+    /// How many ports may be held; 0 where pald holds none.
     pub max: usize,
     /// How many are held.
     pub held: usize,
-    /// Ports that pald has tried to hold and can't, because others are on them.
+    /// Ports that pald has tried to hold and can't, because others use them.
     pub missing: Vec<Port>,
 }
 
-/// Tells of the holds from any thread.
+/// Answers questions about the holds, from any thread.
 #[derive(Debug, Clone)]
 pub(super) struct HoldsWatch(Arc<Shared>);
 
@@ -51,7 +52,7 @@ impl HoldsWatch {
     }
 }
 
-/// All holds, and a thread that takes those that are missing.
+/// All holds, and the thread that takes missing ones.
 #[derive(Debug)]
 pub(super) struct Holds {
     shared: Arc<Shared>,
@@ -67,24 +68,24 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     held: HashMap<Port, Hold>,
-    /// Ports that are to be held and have not been tried yet.
-    untried: BTreeSet<Port>,
-    /// Ports that are to be held and could not be: others are on them.
+    /// Ports to hold that wait for their first try, or for room.
+    waiting: BTreeSet<Port>,
+    /// Ports to hold that others use.
     refused: BTreeSet<Port>,
-    /// How many holds there may be, so that descriptors are left for the store and for clients.
+    /// The most holds, so that descriptors are left for the store and for clients.
     max_holds: usize,
     has_warned: bool,
     stop: bool,
 }
 
 impl Holds {
-    /// Starts to take holds on these ports, in the background; none at all if `max_holds` is 0.
+    /// Starts the thread, which takes holds on these ports; on none at all if `max_holds` is 0.
     ///
     /// # Errors
     /// The system has no thread left.
     pub(super) fn start(ports: impl Iterator<Item = Port>, max_holds: usize) -> io::Result<Self> {
-        let untried = if max_holds == 0 { BTreeSet::new() } else { ports.collect() };
-        let state = State { untried, max_holds, ..State::default() };
+        let waiting = if max_holds == 0 { BTreeSet::new() } else { ports.collect() };
+        let state = State { waiting, max_holds, ..State::default() };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let thread = thread::Builder::new().name("holds".into()).spawn({
             let shared = Arc::clone(&shared);
@@ -93,12 +94,13 @@ impl Holds {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// To ask about the holds.
+    /// Returns a handle that answers questions about the holds.
     pub(super) fn watch(&self) -> HoldsWatch {
         HoldsWatch(Arc::clone(&self.shared))
     }
 
-    /// Keeps the hold of a port that was just claimed, or tries to get one where there is none.
+    /// Keeps the hold of a port that was just claimed, or has the thread take one. Where there is no
+    /// room, the port waits until another is released.
     pub(super) fn keep(&self, port: Port, hold: Option<Hold>) {
         let mut state = self.shared.lock();
         if state.max_holds == 0 {
@@ -106,22 +108,24 @@ impl Holds {
         }
         match hold {
             Some(hold) if state.has_room() => drop(state.held.insert(port, hold)),
-            Some(_) => state.warn_once(),
-            None => {
-                state.untried.insert(port);
+            _ => {
+                if !state.has_room() {
+                    state.warn_once();
+                }
+                state.waiting.insert(port);
                 self.shared.changed.notify_one();
             }
         }
     }
 
-    /// Gives up the hold on a port.
+    /// Releases the hold on a port.
     pub(super) fn release(&self, port: Port) {
         let mut state = self.shared.lock();
-        state.untried.remove(&port);
+        state.waiting.remove(&port);
         state.refused.remove(&port);
         drop(state.held.remove(&port));
-        if !state.untried.is_empty() {
-            // There may be room for another one now.
+        if !state.waiting.is_empty() {
+            // There may be room for one of them now.
             self.shared.changed.notify_one();
         }
     }
@@ -132,7 +136,7 @@ impl Drop for Holds {
         self.shared.lock().stop = true;
         self.shared.changed.notify_one();
         if let Some(thread) = self.thread.take() {
-            // A panic there has been logged by itself.
+            // The thread has logged its panic.
             let _ = thread.join();
         }
     }
@@ -148,13 +152,13 @@ impl State {
             self.has_warned = true;
             warn!(
                 max_holds = self.max_holds,
-                "There are more services than the limit on open files lets pald hold ports for; \
-                 the others work, but the kernel may give their ports away: raise `ulimit -n`"
+                "The limit on open files leaves no room to hold more ports; the kernel may give them \
+                 away while their services are down: raise `ulimit -n`"
             );
         }
     }
 
-    /// Tries to take the hold on a port.
+    /// Tries to hold a port.
     fn take(&mut self, port: Port) {
         match probe::hold(port) {
             Ok(Some(hold)) => {
@@ -163,15 +167,15 @@ impl State {
             }
             Ok(None) => drop(self.refused.insert(port)),
             Err(cause) => {
-                debug!(%port, %cause, "This port can't be held");
+                debug!(%port, %cause, "Can't hold this port");
                 self.refused.insert(port);
             }
         }
     }
 
-    /// Whether there is nothing to be done but to wait.
+    /// Whether the thread has nothing to do but wait.
     fn is_idle(&self) -> bool {
-        !self.stop && (self.untried.is_empty() || !self.has_room())
+        !self.stop && (self.waiting.is_empty() || !self.has_room())
     }
 }
 
@@ -180,11 +184,11 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes holds until the end of all; sleeps while there is none to be taken.
+    /// Takes holds until the thread is stopped; sleeps while there is none to take.
     fn take_missing(&self) {
         drop(self.changed.wait_timeout_while(self.lock(), FIRST, |state| !state.stop));
         loop {
-            self.take_untried();
+            self.try_waiting();
             let is_idle = |state: &mut State| state.is_idle();
             let mut state = self.lock();
             if state.refused.is_empty() {
@@ -206,26 +210,26 @@ impl Shared {
         }
     }
 
-    /// Takes what has not been tried, as far as there is room.
+    /// Tries the ports that wait, as long as there is room.
     ///
-    /// The lock is taken anew for each port, so that a change never waits for thousands of them.
-    fn take_untried(&self) {
+    /// The lock is taken anew for each port, so that a change never waits for thousands of ports.
+    fn try_waiting(&self) {
         loop {
             let mut state = self.lock();
             if state.stop {
                 return;
             }
-            if !state.has_room() && !state.untried.is_empty() {
+            if !state.has_room() && !state.waiting.is_empty() {
                 return state.warn_once();
             }
-            match state.untried.pop_first() {
+            match state.waiting.pop_first() {
                 Some(port) => state.take(port),
                 None => return,
             }
         }
     }
 
-    /// Tries again what could not be held, and is still to be.
+    /// Tries the refused ports again.
     fn retry_refused(&self) {
         let refused = self.lock().refused.clone();
         for port in refused {
@@ -237,5 +241,78 @@ impl Shared {
                 state.take(port);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::probe::Claimer;
+
+    /// Holds on ports that the kernel gave to nobody else.
+    fn claimed<const N: usize>() -> [(Port, Hold); N] {
+        std::array::from_fn(|_| {
+            loop {
+                let listener = TcpListener::bind("[::]:0").unwrap();
+                let port = Port::new(listener.local_addr().unwrap().port()).unwrap();
+                drop(listener);
+                if let Ok(hold) = Claimer::default().claim(port).unwrap() {
+                    return (port, hold);
+                }
+            }
+        })
+    }
+
+    /// Waits for the thread to get there.
+    fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !is_so() {
+            assert!(Instant::now() < deadline, "{what}");
+            thread::yield_now();
+        }
+    }
+
+    fn start(ports: &[Port], max_holds: usize) -> (Holds, HoldsWatch) {
+        let holds = Holds::start(ports.iter().copied(), max_holds).unwrap();
+        let watch = holds.watch();
+        (holds, watch)
+    }
+
+    #[test]
+    fn a_port_without_room_is_held_once_another_is_released() {
+        // With `ulimit -n 340`, 30 services were registered and 25 released: the 5 that were left
+        // had found no room, and were never held.
+        let (holds, watch) = start(&[], 1);
+        let [(first, first_hold), (second, second_hold)] = claimed();
+        holds.keep(first, Some(first_hold));
+        holds.keep(second, Some(second_hold));
+        assert_eq!(watch.status(), HoldsStatus { max: 1, held: 1, missing: vec![] });
+        assert!(watch.inode_at(first).is_some() && watch.inode_at(second).is_none());
+        holds.release(first);
+        wait_until("the second port is held", || watch.inode_at(second).is_some());
+        assert_eq!(watch.status().held, 1);
+    }
+
+    #[test]
+    fn nothing_is_held_where_holds_are_switched_off() {
+        let [(port, hold), (other, _other_hold)] = claimed();
+        let (holds, watch) = start(&[other], 0);
+        holds.keep(port, Some(hold));
+        holds.keep(other, None);
+        assert_eq!(watch.status(), HoldsStatus { max: 0, held: 0, missing: vec![] });
+        assert!(Claimer::default().claim(port).unwrap().is_ok());
+    }
+
+    #[test]
+    fn a_port_in_use_is_missing_until_it_is_released() {
+        let listener = TcpListener::bind("[::]:0").unwrap();
+        let port = Port::new(listener.local_addr().unwrap().port()).unwrap();
+        let (holds, watch) = start(&[port], 9);
+        wait_until("the port is tried", || watch.status().missing == [port]);
+        holds.release(port);
+        assert_eq!(watch.status(), HoldsStatus { max: 9, held: 0, missing: vec![] });
     }
 }

@@ -6,7 +6,7 @@ use sled::transaction::{ConflictableTransactionResult, TransactionError, Transac
 use sled::{Db, Tree};
 
 use super::record::{PortRecord, SealRecord, ServiceRecord, encode, port_key};
-use super::{Change, StoreError};
+use super::{Operation, StoreError};
 use crate::seal::Seal;
 
 /// The key in the meta tree of the schema version: four bytes, big-endian, in every version.
@@ -32,9 +32,9 @@ impl Trees {
         Ok(Self { services, ports, meta, db, path: path.to_owned() })
     }
 
-    /// Applies the changes in their order and stores the seal, all in one transaction.
-    pub(super) fn apply(&self, changes: &[Change], seal: Seal) -> Result<(), StoreError> {
-        let writes: Vec<Write> = changes.iter().map(Write::from).collect();
+    /// Applies the operations in their order and stores the seal, all in one transaction.
+    pub(super) fn apply(&self, operations: &[Operation], seal: Seal) -> Result<(), StoreError> {
+        let writes: Vec<Write> = operations.iter().map(Write::from).collect();
         let seal = encode(&SealRecord::from(seal));
         // The closure may run more than once, and touches the trees through its handles only.
         let applied: Result<(), TransactionError<()>> = (&self.services, &self.ports, &self.meta)
@@ -90,7 +90,7 @@ pub(super) fn sled_failed(path: &Path, source: sled::Error) -> StoreError {
     StoreError::Sled { path: path.to_owned(), source }
 }
 
-/// A change as bytes, made before the transaction.
+/// An operation as bytes, made before the transaction.
 struct Write<'a> {
     service: &'a [u8],
     port: [u8; 2],
@@ -98,15 +98,14 @@ struct Write<'a> {
     records: Option<(Vec<u8>, Vec<u8>)>,
 }
 
-impl<'a> From<&'a Change> for Write<'a> {
-    fn from(change: &'a Change) -> Self {
-        let (registration, is_kept) = match change {
-            Change::Insert(registration) | Change::Update(_, registration) => (registration, true),
-            Change::Remove(registration) => (registration, false),
-        };
-        let records = is_kept.then(|| {
-            let registration = registration.as_ref();
-            (encode(&ServiceRecord::from(registration)), encode(&PortRecord::from(registration)))
+impl<'a> From<&'a Operation> for Write<'a> {
+    fn from(operation: &'a Operation) -> Self {
+        let (Operation::Insert(registration)
+        | Operation::Update(_, registration)
+        | Operation::Remove(registration)) = operation;
+        let records = operation.after().map(|after| {
+            let after = after.as_ref();
+            (encode(&ServiceRecord::from(after)), encode(&PortRecord::from(after)))
         });
         let service = registration.service.as_str().as_bytes();
         Self { service, port: port_key(registration.port), records }

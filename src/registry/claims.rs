@@ -1,0 +1,117 @@
+//! The claims of one batch: which ports it may give out, and which it found in use.
+
+use std::collections::BTreeMap;
+
+use super::model::Model;
+use super::{ChangeError, PortSet};
+use crate::port::{Port, PortRange};
+use crate::probe::{Claimer, Hold, Occupied};
+use crate::service_name::ServiceName;
+use crate::store::Operation;
+
+/// How many ports in use by others an error names.
+const MAX_NAMED: usize = 3;
+
+/// Which ports a batch may give out.
+#[derive(Debug)]
+pub(super) struct Claims<'a> {
+    port_range: PortRange,
+    port_listen: Port,
+    claimer: &'a mut Claimer,
+    /// Ports that this batch gives to nobody: all that were registered at its start or are by now,
+    /// pald's own, and those that others use.
+    unavailable: PortSet,
+    /// Ports that this batch has released, and whose they were. Until the batch is stored they are
+    /// still registered on disk, and held: they go to no other service.
+    freed: BTreeMap<Port, ServiceName>,
+    /// Ports of the range that others use, and why each could not be claimed.
+    occupied: Vec<(Port, Occupied)>,
+}
+
+impl<'a> Claims<'a> {
+    /// The claims of a batch that starts with this model.
+    pub(super) fn new(
+        model: &Model,
+        port_range: PortRange,
+        port_listen: Port,
+        claimer: &'a mut Claimer,
+    ) -> Self {
+        let mut unavailable = model.ports().clone();
+        unavailable.insert(port_listen);
+        let (freed, occupied) = (BTreeMap::new(), Vec::new());
+        Self { port_range, port_listen, claimer, unavailable, freed, occupied }
+    }
+
+    /// Claims the lowest port of the range that is free, and holds it.
+    ///
+    /// # Errors
+    /// There is none, or the system does not let pald look.
+    pub(super) fn lowest_free(&mut self) -> Result<(Port, Hold), ChangeError> {
+        while let Some(port) = self.unavailable.lowest_free(self.port_range) {
+            match self.claimer.claim(port) {
+                Ok(Ok(hold)) => return Ok((port, hold)),
+                Ok(Err(reason)) => {
+                    self.unavailable.insert(port);
+                    self.occupied.push((port, reason));
+                }
+                Err(cause) => {
+                    let reason = cause.to_string().into();
+                    return Err(ChangeError::Probe { port, reason });
+                }
+            }
+        }
+        Err(self.exhausted())
+    }
+
+    /// Returns the port if it is no other service's, and not pald's own.
+    pub(super) fn check_unregistered(
+        &self,
+        model: &Model,
+        port: Port,
+        service: &ServiceName,
+    ) -> Result<Port, ChangeError> {
+        match self.owner(model, port) {
+            Some(owner) if owner != service => {
+                Err(ChangeError::Taken { port, service: owner.clone() })
+            }
+            None if port == self.port_listen => Err(ChangeError::Listening(port)),
+            _ => Ok(port),
+        }
+    }
+
+    /// The service that has a port, or had it at the start of the batch.
+    pub(super) fn owner<'b>(&'b self, model: &'b Model, port: Port) -> Option<&'b ServiceName> {
+        let registered = model.at_port(port).map(|registration| &registration.service);
+        registered.or_else(|| self.freed.get(&port))
+    }
+
+    /// Where pald itself listens.
+    pub(super) fn port_listen(&self) -> Port {
+        self.port_listen
+    }
+
+    /// Takes an operation of this batch into account.
+    pub(super) fn follow(&mut self, operation: &Operation) {
+        if let Operation::Remove(registration) = operation {
+            self.freed.insert(registration.port, registration.service.clone());
+        }
+        if let Some(after) = operation.after() {
+            self.unavailable.insert(after.port);
+        }
+    }
+
+    /// The ports of the range that others use, as far as this batch has met them.
+    pub(super) fn into_occupied(self) -> Vec<(Port, Occupied)> {
+        self.occupied
+    }
+
+    fn exhausted(&self) -> ChangeError {
+        let is_own_port_inside = self.port_range.contains(self.port_listen);
+        ChangeError::Exhausted {
+            port_range: self.port_range,
+            size: self.port_range.size() - usize::from(is_own_port_inside),
+            occupied: self.occupied.len(),
+            first_occupied: self.occupied.iter().take(MAX_NAMED).map(|(port, _)| *port).collect(),
+        }
+    }
+}
