@@ -1,5 +1,8 @@
-//! What the README shows on a console is what happens.
+//! What the documents show on a console is what happens, and their links lead somewhere.
+//!
+//! Each document has a home and a daemon of its own, and each section starts without services.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -7,11 +10,11 @@ use snapbox::assert_data_eq;
 
 use crate::daemon::{Home, PALD};
 
-/// Commands of the README that a test can't run, by how they start: they build the program, need
-/// root or change the machine, or take minutes.
+/// How commands start that a test can't run: they build the program, need root, change the machine,
+/// or take minutes.
 const NOT_RUN: [&str; 6] = ["cargo ", "sudo ", "PALD_", "systemctl ", ".ci/", "pald install"];
 
-/// A part of the README between two headings.
+/// A part of a document between two headings.
 struct Section {
     heading: String,
     blocks: Vec<Block>,
@@ -20,11 +23,11 @@ struct Section {
 enum Block {
     /// Commands, each with what it prints.
     Console(Vec<(String, String)>),
-    /// What is to stand in a file.
+    /// The content of a file that the line above names.
     File { name: String, text: String },
 }
 
-/// The sections of a text in Markdown.
+/// Splits Markdown at its headings.
 fn sections(text: &str) -> Vec<Section> {
     let mut sections = vec![Section { heading: String::new(), blocks: Vec::new() }];
     let mut lines = text.lines();
@@ -51,7 +54,7 @@ fn sections(text: &str) -> Vec<Section> {
     sections
 }
 
-/// The file of which a line says that the next block stands in it.
+/// Finds the file that a line such as "In `compose.yaml`:" names for the next block.
 fn file_named_in(line: &str) -> Option<String> {
     let (_, rest) = line.rsplit_once("n `")?;
     rest.split_once('`').map(|(name, _)| name.to_owned())
@@ -68,14 +71,14 @@ fn commands(lines: &[&str]) -> Vec<(String, String)> {
     commands
 }
 
-/// A shell in a home of its own, for which pald's ports are the README's.
+/// A shell in a test's home; the ports that a document shows stand for the home's own.
 struct Shell<'a> {
     home: &'a Home,
     folder: PathBuf,
 }
 
 impl Shell<'_> {
-    /// A text of the README with the ports of this test in place of those that it shows.
+    /// Replaces the ports that a document shows by those of this home.
     fn own(&self, text: &str) -> String {
         let own = |text: String, number: u16| {
             let port = if number == 0 { self.home.listen } else { self.home.min + number - 1 };
@@ -84,7 +87,7 @@ impl Shell<'_> {
         (0..=9).fold(text.to_owned(), own)
     }
 
-    /// What a command prints, stdout and stderr as a terminal shows them.
+    /// Runs a command; returns stdout and stderr together, as a terminal shows them.
     fn run(&self, command: &str) -> String {
         let mut shell = Command::new("sh");
         self.home.prepare(&mut shell);
@@ -99,13 +102,13 @@ impl Shell<'_> {
 
     fn write(&self, name: &str, text: &str) {
         let path = self.folder.join(name.trim_start_matches("~/"));
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, self.own(text)).unwrap();
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, self.own(text)).unwrap();
     }
 }
 
-/// A text with all its dates and times in place of which the README shows its own.
-fn with_the_readmes_dates(text: &str) -> String {
+/// Replaces all dates and times by the one that the documents show.
+fn with_the_documents_dates(text: &str) -> String {
     let is_date = |text: &str| {
         let form =
             |(c, digit): (char, char)| if digit == '0' { c.is_ascii_digit() } else { c == digit };
@@ -138,14 +141,26 @@ fn is_there(program: &str) -> bool {
     found.unwrap().status.success()
 }
 
-#[test]
-fn each_console_block_of_the_readme_happens() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let sections = sections(&std::fs::read_to_string(readme).unwrap());
+/// The documents, as paths from the root of the repository.
+fn documents() -> Vec<PathBuf> {
+    let docs = fs::read_dir(root().join("docs")).unwrap();
+    let docs = docs.map(|entry| Path::new("docs").join(entry.unwrap().file_name()));
+    let mut all = vec![PathBuf::from("README.md")];
+    all.extend(docs);
+    all
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Runs the console blocks of a document; returns how many commands were run.
+fn run_document(document: &Path, left_out: &mut Vec<String>) -> usize {
+    let sections = sections(&fs::read_to_string(root().join(document)).unwrap());
     let home = Home::new(9);
     let daemon = home.start();
     let shell = Shell { home: &home, folder: home.path().to_owned() };
-    let (mut run, mut left_out) = (0, Vec::new());
+    let mut run = 0;
     for Section { heading, blocks } in sections {
         for block in blocks {
             let commands = match block {
@@ -167,21 +182,42 @@ fn each_console_block_of_the_readme_happens() {
                     continue;
                 }
                 let printed = shell.run(&command);
-                let shown = format!("## {heading}\n$ {command}\n");
+                let shown = format!("{}: ## {heading}\n$ {command}\n", document.display());
                 assert_data_eq!(
-                    shown.clone() + &with_the_readmes_dates(&printed),
+                    shown.clone() + &with_the_documents_dates(&printed),
                     shown + &shell.own(&expected)
                 );
                 run += 1;
             }
         }
-        // Each section starts anew.
         for line in shell.run("pald list -q").lines().skip(1) {
             daemon.client.del(line.split(' ').next().unwrap().parse().unwrap());
         }
     }
+    run
+}
+
+#[test]
+fn each_console_block_happens() {
+    let mut left_out = Vec::new();
+    let run: usize = documents().iter().map(|document| run_document(document, &mut left_out)).sum();
     if !left_out.is_empty() {
         println!("Left out, since they are not installed: {}", left_out.join(", "));
     }
     assert!(run > 15, "only {run} commands were run");
+}
+
+#[test]
+fn each_link_to_a_file_leads_to_one() {
+    let mut checked = 0;
+    for document in documents() {
+        let text = fs::read_to_string(root().join(&document)).unwrap();
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+        for (target, _) in targets.filter(|(target, _)| !target.starts_with("http")) {
+            let file = root().join(&document).with_file_name(target.split('#').next().unwrap());
+            assert!(file.exists(), "{} links to {target}", document.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 5, "only {checked} links were found");
 }
