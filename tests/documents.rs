@@ -10,9 +10,10 @@ use snapbox::assert_data_eq;
 
 use crate::daemon::{Home, PALD};
 
-/// How commands start that a test can't run: they build the program, need root, change the machine,
-/// or take minutes.
-const NOT_RUN: [&str; 6] = ["cargo ", "sudo ", "PALD_", "systemctl ", ".ci/", "pald install"];
+/// How commands start that a test can't run: they build the program, need root, change the machine
+/// or the repository, or take minutes.
+const NOT_RUN: [&str; 8] =
+    ["cargo ", "sudo ", "PALD_", "RUSTC_", "systemctl ", ".ci/", "pald install", "git "];
 
 /// A part of a document between two headings.
 struct Section {
@@ -145,7 +146,8 @@ fn is_there(program: &str) -> bool {
 fn documents() -> Vec<PathBuf> {
     let docs = fs::read_dir(root().join("docs")).unwrap();
     let docs = docs.map(|entry| Path::new("docs").join(entry.unwrap().file_name()));
-    let mut all = vec![PathBuf::from("README.md")];
+    let mut all: Vec<_> =
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(PathBuf::from).into();
     all.extend(docs);
     all
 }

@@ -80,7 +80,8 @@ fn health_tells_what_pald_is_and_has() {
     };
     let listen = home.listen;
     let addresses = json!([format!("127.0.0.1:{listen}"), format!("[::1]:{listen}")]);
-    assert_eq!((&health["status"], &health["version"]), (&json!("ok"), &json!("0.1.0")));
+    let version = json!(env!("CARGO_PKG_VERSION"));
+    assert_eq!((&health["status"], &health["version"]), (&json!("ok"), &version));
     assert_eq!((&health["pid"], &health["revision"]), (&json!(daemon.pid()), &json!(1)));
     assert_eq!((&health["services"], &health["addresses"]), (&json!(1), &addresses));
     assert_eq!(health["store"], json!({"path": "~/.pald/db", "error": null}));
