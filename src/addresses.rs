@@ -1,4 +1,4 @@
-//! The addresses that a dump may name for a service; pald keeps them and makes no use of them.
+//! The addresses noted for a service; pald stores them and does not use them.
 
 use std::fmt;
 
@@ -6,21 +6,21 @@ use thiserror::Error;
 
 use crate::quoted::Quoted;
 
-/// The addresses of a service, kept to the letter as the dump has them: joined with commas.
+/// The addresses of a service, joined with commas and kept exactly as given.
 ///
-/// At most 2048 bytes of `A-Z a-z 0-9 _ . : -` and commas, as the 2015 program's reader takes
-/// them (`[,.\-_:\w]+`); empty if there are none.
+/// At most 2048 bytes of `A-Z a-z 0-9 _ . : -` and commas, which the 2015 program's dump reader
+/// accepts (`[,.\-_:\w]+`); empty if there are none.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Addresses(Box<str>);
 
 impl Addresses {
-    /// The longest list of addresses, in bytes, commas included.
+    /// The maximum length in bytes, commas included.
     pub const MAX_BYTES: usize = 2048;
 
-    /// Accepts a legal list of addresses as it is, an empty one too.
+    /// Parses a list joined with commas, unchanged; an empty one is legal.
     ///
     /// # Errors
-    /// Says which addresses are too long or contain something else.
+    /// The list has an illegal character, or is too long.
     pub fn parse(list: impl AsRef<[u8]>) -> Result<Self, AddressesError> {
         let list = list.as_ref();
         if !list.iter().all(|byte| byte.is_ascii_alphanumeric() || b",.-_:".contains(byte)) {
@@ -33,10 +33,10 @@ impl Addresses {
         Ok(Self(text.into()))
     }
 
-    /// Joins single addresses, each of which must be there.
+    /// Joins single addresses into a list.
     ///
     /// # Errors
-    /// As of [`Addresses::parse`], and if one is empty or contains a comma.
+    /// As for [`Addresses::parse`], and if an address is empty or contains a comma.
     pub fn join(addresses: &[String]) -> Result<Self, AddressesError> {
         match addresses.iter().find(|address| address.is_empty() || address.contains(',')) {
             Some(address) => Err(AddressesError::NotOne(Quoted::new(address))),
@@ -44,12 +44,12 @@ impl Addresses {
         }
     }
 
-    /// The addresses one by one.
+    /// Iterates over the single addresses.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.split(',').filter(|address| !address.is_empty())
     }
 
-    /// The addresses as the dump has them, joined with commas.
+    /// Returns the list as in the dump, joined with commas.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -61,19 +61,19 @@ impl fmt::Display for Addresses {
     }
 }
 
-/// Why a list of addresses is not legal.
+/// Why a list of addresses is illegal.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum AddressesError {
-    /// It contains a character that the 2015 program's reader does not take.
-    #[error("Addresses {0} contain more than letters, digits and . : _ - joined with commas")]
+    /// It contains a character that the 2015 program's dump reader does not accept.
+    #[error("Addresses {0} may contain only letters, digits and . : _ - and commas between them")]
     Character(Quoted),
-    /// What was to be one address is none, or several.
-    #[error("Address {0} is empty or contains a comma; give each address by itself")]
+    /// A single address is empty, or has a comma in it.
+    #[error("Address {0} is empty or contains a comma; give each address separately")]
     NotOne(Quoted),
-    /// It has more than [`Addresses::MAX_BYTES`] bytes.
+    /// It is longer than [`Addresses::MAX_BYTES`].
     #[error("Addresses are {bytes} bytes long; at most 2048 are allowed")]
     TooLong {
-        /// Their length in bytes.
+        /// Its length in bytes.
         bytes: usize,
     },
 }
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_kept_to_the_letter_or_refused() {
+    fn addresses_are_kept_as_given_or_refused() {
         let longest = "a".repeat(2048);
         for list in ["", ",", "127.0.0.1", "10.0.0.1:80,db_host.local,fe80::1", &longest] {
             assert_eq!(Addresses::parse(list).unwrap().as_str(), list);
@@ -91,11 +91,11 @@ mod tests {
         let rows = [
             (
                 "a b".into(),
-                r#"Addresses "a b" contain more than letters, digits and . : _ - joined with commas"#,
+                r#"Addresses "a b" may contain only letters, digits and . : _ - and commas between them"#,
             ),
             (
                 "[::1]".into(),
-                r#"Addresses "[::1]" contain more than letters, digits and . : _ - joined with commas"#,
+                r#"Addresses "[::1]" may contain only letters, digits and . : _ - and commas between them"#,
             ),
             ("a".repeat(2049), "Addresses are 2049 bytes long; at most 2048 are allowed"),
         ];
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn single_addresses_are_joined_and_taken_apart() {
+    fn single_addresses_are_joined_and_split_again() {
         let list = ["10.0.0.1", "db"].map(str::to_owned);
         let joined = Addresses::join(&list).unwrap();
         assert_eq!(joined.as_str(), "10.0.0.1,db");
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(Addresses::join(&[]).unwrap().iter().count(), 0);
         for (address, shown) in [("", r#""""#), ("a,b", r#""a,b""#)] {
             let message = format!(
-                "Address {shown} is empty or contains a comma; give each address by itself"
+                "Address {shown} is empty or contains a comma; give each address separately"
             );
             assert_eq!(Addresses::join(&[address.to_owned()]).unwrap_err().to_string(), message);
         }

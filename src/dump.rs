@@ -1,8 +1,7 @@
-//! The text dump of a registry: text to entries and back. Opens no file.
+//! The dump's text: to entries and back. Opens no file.
 //!
-//! The format is the 2015 program's: a line per service in port order, `name TAB port TAB
-//! addresses`. What pald itself wants to remember stands in a comment at the end of the line,
-//! where that program's reader passes over it.
+//! The format is the 2015 program's; whatever else pald remembers stands in a comment at the end of
+//! a line, which that program skips. docs/dump.md describes it.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as MapEntry;
@@ -20,43 +19,43 @@ mod line_error;
 
 pub use line_error::{BadLine, LineError};
 
-/// A registry as a dump tells it: every name and every port occurs once.
+/// A parsed dump; every name and every port occurs once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Dump {
-    /// The entries, in the order of their lines.
+    /// The entries, in line order.
     pub entries: Vec<DumpEntry>,
-    /// What the dump says of itself; none if pald did not write its end.
+    /// The seal that the dump claims; `None` if pald did not write its last line.
     pub seal: Option<ClaimedSeal>,
 }
 
-/// One service in a dump; what a line did not say is `None`.
+/// One service in a dump; `None` where its line says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DumpEntry {
-    /// Whose port it is.
+    /// The service.
     pub service: ServiceName,
-    /// The port.
+    /// Its port.
     pub port: Port,
-    /// Its addresses.
+    /// The addresses noted for it.
     pub addresses: Addresses,
-    /// When it was registered.
+    /// When the service was registered.
     pub created_at: Option<Timestamp>,
-    /// Whether the port may be held.
+    /// Whether pald may hold the port.
     pub hold: Option<bool>,
 }
 
-/// What the last comment of a dump says about the whole; it may not be true.
+/// The seal that the last line of a dump claims; it need not be true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClaimedSeal {
-    /// The revision of the registry that was written.
+    /// The registry's revision.
     pub revision: u64,
-    /// How many entries it had.
+    /// The number of entries.
     pub entries: u32,
-    /// Its [`Seal::check`].
+    /// The [`Seal::check`].
     pub check: u32,
 }
 
 impl DumpEntry {
-    /// The entry as the registry keeps it; registered `now` if the dump does not say when.
+    /// Converts to a registration, made `now` if the dump has no date.
     pub fn into_registration(self, now: Timestamp) -> Registration {
         Registration {
             service: self.service,
@@ -69,24 +68,24 @@ impl DumpEntry {
 }
 
 impl Dump {
-    /// Whether it has entries, all of them without a word of pald's.
+    /// Returns whether the dump has entries and none of pald's comments: pald did not write it.
     pub fn is_foreign(&self) -> bool {
         let is_plain = |entry: &DumpEntry| entry.created_at.is_none() && entry.hold.is_none();
         self.seal.is_none() && !self.entries.is_empty() && self.entries.iter().all(is_plain)
     }
 
-    /// Its entries as the registry keeps them; registered now where it does not say when.
+    /// Returns the entries as registrations, made now where the dump has no date.
     pub fn registrations(&self) -> Vec<Registration> {
         let now = Timestamp::now();
         self.entries.iter().map(|entry| entry.clone().into_registration(now)).collect()
     }
 
-    /// Its seal, if it is whole: just as pald has written it.
+    /// Returns the seal if the dump is whole: exactly what pald wrote.
     pub fn whole_seal(&self) -> Option<Seal> {
         let claimed = self.seal?;
         let mut seal = Seal::of(claimed.revision, []);
         for entry in &self.entries {
-            // A dump of pald says of each entry when it was registered.
+            // pald writes the date of every entry.
             seal.add(&entry.clone().into_registration(entry.created_at?));
         }
         let is_whole = seal.entries == claimed.entries && seal.check() == claimed.check;
@@ -94,12 +93,12 @@ impl Dump {
     }
 }
 
-/// Reads a dump, whole or not at all.
+/// Parses a dump: all of it, or nothing.
 ///
 /// # Errors
-/// All lines that are not as they should be, in order.
+/// All bad lines, in order.
 pub fn parse(text: &[u8]) -> Result<Dump, Vec<BadLine>> {
-    // Each entry has a port of its own.
+    // There are no more entries than ports.
     let most = text.iter().filter(|&&byte| byte == b'\n').count().min(usize::from(u16::MAX));
     let mut dump = Dump { entries: Vec::with_capacity(most), seal: None };
     let mut first_lines = FirstLines::with_capacity(most);
@@ -110,7 +109,7 @@ pub fn parse(text: &[u8]) -> Result<Dump, Vec<BadLine>> {
             let Some(entry) = line.entry else {
                 return Ok(());
             };
-            if first_lines.is_new(&entry, number, &dump.entries)? {
+            if first_lines.add(&entry, number, &dump.entries)? {
                 dump.entries.push(entry);
             }
             Ok(())
@@ -122,7 +121,7 @@ pub fn parse(text: &[u8]) -> Result<Dump, Vec<BadLine>> {
     if bad_lines.is_empty() { Ok(dump) } else { Err(bad_lines) }
 }
 
-/// Where each name and each port occurred first.
+/// The lines on which each name and each port first occurred.
 struct FirstLines {
     names: HashMap<ServiceName, FirstLine>,
     ports: HashMap<Port, FirstLine>,
@@ -139,8 +138,8 @@ impl FirstLines {
         Self { names: HashMap::with_capacity(entries), ports: HashMap::with_capacity(entries) }
     }
 
-    /// Whether the entry is not yet among `entries`; repeating one to the letter is harmless.
-    fn is_new(
+    /// Records an entry; `false` if it exactly repeats one of `entries`, which is harmless.
+    fn add(
         &mut self,
         entry: &DumpEntry,
         number: usize,
@@ -176,22 +175,21 @@ impl FirstLines {
     }
 }
 
-/// How long the line of an entry is at the most, in bytes, without what the last line says of the
-/// whole.
+/// Returns the maximum length of an entry's line, in bytes, without the seal on the last line.
 pub fn max_line_bytes(registration: &Registration) -> usize {
-    /// Tabs, the port, the line feed, and `# pald: since=2026-11-22T10:00:00Z hold=off`.
+    /// Tabs, port and line feed, and `# pald: since=2026-11-22T10:00:00Z hold=off`.
     const REST: usize = 9 + 43;
     registration.service.as_str().len() + registration.addresses.as_str().len() + REST
 }
 
-/// How long what the last line says of the whole is at the most, in bytes: three words with a
-/// number of 20, 10 and 8 digits.
+/// The maximum length of the seal on the last line, in bytes: three words with numbers of up to 20,
+/// 10 and 8 digits.
 pub const MAX_SEAL_BYTES: usize = 66;
 
-/// Writes a dump of `registrations`, which come in port order and are what `seal` speaks of.
+/// Writes the dump of `registrations`, given in port order; `seal` is theirs.
 ///
-/// A registry without entries is an empty text: the 2015 program's reader takes no line that
-/// holds only a comment.
+/// Without registrations the text is empty: the 2015 program can't read a line that holds only a
+/// comment.
 pub fn render<'a>(registrations: impl IntoIterator<Item = &'a Registration>, seal: Seal) -> String {
     let mut text = String::new();
     let mut registrations = registrations.into_iter().peekable();

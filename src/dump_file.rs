@@ -1,4 +1,4 @@
-//! The dump on disk: its checked read, its atomic write, and the refresh after changes.
+//! The dump on disk: reading it, copying it aside, and writing it again after changes.
 
 use std::fmt;
 use std::io;
@@ -15,44 +15,44 @@ mod refresher;
 
 pub use refresher::{DumpStatus, DumpWatch, Refresher};
 
-/// The largest dump that is read, in bytes.
+/// The maximum size of a dump, in bytes.
 pub const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// How many bad lines an error lists.
 const MAX_LISTED_LINES: usize = 20;
 
-/// A dump as it was found.
+/// A dump as found on disk.
 #[derive(Debug)]
 pub struct FoundDump {
-    /// The file, byte by byte.
+    /// The content of the file.
     pub bytes: Vec<u8>,
-    /// What it says, or what is wrong with it.
+    /// The parsed content, or its bad lines.
     pub parsed: Result<Dump, BadLines>,
-    /// Its seal, if it is whole: just as pald has written it.
+    /// The seal, if the dump is whole: exactly what pald wrote.
     pub whole_seal: Option<Seal>,
 }
 
 impl FoundDump {
-    /// Whether it says of itself what it should hold, as only pald's own dumps do.
+    /// Returns whether the dump claims a seal, as only pald's own dumps do.
     pub fn is_sealed(&self) -> bool {
         self.parsed.as_ref().is_ok_and(|dump| dump.seal.is_some())
     }
 
-    /// Whether it has entries, all of them without a word of pald's.
+    /// Returns whether the dump has entries and none of pald's comments: pald did not write it.
     pub fn is_foreign(&self) -> bool {
         self.parsed.as_ref().is_ok_and(Dump::is_foreign)
     }
 
-    /// What it says, with its seal, if it is whole.
+    /// Returns the parsed dump and its seal, if the dump is whole.
     pub fn whole(&self) -> Option<(&Dump, Seal)> {
         self.parsed.as_ref().ok().zip(self.whole_seal)
     }
 }
 
-/// Reads the dump at `path`; `None` if there is none. A link is never followed.
+/// Reads the dump at `path`; `None` if there is none. Never follows a link.
 ///
 /// # Errors
-/// The file is not one that is read at all. Bad lines are no error here.
+/// The file can't be read. Bad lines are not an error here.
 pub fn read(path: &Path) -> Result<Option<FoundDump>, ReadError> {
     let Some(bytes) = files::read(path, MAX_BYTES, Links::Refuse)? else { return Ok(None) };
     let parsed = dump::parse(&bytes).map_err(|lines| BadLines { path: path.to_owned(), lines });
@@ -60,12 +60,14 @@ pub fn read(path: &Path) -> Result<Option<FoundDump>, ReadError> {
     Ok(Some(FoundDump { bytes, parsed, whole_seal }))
 }
 
-/// Whether a dump whose lines have this many bytes can be read again.
+/// Returns whether a dump with this many bytes of lines stays within [`MAX_BYTES`].
 pub fn fits(line_bytes: usize) -> bool {
     line_bytes + dump::MAX_SEAL_BYTES <= MAX_BYTES
 }
 
-/// Keeps `bytes`, the dump as it was, beside it as `<path>.<what>-<time>`; the name of the copy.
+/// Writes `bytes`, the dump as it was, to `<path>.<what>-<time>`; returns the path of the copy.
+///
+/// On return the copy is on disk.
 ///
 /// # Errors
 /// What the system said.
@@ -76,23 +78,23 @@ pub fn keep_aside(path: &Path, what: &str, bytes: &[u8]) -> io::Result<PathBuf> 
     Ok(copy)
 }
 
-/// Why a dump can't be taken.
+/// Why a dump can't be imported.
 #[derive(Debug, Error)]
 pub enum DumpFileError {
-    /// The file can't be read, or should not be.
+    /// The file can't or must not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// Lines of it are wrong.
+    /// The dump has bad lines.
     #[error(transparent)]
     Lines(#[from] BadLines),
 }
 
-/// The bad lines of a dump, of which the message lists the first 20.
+/// The bad lines of a dump; the message lists the first 20.
 #[derive(Debug, Error)]
 pub struct BadLines {
     /// The dump.
     pub path: PathBuf,
-    /// At least one line.
+    /// The bad lines, at least one.
     pub lines: Vec<BadLine>,
 }
 
@@ -114,13 +116,15 @@ impl fmt::Display for BadLines {
 }
 
 impl DumpFileError {
-    /// What to do about it.
+    /// Returns what to do about the error.
     pub fn hint(&self) -> String {
         match self {
             Self::Read(ReadError::Link(_)) => {
-                "Replace the link by the file, or set `dump_file` to the file itself".to_owned()
+                "Replace the link with the file, or set `dump_file` to the file itself".to_owned()
             }
-            Self::Read(_) => "Set `dump_file` to a file of your own, or to a new name".to_owned(),
+            Self::Read(_) => {
+                "Set `dump_file` to a file that belongs to you, or to a new name".to_owned()
+            }
             Self::Lines(BadLines { lines, .. }) => match &lines[..] {
                 [line] => format!("Fix line {} and start pald again", line.number),
                 _ => "Fix these lines and start pald again".to_owned(),
@@ -136,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_bad_line_is_one_sentence_and_many_are_listed_up_to_20() {
+    fn one_bad_line_makes_one_sentence_and_up_to_20_are_listed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("dump");
         let shown = Shown(&path);

@@ -1,6 +1,6 @@
-//! Reading and replacing files so that no link, device or crash can do harm.
+//! Reads and replaces files so that no link, device or crash can do harm.
 //!
-//! Nothing here knows what the files hold. All that is made is private to the user.
+//! Nothing here knows what the files hold. All new files and folders are private to the user.
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
@@ -16,7 +16,7 @@ use thiserror::Error;
 /// Whether the last part of a path may be a symbolic link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Links {
-    /// A link is followed, and what it names is checked.
+    /// A link is followed, and its target is checked.
     Follow,
     /// A link is refused.
     Refuse,
@@ -25,29 +25,29 @@ pub enum Links {
 /// Why a file was not read.
 #[derive(Debug, Error)]
 pub enum ReadError {
-    /// The path names a link, and links are refused here.
+    /// The path is a link, and links are refused.
     #[error("{} is a symbolic link", Shown(.0))]
     Link(PathBuf),
-    /// The path names a folder, a FIFO, a device or the like.
+    /// The path is a folder, a FIFO, a device or the like.
     #[error("{} is not a regular file", Shown(.0))]
     NotAFile(PathBuf),
-    /// Somebody else could change the file at will.
-    #[error("{} belongs to user {owner}, neither to you nor to root", Shown(.path))]
+    /// Another user owns the file and could change it at will.
+    #[error("{} belongs to user {owner}, not to you or root", Shown(.path))]
     Owner {
         /// The file.
         path: PathBuf,
-        /// The numeric user that owns it.
+        /// The user ID of the owner.
         owner: u32,
     },
-    /// The file is larger than its kind may be.
+    /// The file is larger than allowed.
     #[error("{} is larger than {max_bytes} bytes", Shown(.path))]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// The most bytes that are read.
+        /// The maximum size in bytes.
         max_bytes: usize,
     },
-    /// The system refused.
+    /// The system call failed.
     #[error("Can't read {}", Shown(.path))]
     Io {
         /// The file.
@@ -57,12 +57,13 @@ pub enum ReadError {
     },
 }
 
-/// Reads a whole regular file of ours or root's; `None` if there is none.
+/// Reads a regular file that belongs to this user or root; `None` if there is none.
 ///
-/// Never blocks on a FIFO and never reads more than `max_bytes`.
+/// Never blocks on a FIFO.
 ///
 /// # Errors
-/// One variant of [`ReadError`] for each thing that a file must not be.
+/// The file is of another kind, belongs to another user, is larger than `max_bytes`, or can't be
+/// read.
 pub fn read(path: &Path, max_bytes: usize, links: Links) -> Result<Option<Vec<u8>>, ReadError> {
     let io = |source| ReadError::Io { path: path.to_owned(), source };
     let no_follow = if links == Links::Refuse { OFlags::NOFOLLOW } else { OFlags::empty() };
@@ -93,8 +94,9 @@ pub fn read(path: &Path, max_bytes: usize, links: Links) -> Result<Option<Vec<u8
     Ok(Some(bytes))
 }
 
-/// Opens a small file of our own to read and to write it, and makes it with mode 0600 if there is
-/// none. No link is followed and no FIFO waited for.
+/// Opens a file for reading and writing; creates it with mode 0600 if there is none.
+///
+/// Never follows a link and never blocks on a FIFO.
 ///
 /// # Errors
 /// What the system said.
@@ -110,7 +112,7 @@ pub fn open_private(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Puts `bytes` at `path`, so that after any crash there is either the old file or the new one.
+/// Replaces the file at `path`: after any crash, either the old file or the new one is there.
 ///
 /// The new file has mode 0600. The folder is synced: on return the file is on disk. Only one
 /// process may replace a path at a time.
@@ -123,7 +125,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace_through(&temporary, path, bytes)
 }
 
-/// As [`replace`], in a folder that is not pald's: what is there beside `path` stays.
+/// Replaces a file as [`replace`] does, in a folder of the user's: no file beside it is touched.
 ///
 /// # Errors
 /// As for [`replace`].
@@ -134,21 +136,21 @@ pub fn replace_for_user(path: &Path, bytes: &[u8]) -> io::Result<()> {
 fn replace_through(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let written = write_new(temporary, bytes).and_then(|()| fs::rename(temporary, path));
     if let Err(error) = written {
-        // Nobody else reads this name, and the next attempt removes it too.
+        // Nothing else reads this file, and the next attempt removes it if this fails.
         let _ = fs::remove_file(temporary);
         return Err(error);
     }
     sync_folder_of(path)
 }
 
-/// Writes a new private file and syncs its content; an existing one is an error.
+/// Writes and syncs a new private file; fails if there is one.
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
-/// Removes a file; one that is not there is fine.
+/// Removes a file if there is one.
 ///
 /// # Errors
 /// What the system said.
@@ -159,7 +161,7 @@ pub fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes the names in the folder of `path` durable.
+/// Syncs the folder of `path`, which puts renames in it on disk.
 ///
 /// # Errors
 /// What the system said.
@@ -167,19 +169,19 @@ pub fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(folder_of(path))?.sync_all()
 }
 
-/// The folder that a path is in.
+/// Returns the folder of a path; `.` for a bare name.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The path with `suffix` added to its last part.
+/// Returns the path with `suffix` appended to its name.
 pub fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
-/// A sibling with `suffix` at which nothing is yet: a number is added if need be.
+/// Returns the path with `suffix` appended, and a number too if that name is taken.
 pub fn unused_sibling(path: &Path, suffix: &str) -> PathBuf {
     let first = sibling(path, suffix);
     let is_unused = |path: &PathBuf| fs::symlink_metadata(path).is_err();
@@ -187,7 +189,7 @@ pub fn unused_sibling(path: &Path, suffix: &str) -> PathBuf {
     if is_unused(&first) { first } else { numbered.find(is_unused).expect("numbers never end") }
 }
 
-/// Makes a folder and those above it, as far as they are missing, with mode 0700.
+/// Creates a folder and its missing parents with mode 0700.
 ///
 /// # Errors
 /// What the system said.
@@ -195,7 +197,9 @@ pub fn create_private_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Takes all rights of others from `path`, if it is ours; whether it had any.
+/// Removes all permissions of others from `path` if it belongs to this user.
+///
+/// Returns whether others had any.
 ///
 /// # Errors
 /// What the system said.
@@ -210,7 +214,7 @@ pub fn make_private(path: &Path) -> io::Result<bool> {
     Ok(was_open)
 }
 
-/// A path as messages show it: with `~` for the home folder.
+/// Displays a path for messages: `~` for the home folder, control characters escaped.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown<'a, P: AsRef<Path> + ?Sized>(pub &'a P);
 
@@ -222,7 +226,7 @@ impl<P: AsRef<Path> + ?Sized> fmt::Display for Shown<'_, P> {
             Some(rest) => Path::new("~").join(rest).to_string_lossy().into_owned(),
             None => path.to_string_lossy().into_owned(),
         };
-        // A folder may have any name; the log and the terminal get no control characters of it.
+        // A folder can have any name, and control characters must not reach a terminal.
         text.chars().try_for_each(|c| {
             if c.is_control() { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") }
         })
@@ -251,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_regular_file_is_refused_without_waiting() {
+    fn anything_but_a_regular_file_is_refused_without_waiting() {
         let folder = folder();
         let fifo = folder.path().join("fifo");
         rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).unwrap();
@@ -290,13 +294,13 @@ mod tests {
     }
 
     #[test]
-    fn replacing_for_a_user_keeps_what_is_beside() {
+    fn replacing_for_a_user_keeps_the_files_beside() {
         let folder = folder();
         let path = folder.path().join("file");
-        fs::write(sibling(&path, ".new"), "somebody's").unwrap();
+        fs::write(sibling(&path, ".new"), "the user's").unwrap();
         replace_for_user(&path, b"one").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "one");
-        assert_eq!(fs::read_to_string(sibling(&path, ".new")).unwrap(), "somebody's");
+        assert_eq!(fs::read_to_string(sibling(&path, ".new")).unwrap(), "the user's");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
@@ -311,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_taken_get_a_number() {
+    fn a_taken_name_gets_a_number() {
         let folder = folder();
         let path = folder.path().join("dump");
         for expected in ["dump.old", "dump.old-2", "dump.old-3"] {
@@ -322,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn made_folders_are_private() {
+    fn new_folders_are_private() {
         let folder = folder();
         let deep = folder.path().join("a/b");
         create_private_folder(&deep).unwrap();

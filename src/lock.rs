@@ -1,4 +1,4 @@
-//! The locks that keep a second pald away from a store and from a dump.
+//! Lock files, which keep a second pald away from a store or a dump.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek as _, Write as _};
@@ -8,31 +8,31 @@ use thiserror::Error;
 
 use crate::files::{self, Shown, sibling};
 
-/// The longest word of a holder about itself that is read from a lock file, in bytes.
+/// The maximum length of a holder's description in a lock file, in bytes.
 const MAX_HOLDER_BYTES: u64 = 200;
 
-/// A lock that lasts until it is dropped or the process ends, however it ends.
+/// A lock, held until it is dropped or the process ends in any way.
 ///
-/// The lock file beside the locked path stays; it says who holds the lock, or held it last.
+/// The lock file stays beside the locked path; it says who holds the lock, or held it last.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
     previous: String,
 }
 
-/// Why a lock was not taken.
+/// Why a lock was not acquired.
 #[derive(Debug, Error)]
 pub enum LockError {
     /// Another process holds it.
     #[error("{} is in use by {holder}", Shown(.path))]
     Held {
-        /// What is locked.
+        /// The locked path.
         path: PathBuf,
-        /// What the other process wrote about itself, or "another process".
+        /// The other process's description of itself, or "another process".
         holder: String,
     },
-    /// Something else than a lock file of pald is where it should be.
-    #[error("{} is not a lock file of pald, and is left as it is", Shown(.path))]
+    /// A file that pald did not write is where the lock file should be.
+    #[error("{} is not a pald lock file, so it was left alone", Shown(.path))]
     NotALock {
         /// The file.
         path: PathBuf,
@@ -40,7 +40,7 @@ pub enum LockError {
     /// The lock file can't be opened, locked or written.
     #[error("Can't lock {}", Shown(.path))]
     Io {
-        /// What was to be locked.
+        /// The path to lock.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -48,9 +48,9 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Locks `path` by a file beside it, `<path>.lock`, without waiting.
+    /// Locks `path` through the file `<path>.lock`, without waiting.
     ///
-    /// `holder` is what another process is told about this one; printable ASCII.
+    /// `holder` describes this process to others: printable ASCII, at most 200 bytes.
     ///
     /// # Errors
     /// [`LockError::Held`] at once if another process has the lock.
@@ -75,10 +75,8 @@ impl Lock {
             .map_err(io)?;
         Ok(Self { _file: file, previous })
     }
-}
 
-impl Lock {
-    /// What the last holder wrote about itself, however it ended.
+    /// Returns the previous holder's description of itself, however that process ended.
     pub fn previous(&self) -> &str {
         &self.previous
     }

@@ -1,4 +1,4 @@
-//! Hands the arguments to the command line, which ends with an exit code.
+//! Runs the command line, and ends with its exit code.
 
 use std::process::ExitCode;
 

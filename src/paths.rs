@@ -1,43 +1,43 @@
-//! Where pald's files are by default, and what `~` means.
+//! The default places of pald's files, and the meaning of `~`.
 
 use std::path::{Component, Path, PathBuf};
 
-/// The configuration of the whole machine.
+/// The configuration file for the whole machine.
 #[cfg(not(target_os = "macos"))]
 const SYSTEM_FILE: &str = "/etc/pald/config.toml";
 #[cfg(target_os = "macos")]
 const SYSTEM_FILE: &str = "/Library/Application Support/pald/config.toml";
 
-/// The places that pald's defaults name.
+/// The places that the defaults refer to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
-    /// The configuration of the whole machine, read first.
+    /// The configuration file for the whole machine, read first.
     pub system_file: PathBuf,
-    /// The user's home folder, if the system knows one.
+    /// The user's home folder, if known.
     pub home: Option<PathBuf>,
 }
 
 impl Paths {
-    /// The places on this machine, for the user who runs pald.
+    /// Returns the places for the user who runs pald.
     pub fn of_this_user() -> Self {
         let home = dirs::home_dir().filter(|home| home.is_absolute());
         Self { system_file: SYSTEM_FILE.into(), home }
     }
 
-    /// The user's own configuration, `~/.pald/config.toml`.
+    /// Returns the user's configuration file, `~/.pald/config.toml`.
     pub fn user_file(&self) -> Option<PathBuf> {
         self.own_folder().map(|folder| folder.join("config.toml"))
     }
 
-    /// The folder of pald's own files, `~/.pald`.
+    /// Returns the folder for pald's files, `~/.pald`.
     pub fn own_folder(&self) -> Option<PathBuf> {
         self.home.as_ref().map(|home| home.join(".pald"))
     }
 
-    /// The path with `~` at its start replaced by the home folder.
+    /// Parses a path that is absolute or starts with `~/`, which becomes the home folder.
     ///
     /// # Errors
-    /// Why the path can't be used: it must be absolute, or start with `~/`.
+    /// What rules the path out, as the end of a sentence: "is a relative path".
     pub fn expand(&self, path: &str) -> Result<PathBuf, &'static str> {
         if path.is_empty() {
             return Err("is empty");
@@ -57,7 +57,7 @@ impl Paths {
             return Err("is a relative path");
         }
         if path.ends_with('/') || expanded.file_name().is_none() {
-            return Err("has no last part that could be a name");
+            return Err("does not end with a file name");
         }
         if expanded.components().any(|part| part == Component::ParentDir) {
             return Err("contains ..");
@@ -66,7 +66,7 @@ impl Paths {
     }
 }
 
-/// The path without `.` and doubled slashes, so that equal paths compare equal.
+/// Removes `.` and doubled slashes, so that equal paths compare equal.
 fn normal(path: &Path) -> PathBuf {
     path.components().collect()
 }
@@ -88,10 +88,10 @@ mod tests {
             ("./dump", Err("is a relative path")),
             ("~ann/dump", Err("is a relative path")),
             ("~", Err("is a relative path")),
-            ("/", Err("has no last part that could be a name")),
-            ("~/", Err("has no last part that could be a name")),
-            ("/tmp/", Err("has no last part that could be a name")),
-            ("/tmp/..", Err("has no last part that could be a name")),
+            ("/", Err("does not end with a file name")),
+            ("~/", Err("does not end with a file name")),
+            ("/tmp/", Err("does not end with a file name")),
+            ("/tmp/..", Err("does not end with a file name")),
             ("/tmp/../dump", Err("contains ..")),
             ("/a\0b", Err("contains a NUL byte")),
         ];

@@ -1,4 +1,4 @@
-//! Ports and port ranges: a port is never 0, and a range is never empty.
+//! Ports and ranges of ports. A port is never 0, and a range is never empty.
 
 use std::fmt;
 use std::num::NonZeroU16;
@@ -17,7 +17,7 @@ impl Port {
     /// The highest port, 65535.
     pub const MAX: Self = Self(NonZeroU16::MAX);
 
-    /// The port with this number, unless it is 0.
+    /// Returns the port with this number; `None` for 0.
     pub const fn new(number: u16) -> Option<Self> {
         match NonZeroU16::new(number) {
             Some(number) => Some(Self(number)),
@@ -25,10 +25,10 @@ impl Port {
         }
     }
 
-    /// Reads 1 to 5 ASCII digits without a leading zero: no sign, no blanks.
+    /// Parses 1 to 5 ASCII digits: no leading zero, no sign, no blanks.
     ///
     /// # Errors
-    /// Says whether the text is not a number or not within 1 to 65535.
+    /// The text is not a plain number, or the number is not within 1 to 65535.
     pub fn parse(text: impl AsRef<[u8]>) -> Result<Self, PortError> {
         let text = text.as_ref();
         match text {
@@ -37,7 +37,7 @@ impl Port {
         }
     }
 
-    /// Reads 1 to 5 ASCII digits, leading zeros allowed, as the 2015 program's dump may have them.
+    /// Parses 1 to 5 ASCII digits; leading zeros are allowed, as in dumps of the 2015 program.
     ///
     /// # Errors
     /// As for [`Port::parse`].
@@ -54,7 +54,7 @@ impl Port {
             .ok_or_else(|| PortError::OutOfRange(Quoted::new(text)))
     }
 
-    /// The number of the port.
+    /// Returns the port's number, 1 to 65535.
     pub const fn number(self) -> u16 {
         self.0.get()
     }
@@ -69,15 +69,15 @@ impl fmt::Display for Port {
 /// Why a text is not a port.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum PortError {
-    /// It is not made of digits alone, or starts with a 0.
+    /// It has something other than digits, or a leading zero.
     #[error("Port {0} is not a plain number; use 1 to 65535 without sign, blanks or leading zeros")]
     NotANumber(Quoted),
-    /// It is a number that no port has.
+    /// It is a number outside 1 to 65535.
     #[error("Port {0:#} is outside 1-65535")]
     OutOfRange(Quoted),
 }
 
-/// The ports that pald gives out, both ends inclusive.
+/// The range: the ports that pald gives out, both ends inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortRange {
     min: Port,
@@ -85,27 +85,27 @@ pub struct PortRange {
 }
 
 impl PortRange {
-    /// The range from `min` to `max`, both inclusive, unless `min` is above `max`.
+    /// Returns the range from `min` to `max`, both inclusive; `None` if `min` is above `max`.
     pub fn new(min: Port, max: Port) -> Option<Self> {
         (min <= max).then_some(Self { min, max })
     }
 
-    /// The lowest port of the range.
+    /// Returns the lowest port.
     pub fn min(self) -> Port {
         self.min
     }
 
-    /// The highest port of the range.
+    /// Returns the highest port.
     pub fn max(self) -> Port {
         self.max
     }
 
-    /// Whether the range includes `port`.
+    /// Returns whether `port` is in the range.
     pub fn contains(self, port: Port) -> bool {
         (self.min..=self.max).contains(&port)
     }
 
-    /// How many ports the range has, 1 to 65535.
+    /// Returns the number of ports, 1 to 65535.
     pub fn size(self) -> usize {
         usize::from(self.max.number() - self.min.number()) + 1
     }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_port_is_named_with_the_reason() {
+    fn an_illegal_port_is_quoted_with_the_reason() {
         let rows = [
             (
                 "+1",

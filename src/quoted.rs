@@ -1,18 +1,18 @@
-//! How messages quote what came from outside: printable ASCII, in double quotes, cut short.
+//! Quotes input for messages: printable ASCII, in double quotes, cut short.
 
 use std::fmt;
 
-/// The most characters of an input that a message repeats.
+/// The maximum length of a quotation, in characters.
 const MAX_CHARS: usize = 80;
 
-/// Input from outside as a message shows it: escaped to printable ASCII, cut at 80 characters.
+/// Input as messages show it: escaped to printable ASCII and cut at 80 characters.
 ///
-/// The alternate form, `{:#}`, leaves the quotes out, for what is known to be a number.
+/// The alternate form, `{:#}`, leaves out the quotes, for input that is known to be a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quoted(String);
 
 impl Quoted {
-    /// Quotes `input`; bytes that are not UTF-8 are shown as `\xNN`.
+    /// Quotes `input`; if it is not UTF-8, its bytes that are not ASCII appear as `\xNN`.
     pub fn new(input: impl AsRef<[u8]>) -> Self {
         let input = input.as_ref();
         let shown: String = match std::str::from_utf8(input) {

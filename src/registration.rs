@@ -1,4 +1,4 @@
-//! One entry of the registry: a service and what is kept about it.
+//! One entry of the registry.
 
 use crate::addresses::Addresses;
 use crate::port::Port;
@@ -8,14 +8,14 @@ use crate::timestamp::Timestamp;
 /// The fact that a port belongs to a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
-    /// Whose port it is.
+    /// The service; it has no other port.
     pub service: ServiceName,
     /// The port; no other service has it.
     pub port: Port,
-    /// What a dump said of its addresses.
+    /// The addresses noted for the service.
     pub addresses: Addresses,
-    /// When the service was registered, or imported from a dump that did not say when.
+    /// When the service was registered, or imported from a dump without dates.
     pub created_at: Timestamp,
-    /// Whether the port may be held for the service against other uses of the machine.
+    /// Whether pald may hold the port for the service.
     pub hold: bool,
 }

@@ -1,4 +1,4 @@
-//! The one place that knows which service names are legal.
+//! Service names: the one place that knows which are legal.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -11,20 +11,20 @@ use crate::quoted::Quoted;
 
 /// The name of a service: 1 to 255 bytes of `A-Z a-z 0-9 _ . -`.
 ///
-/// This is what the 2015 program's dump reader takes (`^[\w\-.]+`), so that any registry can go
-/// back to it. A name of up to 24 bytes is kept inline, so that a lookup needs no other place in
-/// memory; a longer one is copied by a clone.
+/// The 2015 program's dump reader accepts exactly these (`^[\w\-.]+`), so any registry can go back
+/// to that program. Names of up to 24 bytes are stored inline, which saves a lookup a second access to
+/// memory (the bars for lookups); a clone of a longer one allocates.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ServiceName(CompactString);
 
 impl ServiceName {
-    /// The longest legal name, in bytes.
+    /// The maximum length in bytes.
     pub const MAX_BYTES: usize = 255;
 
-    /// Accepts a legal name as it is; nothing is trimmed or changed.
+    /// Parses a name, unchanged: nothing is trimmed.
     ///
     /// # Errors
-    /// Says what makes the name illegal; [`ServiceNameError::hint`] offers the nearest legal one.
+    /// The name is illegal; [`ServiceNameError::hint`] offers the nearest legal one.
     pub fn parse(name: impl AsRef<[u8]>) -> Result<Self, ServiceNameError> {
         let name = name.as_ref();
         if name.is_empty() {
@@ -43,7 +43,7 @@ impl ServiceName {
         Ok(Self(std::str::from_utf8(name).expect("legal names are ASCII").into()))
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -55,8 +55,8 @@ impl AsRef<[u8]> for ServiceName {
     }
 }
 
-// A name is equal to its bytes, sorts and hashes as they do: so it is found by bytes of which nobody
-// knows yet whether they are a legal name.
+// A name compares and hashes as its bytes do, so a map of names can be searched with raw bytes that
+// may not be a legal name.
 impl Borrow<[u8]> for ServiceName {
     fn borrow(&self) -> &[u8] {
         self.0.as_bytes()
@@ -75,32 +75,32 @@ impl fmt::Display for ServiceName {
     }
 }
 
-/// Why a service name is not legal.
+/// Why a service name is illegal.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ServiceNameError {
-    /// There is no name at all.
+    /// The name is empty.
     #[error("Service name is empty; use 1 to 255 letters, digits and . _ -")]
     Empty,
-    /// The name has more than [`ServiceName::MAX_BYTES`] bytes.
+    /// The name is longer than [`ServiceName::MAX_BYTES`].
     #[error("Service name is {bytes} bytes long; at most 255 are allowed")]
     TooLong {
         /// Its length in bytes.
         bytes: usize,
     },
-    /// The name contains something else than letters, digits and `. _ -`.
+    /// The name contains something other than letters, digits and `. _ -`.
     #[error("Service name {name} contains {found}; use letters, digits and . _ -")]
     Character {
-        /// The name as it was given.
+        /// The name as given.
         name: Quoted,
         /// The first illegal character, in words.
         found: &'static str,
-        /// The nearest legal name, if the given one has any legal part.
+        /// The nearest legal name, if the given one has any legal character.
         nearest: Option<ServiceName>,
     },
 }
 
 impl ServiceNameError {
-    /// What to try instead, as a sentence.
+    /// Returns what to try instead, as a sentence.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Character { nearest: Some(nearest), .. } => Some(format!("Try `{nearest}`")),
@@ -129,7 +129,7 @@ fn describe(byte: u8) -> &'static str {
     }
 }
 
-/// Puts a dot for what separates parts and a dash for any other run of illegal bytes.
+/// Replaces separators of parts by a dot, and any other run of illegal bytes by a dash.
 fn nearest(name: &[u8]) -> Option<ServiceName> {
     let mut legal = String::new();
     for &byte in name.iter().take(ServiceName::MAX_BYTES) {

@@ -1,11 +1,11 @@
-//! What somebody probably meant who has typed something else.
+//! Suggests the nearest name for a typo.
 
-/// The candidate that a mistyped name was meant to be, if one is near enough: a third of the name
-/// may differ, and at most 3 characters.
+/// Returns the candidate nearest to a mistyped name, if it is near enough: at most a third of the
+/// name's characters may differ, at least 1 and at most 3.
 pub fn nearest<T: AsRef<str>>(name: &str, candidates: impl Iterator<Item = T>) -> Option<T> {
-    let at_most = (name.chars().count() / 3).clamp(1, 3);
+    let max_distance = (name.chars().count() / 3).clamp(1, 3);
     let distance = |candidate: &T| strsim::damerau_levenshtein(name, candidate.as_ref());
-    candidates.min_by_key(distance).filter(|candidate| distance(candidate) <= at_most)
+    candidates.min_by_key(distance).filter(|candidate| distance(candidate) <= max_distance)
 }
 
 #[cfg(test)]
@@ -13,7 +13,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_near_is_offered() {
+    fn only_near_names_are_suggested() {
         let rows = [
             ("shop.wbe", Some("shop.web")),
             ("shop.web2", Some("shop.web")),

@@ -1,4 +1,4 @@
-//! Points in time, to the second, in UTC.
+//! Points in time, in whole seconds and UTC.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,46 +8,46 @@ use time::format_description::StaticFormatDescription;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
-/// For names of files: sorts by time and needs no quoting in a shell.
+/// The form for file names: it sorts by time and needs no quoting in a shell.
 const COMPACT: StaticFormatDescription =
     format_description!("[year][month][day]T[hour][minute][second]Z");
 
-/// A second between 1970 and 9999, in UTC.
+/// A second from 1970 to 9999, in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// 9999-12-31T23:59:59Z, the last second that RFC 3339 can write.
+    /// 9999-12-31T23:59:59Z, the last second that RFC 3339 can express.
     const MAX_SECONDS: u64 = 253_402_300_799;
 
-    /// The second that the system clock shows; a clock outside 1970 to 9999 counts as its nearer end.
+    /// Returns the current time; a clock outside 1970 to 9999 is clamped to that.
     pub fn now() -> Self {
         Self::of(SystemTime::now())
     }
 
-    /// The second of a time; one outside 1970 to 9999 counts as its nearer end.
+    /// Converts a system time, clamped to 1970 to 9999.
     pub fn of(time: SystemTime) -> Self {
         let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Self(seconds.min(Self::MAX_SECONDS))
     }
 
-    /// The time this many seconds after 1970-01-01T00:00:00Z, unless it is after the year 9999.
+    /// Converts seconds since 1970-01-01T00:00:00Z; `None` after the year 9999.
     pub fn from_unix_seconds(seconds: u64) -> Option<Self> {
         (seconds <= Self::MAX_SECONDS).then_some(Self(seconds))
     }
 
-    /// Seconds since 1970-01-01T00:00:00Z.
+    /// Returns the seconds since 1970-01-01T00:00:00Z.
     pub fn unix_seconds(self) -> u64 {
         self.0
     }
 
-    /// Reads an RFC 3339 time such as `2026-11-22T10:00:00Z`; a fraction of a second is dropped.
+    /// Parses an RFC 3339 time such as `2026-11-22T10:00:00Z`; drops fractions of a second.
     pub fn parse(text: &str) -> Option<Self> {
         let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
         u64::try_from(time.unix_timestamp()).ok().and_then(Self::from_unix_seconds)
     }
 
-    /// The time for the name of a file, as in `20261122T100000Z`.
+    /// Formats the time for a file name, as in `20261122T100000Z`.
     pub fn compact(self) -> String {
         self.date_time().format(COMPACT).expect("a year of four digits can be written")
     }
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_time_after_1970_is_refused() {
+    fn only_times_from_1970_to_9999_are_accepted() {
         assert_eq!(Timestamp::from_unix_seconds(253_402_300_800), None);
         for text in ["", "yesterday", "2026-11-22", "1969-12-31T23:59:59Z", "2026-13-01T00:00:00Z"]
         {

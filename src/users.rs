@@ -1,4 +1,4 @@
-//! Users of the machine, and which of them may make changes.
+//! The users who may make changes.
 
 use std::collections::BTreeSet;
 
@@ -7,57 +7,58 @@ use thiserror::Error;
 
 use crate::quoted::Quoted;
 
-/// What the kernel calls a user who has no number here, such as one of another user namespace.
+/// The ID that the kernel shows for a user without an ID in this user namespace
+/// (user_namespaces(7)).
 const NOBODY: u32 = 65534;
 
-/// A set of users, by their numbers.
+/// A set of users, by ID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Users {
-    /// Every user, also one that can't be told.
+    /// Every user, even an unknown one.
     Anybody,
     /// These users.
     Only(BTreeSet<u32>),
 }
 
-/// Why a list of users can't be taken.
+/// Why a list of users is refused.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum UserError {
-    /// Neither a name nor a number of a user.
+    /// The name is no user's, and is not an ID either.
     #[error("there is no user {0} on this machine")]
     Unknown(Quoted),
-    /// `*` stands among others.
-    #[error("\"*\" is anybody and must stand alone")]
+    /// `*` is not the only entry.
+    #[error("\"*\" means anybody and must be the only entry")]
     NotAlone,
-    /// The number that stands for users who have none.
+    /// The ID is the one that the kernel shows for unknown users.
     #[error("user 65534 stands for unknown users and can't be allowed")]
     Nobody,
 }
 
 impl Default for Users {
-    /// No user.
+    /// Returns the empty set.
     fn default() -> Self {
         Self::Only(BTreeSet::new())
     }
 }
 
 impl Users {
-    /// Reads users by name or by number; `*` alone is anybody.
+    /// Parses names and IDs of users; `*` alone means anybody.
     ///
     /// # Errors
-    /// A user who does not exist, or can't be named.
+    /// A name is unknown, the ID is 65534, or `*` is not alone.
     pub fn parse<'a>(users: impl Iterator<Item = &'a str>) -> Result<Self, UserError> {
         let users: Vec<&str> = users.collect();
         match users[..] {
             ["*"] => Ok(Self::Anybody),
             _ if users.contains(&"*") => Err(UserError::NotAlone),
-            _ => Ok(Self::Only(users.into_iter().map(number).collect::<Result<_, _>>()?)),
+            _ => Ok(Self::Only(users.into_iter().map(user_id).collect::<Result<_, _>>()?)),
         }
     }
 
-    /// The set with root and the user who runs this process in it.
+    /// Adds root and the user who runs this process.
     ///
-    /// The number 65534 is added only where it is one user's: where every user of the machine has
-    /// a number of its own here, and none is shown as 65534 for want of one.
+    /// The ID 65534 is added only where it means one user: where the user namespace maps every user,
+    /// so that the kernel shows no other user as 65534.
     #[must_use]
     pub fn with_own(self) -> Self {
         let own = rustix::process::geteuid().as_raw();
@@ -65,13 +66,13 @@ impl Users {
             Self::Anybody => Self::Anybody,
             Self::Only(mut users) => {
                 users.insert(0);
-                users.extend((own != NOBODY || all_users_have_numbers()).then_some(own));
+                users.extend((own != NOBODY || every_user_is_mapped()).then_some(own));
                 Self::Only(users)
             }
         }
     }
 
-    /// Whether this user is in the set; `None` is a user who can't be told.
+    /// Returns whether the user is in the set; `None` stands for an unknown user.
     pub fn include(&self, user: Option<u32>) -> bool {
         match self {
             Self::Anybody => true,
@@ -80,19 +81,19 @@ impl Users {
     }
 }
 
-/// Whether this process is in no user namespace, or in one that maps every user
-/// (user_namespaces(7)).
-fn all_users_have_numbers() -> bool {
+/// Returns whether this process's user namespace maps every user (user_namespaces(7)).
+fn every_user_is_mapped() -> bool {
     std::fs::read_to_string("/proc/self/uid_map")
         .is_ok_and(|map| map.split_ascii_whitespace().eq(["0", "0", "4294967295"]))
 }
 
-fn number(user: &str) -> Result<u32, UserError> {
-    let by_number = || user.parse().ok().filter(|_| user.bytes().all(|byte| byte.is_ascii_digit()));
+/// Returns the ID of a user given by ID or name.
+fn user_id(user: &str) -> Result<u32, UserError> {
+    let by_id = || user.parse().ok().filter(|_| user.bytes().all(|byte| byte.is_ascii_digit()));
     let by_name = || User::from_name(user).ok().flatten().map(|found| found.uid.as_raw());
-    match by_number().or_else(by_name) {
+    match by_id().or_else(by_name) {
         Some(NOBODY) => Err(UserError::Nobody),
-        Some(number) => Ok(number),
+        Some(id) => Ok(id),
         None => Err(UserError::Unknown(Quoted::new(user))),
     }
 }
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_includes_whom_it_names() {
+    fn a_set_includes_the_users_it_names() {
         let rows: &[(&str, &[Option<u32>], &[Option<u32>])] = &[
             ("", &[], &[None, Some(0), Some(1000), Some(65534)]),
             ("root 1000", &[Some(0), Some(1000)], &[None, Some(1), Some(65534)]),
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_exist_is_named() {
+    fn an_unknown_user_is_quoted() {
         let unknown = |user: &str| Err(UserError::Unknown(Quoted::new(user)));
         assert_eq!(parse("no-such-user"), unknown("no-such-user"));
         assert_eq!(parse("+1000"), unknown("+1000"));

@@ -120,7 +120,7 @@ fn a_mistake_in_a_file_is_named_with_its_place_and_what_is_allowed() {
         ("allow_users = 'ann'", "c:1:15: allow_users is \"ann\"; it must be a list of users, each by name or number, or [\"*\"] for anybody".into(), None),
         ("allow_users = [true]", "c:1:15: allow_users is [true]; it must be a list of users, each by name or number, or [\"*\"] for anybody".into(), None),
         ("\nallow_users = ['root', 'no such user']", "c:2:15: allow_users: there is no user \"no such user\" on this machine".into(), None),
-        ("allow_users = ['*', 0]", "c:1:15: allow_users: \"*\" is anybody and must stand alone".into(), None),
+        ("allow_users = ['*', 0]", "c:1:15: allow_users: \"*\" means anybody and must be the only entry".into(), None),
         ("allow_users = [4294967296]", "c:1:15: allow_users: there is no user \"4294967296\" on this machine".into(), None),
         ("allowed_hosts = ['a', 'b:80']", "c:1:17: allowed_hosts is \"b:80\"; it must be a list of host names without ports".into(), None),
         ("allowed_hosts = [1]", "c:1:17: allowed_hosts is [1]; it must be a list of host names without ports".into(), None),

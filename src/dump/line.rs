@@ -1,4 +1,4 @@
-//! The grammar of one line of a dump.
+//! Parses one line of a dump.
 
 use super::{ClaimedSeal, DumpEntry, LineError};
 use crate::addresses::Addresses;
@@ -7,20 +7,20 @@ use crate::quoted::Quoted;
 use crate::service_name::ServiceName;
 use crate::timestamp::Timestamp;
 
-/// The longest line, in bytes.
+/// The maximum length of a line, in bytes.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
 
-/// What starts a comment that pald wrote.
+/// The start of pald's own comments.
 const OWN_COMMENT: &str = "pald:";
 
-/// What one line says; nothing, if it is blank or a comment of somebody else.
+/// A parsed line; both fields are `None` for a blank line and for a line with only a comment.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     pub(super) entry: Option<DumpEntry>,
     pub(super) seal: Option<ClaimedSeal>,
 }
 
-/// Reads a line without its line feed.
+/// Parses a line, given without its line feed.
 pub(super) fn parse(line: &[u8]) -> Result<Line, LineError> {
     if line.len() > MAX_BYTES {
         return Err(LineError::TooLong { bytes: line.len() });
@@ -49,12 +49,12 @@ pub(super) fn parse(line: &[u8]) -> Result<Line, LineError> {
     Ok(Line { entry: Some(entry), seal: comment.seal()? })
 }
 
-/// Splits at what `\s` matches in the 2015 program's regular expressions.
+/// Splits at the blanks that `\s` matches in the 2015 program's regular expressions.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split([' ', '\t', '\r', '\x0c']).filter(|word| !word.is_empty())
 }
 
-/// What pald wrote behind an entry; words that this version does not know are passed over.
+/// pald's comment after an entry; unknown words, perhaps of a later version, are skipped.
 #[derive(Default)]
 struct Comment {
     since: Option<Timestamp>,
@@ -74,7 +74,7 @@ impl Comment {
             let Some((key, value)) = word.split_once('=') else {
                 continue;
             };
-            let understood = match key {
+            let is_valid = match key {
                 "since" => set(&mut parsed.since, Timestamp::parse(value)),
                 "hold" => set(&mut parsed.hold, on_or_off(value)),
                 "revision" => set(&mut parsed.revision, digits(value).and_then(|v| v.parse().ok())),
@@ -85,14 +85,14 @@ impl Comment {
                 }
                 _ => true,
             };
-            if !understood {
+            if !is_valid {
                 return Err(LineError::Comment(Quoted::new(word)));
             }
         }
         Ok(parsed)
     }
 
-    /// All three parts of the seal, or none of them.
+    /// Returns the seal if all three of its words are there, `None` if none is.
     fn seal(&self) -> Result<Option<ClaimedSeal>, LineError> {
         match (self.revision, self.entries, self.check) {
             (Some(revision), Some(entries), Some(check)) => {
@@ -104,14 +104,15 @@ impl Comment {
     }
 }
 
-/// Takes a value over once; whether there was one, and none before it.
+/// Fills the slot; returns `false` if there is no value, or the slot was already full.
 fn set<T>(slot: &mut Option<T>, value: Option<T>) -> bool {
     let is_first = slot.is_none();
     *slot = value;
     is_first && slot.is_some()
 }
 
-/// The text, unless it has a sign, which the parsers of the standard library take too.
+/// Returns the text if it has only digits, hexadecimal ones included: the standard library's number
+/// parsers also accept a sign.
 fn digits(value: &str) -> Option<&str> {
     value.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(value)
 }

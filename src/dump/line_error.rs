@@ -1,4 +1,4 @@
-//! What can be wrong with a line of a dump, in words.
+//! Errors in the lines of a dump, and their messages.
 
 use std::fmt;
 
@@ -9,19 +9,19 @@ use crate::port::{Port, PortError};
 use crate::quoted::Quoted;
 use crate::service_name::{ServiceName, ServiceNameError};
 
-/// A line that is not as it should be.
+/// A line that can't be imported.
 #[derive(Debug, PartialEq, Eq)]
 pub struct BadLine {
-    /// Its number, from 1.
+    /// The line number, from 1.
     pub number: usize,
-    /// What is wrong with it.
+    /// What is wrong with the line.
     pub error: LineError,
 }
 
-/// Why a line of a dump can't be taken. The texts go on after `file:line: `.
+/// Why a line of a dump can't be imported. The messages continue after `file:line: `.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum LineError {
-    /// The line has more than 64 KiB.
+    /// The line is longer than 64 KiB.
     #[error("the line is {bytes} bytes long; at most 65536 are allowed")]
     TooLong {
         /// Its length in bytes.
@@ -30,10 +30,10 @@ pub enum LineError {
     /// The line contains a byte above 127.
     #[error("{0} contains bytes that are not ASCII")]
     NotAscii(Quoted),
-    /// There is a name and nothing else.
-    #[error("no port follows {0}; a line is a name, a port and, if need be, addresses")]
+    /// The line has only a name.
+    #[error("no port after {0}; a line has a name, a port and, if there are any, addresses")]
     NoPort(Quoted),
-    /// There are more fields than name, port and addresses.
+    /// The line has more fields than name, port and addresses.
     #[error("unexpected {0} after the addresses; a comment starts with #")]
     FourthField(Quoted),
     /// The first field is not a legal name.
@@ -42,37 +42,39 @@ pub enum LineError {
     /// The second field is not a port.
     #[error("{}", uncapitalized(.0))]
     Port(#[from] PortError),
-    /// The third field is not a list of addresses.
+    /// The third field is not a legal list of addresses.
     #[error("{}", uncapitalized(.0))]
     Addresses(#[from] AddressesError),
-    /// A word that pald writes itself has a value that it never writes, or occurs twice.
-    #[error("{0} in the comment is not what pald writes")]
+    /// One of pald's own words occurs twice, or has a value that pald never writes.
+    #[error("{0} in the comment is invalid or repeated")]
     Comment(Quoted),
-    /// Only one or two of revision, entries and check are there.
-    #[error("the comment has only a part of `revision`, `entries` and `check`")]
+    /// The comment has only one or two of revision, entries and check.
+    #[error(
+        "the comment has only some of `revision`, `entries` and `check`, which belong together"
+    )]
     PartOfSeal,
-    /// The name was on another port before.
+    /// An earlier line has the name with another port.
     #[error("service {service} is already on port {port} in line {line}")]
     NameTwice {
         /// The name.
         service: ServiceName,
-        /// Its port there.
+        /// The port on that line.
         port: Port,
         /// The first line with that name.
         line: usize,
     },
-    /// The port was another service's before.
+    /// An earlier line has the port with another name.
     #[error("port {port} already belongs to {service} in line {line}")]
     PortTwice {
         /// The port.
         port: Port,
-        /// Its service there.
+        /// The service on that line.
         service: ServiceName,
         /// The first line with that port.
         line: usize,
     },
-    /// Name and port are as before, but not addresses or comment.
-    #[error("service {service} is in line {line} already, with other addresses or another comment")]
+    /// An earlier line has the same name and port, but other addresses or another comment.
+    #[error("service {service} is already in line {line}, with other addresses or another comment")]
     Differs {
         /// The name.
         service: ServiceName,
@@ -81,7 +83,7 @@ pub enum LineError {
     },
 }
 
-/// A message of its own as the rest of a sentence.
+/// Turns a message that stands alone into the rest of a sentence.
 fn uncapitalized(message: &impl fmt::Display) -> String {
     let mut text = message.to_string();
     if let Some(first) = text.get_mut(..1) {

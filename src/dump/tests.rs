@@ -13,7 +13,7 @@ fn entry(service: &str, port: u16, addresses: &str) -> DumpEntry {
 }
 
 #[test]
-fn lines_of_the_2015_format_are_read_as_it_read_them() {
+fn lines_of_the_2015_format_are_read_as_the_2015_program_did() {
     let rows: &[(&str, &[DumpEntry])] = &[
         ("", &[]),
         ("\n\n", &[]),
@@ -31,7 +31,7 @@ fn lines_of_the_2015_format_are_read_as_it_read_them() {
         ("b 2\na 1\n", &[entry("b", 2, ""), entry("a", 1, "")]),
         ("a 1 x\n\na 1 x # again\na 00001 x\n", &[entry("a", 1, "x")]),
         ("80 8080", &[entry("80", 8080, "")]),
-        ("a 1 # pald: words that nobody knows=1", &[entry("a", 1, "")]),
+        ("a 1 # pald: unknown words=1", &[entry("a", 1, "")]),
         ("a 1 # pald's: since=never", &[entry("a", 1, "")]),
     ];
     for (text, entries) in rows {
@@ -49,7 +49,7 @@ fn bad_lines_are_named_with_number_and_reason() {
             b"shop",
             &[(
                 1,
-                r#"no port follows "shop"; a line is a name, a port and, if need be, addresses"#,
+                r#"no port after "shop"; a line has a name, a port and, if there are any, addresses"#,
             )],
         ),
         (b"\n\na 0\n", &[(3, "port 0 is outside 1-65535")]),
@@ -78,7 +78,7 @@ fn bad_lines_are_named_with_number_and_reason() {
             b"a 80 [::1]",
             &[(
                 1,
-                r#"addresses "[::1]" contain more than letters, digits and . : _ - joined with commas"#,
+                r#"addresses "[::1]" may contain only letters, digits and . : _ - and commas between them"#,
             )],
         ),
         (b"\xc3\xa4 80", &[(1, r#""\u{e4} 80" contains bytes that are not ASCII"#)]),
@@ -89,26 +89,32 @@ fn bad_lines_are_named_with_number_and_reason() {
         (b"a 1\nb 1\n", &[(2, "port 1 already belongs to a in line 1")]),
         (
             b"a 1\na 1 x\n",
-            &[(2, "service a is in line 1 already, with other addresses or another comment")],
+            &[(2, "service a is already in line 1, with other addresses or another comment")],
         ),
         (
             b"a 1 # pald: since=never",
-            &[(1, r#""since=never" in the comment is not what pald writes"#)],
+            &[(1, r#""since=never" in the comment is invalid or repeated"#)],
         ),
-        (b"a 1 # pald: hold=no", &[(1, r#""hold=no" in the comment is not what pald writes"#)]),
+        (b"a 1 # pald: hold=no", &[(1, r#""hold=no" in the comment is invalid or repeated"#)]),
         (
             b"a 1 # pald: hold=off hold=off",
-            &[(1, r#""hold=off" in the comment is not what pald writes"#)],
+            &[(1, r#""hold=off" in the comment is invalid or repeated"#)],
         ),
         (
             b"a 1 # pald: revision=1",
-            &[(1, "the comment has only a part of `revision`, `entries` and `check`")],
+            &[(
+                1,
+                "the comment has only some of `revision`, `entries` and `check`, which belong together",
+            )],
         ),
         (
             b"a 0\nb 1\nc\nb 2\n",
             &[
                 (1, "port 0 is outside 1-65535"),
-                (3, r#"no port follows "c"; a line is a name, a port and, if need be, addresses"#),
+                (
+                    3,
+                    r#"no port after "c"; a line has a name, a port and, if there are any, addresses"#,
+                ),
                 (4, "service b is already on port 1 in line 2"),
             ],
         ),
@@ -137,7 +143,7 @@ fn the_written_format_never_changes() {
     assert_eq!(render([], Seal::of(43, [])), "");
 }
 
-/// The 2015 reader's own expression for a line, `\w` and `\d` being ASCII.
+/// Whether the 2015 program's regular expression matches the line; its `\w` and `\d` are ASCII.
 fn is_read_by_the_2015_program(line: &str) -> bool {
     let (fields, _comment) = line.split_once('#').unwrap_or((line, ""));
     let fields: Vec<_> = fields.split_ascii_whitespace().collect();

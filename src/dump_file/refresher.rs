@@ -1,4 +1,4 @@
-//! The thread that writes the dump again soon after each change.
+//! The thread that writes the dump after changes.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -11,18 +11,18 @@ use tracing::{error, info};
 use crate::files::{self, Shown};
 use crate::timestamp::Timestamp;
 
-/// How long a change waits for others, so that a burst of them is one write: at least so long, and
-/// for a large dump, which takes longer to write, so many times longer than that, up to a bound.
-const GATHERING: Duration = Duration::from_millis(300);
-const GATHERING_PER_WRITE: u32 = 40;
-const LONGEST_GATHERING: Duration = Duration::from_millis(700);
-/// How long after a failure the dump is tried again: the first time, and at the most.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_secs(60);
+/// The delay between a change and the write, so that a burst of changes is one write: as many times
+/// as long as the last write took, within these bounds.
+const MIN_DELAY: Duration = Duration::from_millis(300);
+const DELAY_PER_WRITE: u32 = 40;
+const MAX_DELAY: Duration = Duration::from_millis(700);
+/// The pause before a failed write is tried again: it starts here and doubles.
+const MIN_RETRY: Duration = Duration::from_secs(1);
+const MAX_RETRY: Duration = Duration::from_secs(60);
 
-/// Writes the dump in a thread of its own: within a second of a change, and once more at the end.
+/// Writes the dump in its own thread: within a second of a change, and when it is stopped.
 ///
-/// A dump that can't be written is logged and tried again; nobody waits for it.
+/// A failed write is logged and tried again; no change waits for it.
 #[derive(Debug)]
 pub struct Refresher {
     state: Arc<State>,
@@ -31,43 +31,44 @@ pub struct Refresher {
 
 #[derive(Debug, Default)]
 struct State {
-    requested: Mutex<Requested>,
+    requests: Mutex<Requests>,
     changed: Condvar,
     status: Mutex<DumpStatus>,
 }
 
-/// How the dump on disk is.
+/// The state of the dump on disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DumpStatus {
-    /// When it was last written by this process.
+    /// When this process last wrote the dump.
     pub written_at: Option<Timestamp>,
-    /// Why the last attempt to write it failed, if it did.
+    /// Why the last write failed, if it did.
     pub error: Option<String>,
 }
 
-/// Tells how the dump is, from any thread.
+/// Gives any thread the status of the dump.
 #[derive(Debug, Clone)]
 pub struct DumpWatch(Arc<State>);
 
 impl DumpWatch {
-    /// How the dump is now.
+    /// Returns the current status.
     pub fn status(&self) -> DumpStatus {
         self.0.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
+/// What the thread is asked to do.
 #[derive(Debug, Default, Clone, Copy)]
-struct Requested {
-    /// There are changes that no snapshot was taken of yet.
+struct Requests {
+    /// Some changes are in no snapshot yet.
     write: bool,
     stop: bool,
 }
 
 impl Refresher {
-    /// Starts the thread; `snapshot` gives the text of the dump as it should be now.
+    /// Starts the thread; `snapshot` returns the current text of the dump.
     ///
     /// # Errors
-    /// The system has no thread left.
+    /// The system can't start a thread.
     pub fn start(
         path: PathBuf,
         snapshot: impl Fn() -> String + Send + 'static,
@@ -78,27 +79,27 @@ impl Refresher {
         Ok(Self { state, thread: Some(thread) })
     }
 
-    /// To ask how the dump is.
+    /// Returns a handle to ask for the status.
     pub fn watch(&self) -> DumpWatch {
         DumpWatch(Arc::clone(&self.state))
     }
 
-    /// Says that the dump on disk is behind; returns at once.
+    /// Asks for a write; returns at once.
     pub fn refresh(&self) {
-        let mut requested = self.state.requested.lock().unwrap_or_else(PoisonError::into_inner);
-        // Who has the requested already gathers changes, and is not to be woken up by each of them.
-        if !std::mem::replace(&mut requested.write, true) {
+        let mut requests = self.state.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        // A thread that has the request already is in its delay: waking it for each change is wasted.
+        if !std::mem::replace(&mut requests.write, true) {
             self.state.changed.notify_one();
         }
     }
 
-    /// Writes the dump if it is behind and ends the thread.
+    /// Writes the dump if there are changes, then ends the thread.
     pub fn stop(&mut self) {
-        self.state.update(|requested| requested.stop = true);
+        self.state.update(|requests| requests.stop = true);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            error!("The thread that writes the dump has panicked");
+            error!("The dump thread panicked");
         }
     }
 }
@@ -110,19 +111,19 @@ impl Drop for Refresher {
 }
 
 impl State {
-    fn update(&self, change: impl FnOnce(&mut Requested)) {
-        change(&mut self.requested.lock().unwrap_or_else(PoisonError::into_inner));
+    fn update(&self, change: impl FnOnce(&mut Requests)) {
+        change(&mut self.requests.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_one();
     }
 
-    /// Waits until the dump is to be written or all ends.
-    fn wait(&self) -> Requested {
-        let requested = self.requested.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle = |requested: &mut Requested| !requested.write && !requested.stop;
-        *self.changed.wait_while(requested, idle).unwrap_or_else(PoisonError::into_inner)
+    /// Waits for a request.
+    fn wait(&self) -> Requests {
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = |requests: &mut Requests| !requests.write && !requests.stop;
+        *self.changed.wait_while(requests, idle).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes how an attempt to write went.
+    /// Records the outcome of a write.
     fn note(&self, written: &io::Result<()>) {
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         status.error = written.as_ref().err().map(ToString::to_string);
@@ -131,17 +132,17 @@ impl State {
         }
     }
 
-    /// Takes the requested to write, if there is one: changes from here on are a new requested.
+    /// Takes the request to write, if there is one; later changes make a new one.
     fn take_write(&self) -> bool {
-        let mut requested = self.requested.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut requested.write)
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut requests.write)
     }
 
-    /// Waits for the end of all, for `time` at the most.
+    /// Waits for `time`, or until the request to stop.
     fn pause(&self, time: Duration) {
-        let requested = self.requested.lock().unwrap_or_else(PoisonError::into_inner);
-        // However the wait ends, by time or by the end of all, the caller goes on.
-        let _ = self.changed.wait_timeout_while(requested, time, |requested| !requested.stop);
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        // The caller goes on either way, and a poisoned lock changes nothing about that.
+        let _ = self.changed.wait_timeout_while(requests, time, |requests| !requests.stop);
     }
 }
 
@@ -154,29 +155,28 @@ struct Writer<F> {
 
 impl<F: Fn() -> String> Writer<F> {
     fn run(mut self) {
-        let mut retry = FIRST_RETRY;
-        let mut gathering = GATHERING;
+        let mut retry = MIN_RETRY;
+        let mut delay = MIN_DELAY;
         loop {
-            let Requested { write, stop } = self.state.wait();
+            let Requests { write, stop } = self.state.wait();
             if write && !stop {
-                self.state.pause(gathering);
+                self.state.pause(delay);
             }
             let started = Instant::now();
             let is_current = !self.state.take_write() || self.write();
-            gathering =
-                (started.elapsed() * GATHERING_PER_WRITE).clamp(GATHERING, LONGEST_GATHERING);
+            delay = (started.elapsed() * DELAY_PER_WRITE).clamp(MIN_DELAY, MAX_DELAY);
             if stop {
                 if !is_current {
-                    error!(dump = %Shown(&self.path), "Ending without the newest changes in the dump");
+                    error!(dump = %Shown(&self.path), "Stopping without the newest changes in the dump");
                 }
                 return;
             }
             if is_current {
-                retry = FIRST_RETRY;
+                retry = MIN_RETRY;
             } else {
-                self.state.update(|requested| requested.write = true);
+                self.state.update(|requests| requests.write = true);
                 self.state.pause(retry);
-                retry = LAST_RETRY.min(retry * 2);
+                retry = MAX_RETRY.min(retry * 2);
             }
         }
     }
@@ -186,14 +186,14 @@ impl<F: Fn() -> String> Writer<F> {
         self.state.note(&written);
         match written {
             Ok(()) if self.has_failed => {
-                info!(dump = %Shown(&self.path), "The dump is written again");
+                info!(dump = %Shown(&self.path), "Writing the dump works again");
                 self.has_failed = false;
                 true
             }
             Ok(()) => true,
             Err(cause) => {
                 if !self.has_failed {
-                    error!(dump = %Shown(&self.path), %cause, "Can't write the dump; trying again");
+                    error!(dump = %Shown(&self.path), %cause, "Can't write the dump; pald keeps trying");
                 }
                 self.has_failed = true;
                 false

@@ -33,7 +33,7 @@ fn names_ports_and_addresses_are_checked_before_pald_is_asked() {
         ),
         (
             &["set", "shop", "--addr", "a b"],
-            &"Error: Addresses \"a b\" contain more than letters, digits and . : _ - joined with commas\n".to_owned(),
+            &"Error: Addresses \"a b\" may contain only letters, digits and . : _ - and commas between them\n".to_owned(),
         ),
         (
             &["run", "shop", "-e", "PORT=db", "--", "true"],

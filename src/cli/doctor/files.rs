@@ -47,7 +47,7 @@ fn judge(
     let (path, all) = (Shown(path), if path == mended { "" } else { "-R " });
     let mended = in_shell(mended);
     if owner != own && owner != 0 {
-        let text = format!("{path} belongs to user {owner}, neither to you nor to root");
+        let text = format!("{path} belongs to user {owner}, not to you or root");
         return Some(Finding::fault(SUBJECT, text, format!("sudo chown {all}{own} {mended}")));
     }
     let (may, rights) = match refused {
