@@ -1,17 +1,17 @@
-//! The versions of the store's schema, one file each, in the order in which they are applied.
+//! The migrations of the store's schema, one file each.
 //!
-//! A released migration is never edited: stores made by it exist. A new one is a new file at the
-//! end of the list, and a store folder made by the version before it is kept under `tests/data`.
+//! Never edit a released migration: stores that it made exist. Add a new file at the end of the list,
+//! and keep a store of the version before it under `tests/data`.
 
 mod v0001_create_trees;
 
-/// One step from a schema version to the next.
+/// A step from one schema version to the next.
 pub(super) struct Migration {
-    /// The version of a store after this step.
+    /// The schema version after this step.
     pub(super) version: u32,
-    /// Takes the step. It may be interrupted by a crash at any point and is then taken again.
+    /// Applies the step. A crash may interrupt it at any point; it is then applied again.
     pub(super) apply: fn(&sled::Db) -> sled::Result<()>,
 }
 
-/// All steps; their versions count up from 1.
+/// All migrations, in order; versions count up from 1.
 pub(super) const MIGRATIONS: &[Migration] = &[v0001_create_trees::MIGRATION];

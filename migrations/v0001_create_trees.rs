@@ -1,4 +1,4 @@
-//! Creates the three trees: service to port, port to service, and what the store says of itself.
+//! Creates the trees: service to port, port to service, and `meta` for the schema version and seal.
 
 use super::Migration;
 

@@ -1,7 +1,5 @@
-//! The store: sled trees from service to port and from port to service, and what the store says
-//! of itself. Everything is checked when it is opened; every commit is on disk when it returns.
-//!
-//! Only this module and the migrations know sled and bincode.
+//! The store: the registry on disk, in sled. It is checked when it is opened; a commit is on disk
+//! when it returns. Only this module and the migrations know sled and bincode.
 
 use std::ffi::OsString;
 use std::io;
@@ -59,7 +57,7 @@ impl Operation {
     }
 }
 
-/// An open store. Whoever has it is the only one to write.
+/// An open store; nothing else writes to it.
 #[derive(Debug)]
 pub struct Store {
     trees: Trees,
@@ -68,10 +66,10 @@ pub struct Store {
     path: PathBuf,
 }
 
-/// Whether there is a store at `path`, whole or damaged. An empty folder is none.
+/// Returns whether a store is at `path`, whole or damaged. An empty folder is not one.
 ///
 /// # Errors
-/// Something else is there, which pald must not touch.
+/// Something else is there, which pald must not touch, or the path can't be read.
 pub fn exists(path: &Path) -> Result<bool, StoreError> {
     let io = |source| StoreError::Io { path: path.to_owned(), source };
     let metadata = match std::fs::metadata(path) {
@@ -83,7 +81,7 @@ pub fn exists(path: &Path) -> Result<bool, StoreError> {
     }
     let names = std::fs::read_dir(path).map_err(io)?.map(|entry| Ok(entry?.file_name()));
     let names = names.collect::<io::Result<Vec<_>>>().map_err(io)?;
-    // Once there was a store here, whatever is left of it is a damaged one.
+    // If a store was here before, whatever is left counts as a damaged one.
     let was_store = high_water::place(path).symlink_metadata().is_ok();
     let is_sleds = |name: &OsString| {
         let name = name.as_encoded_bytes();
@@ -115,10 +113,10 @@ pub fn note_place(path: &Path) -> PathBuf {
 }
 
 impl Store {
-    /// Makes a store of `registrations` and moves it to `path`, where there is none.
+    /// Creates a store of `registrations` at `path`, where there must be none.
     ///
     /// # Errors
-    /// The system or sled failed; `path` is then as it was.
+    /// The system or sled failed.
     pub fn create(
         path: &Path,
         registrations: &[Registration],
@@ -128,8 +126,9 @@ impl Store {
         Self::take_prepared(path)
     }
 
-    /// Makes a store of `registrations` aside, as `<path>.new`, whole and on disk. What an
-    /// interrupted attempt left there is removed.
+    /// Creates a store of `registrations` at `<path>.new`; it is whole and on disk on return.
+    ///
+    /// Removes what an interrupted attempt left there.
     ///
     /// # Errors
     /// The system or sled failed.
@@ -155,7 +154,7 @@ impl Store {
         store.sync_everything()
     }
 
-    /// Moves the store that was prepared to `path`, where there is none, and opens it.
+    /// Moves the prepared store to `path`, where there must be none, and opens it.
     ///
     /// # Errors
     /// The system or sled failed.
@@ -169,21 +168,21 @@ impl Store {
         Self::open(path)
     }
 
-    /// Reads all that the store holds, and checks it as at a start.
+    /// Reads and checks the whole store.
     ///
     /// # Errors
-    /// What can't be read, or what contradicts what.
+    /// A record can't be read, or two parts of the store contradict each other.
     pub fn load(&self) -> Result<Contents, StoreError> {
         Contents::of(&self.trees, &self.path)
     }
 
-    /// Applies the operations in their order, in one transaction. On return they are on disk.
+    /// Applies the operations in order, in one transaction. On return they are on disk.
     ///
     /// `seal` is that of the whole registry after them.
     ///
     /// # Errors
-    /// After any error what is in memory may differ from what is on disk: the store must not be
-    /// used any more until it is opened again.
+    /// The system or sled failed. sled's memory may then differ from the disk, so this store must not
+    /// be used again until it is reopened.
     pub fn commit(&self, operations: &[Operation], seal: Seal) -> Result<(), StoreError> {
         self.trees.apply(operations, seal)?;
         self.trees.flush()?;
@@ -212,7 +211,7 @@ impl Store {
 /// Why the store can't be used.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// The system failed, outside sled.
+    /// A system call outside sled failed.
     #[error("Can't use the store {}", Shown(.path))]
     Io {
         /// The folder of the store.
@@ -228,18 +227,18 @@ pub enum StoreError {
         /// What sled said.
         source: sled::Error,
     },
-    /// Something else than a store is where it should be.
-    #[error("{} is not a store of pald, and is left as it is", Shown(.path))]
+    /// Something other than a store is at its path.
+    #[error("{} is not a pald store, so it was left alone", Shown(.path))]
     NotAStore {
-        /// What was found.
+        /// The path.
         path: PathBuf,
     },
-    /// sled panicked while it opened the store.
+    /// sled panicked while opening the store.
     #[error("The store {} is damaged: it can't be opened ({reason})", Shown(.path))]
     Panicked {
         /// The folder of the store.
         path: PathBuf,
-        /// The panic's message.
+        /// The message of the panic.
         reason: String,
     },
     /// A key or a record can't be read.
@@ -257,30 +256,31 @@ pub enum StoreError {
     Contradiction {
         /// The folder of the store.
         path: PathBuf,
-        /// What was found, in words.
+        /// The contradiction, in words.
         found: String,
     },
-    /// A later version of pald made the store.
+    /// A later version of pald wrote the store.
     #[error(
-        "The store {} has schema version {version}; this pald knows versions up to {newest}",
+        "The store {} has schema version {version}; this pald supports versions up to {newest}",
         Shown(.path)
     )]
     TooNew {
         /// The folder of the store.
         path: PathBuf,
-        /// Its version.
+        /// The store's schema version.
         version: u32,
-        /// The newest version that this program knows.
+        /// The newest version that this program supports.
         newest: u32,
     },
 }
 
 impl StoreError {
-    /// Whether the store itself is at fault, and not the system around it or this program.
+    /// Returns whether the store is damaged; the other errors come from the system or a wrong path or
+    /// version.
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Panicked { .. } | Self::Record { .. } | Self::Contradiction { .. } => true,
-            // What the operating system refuses has a number; sled's own complaints have none.
+            // An error of the operating system has a number; sled's own errors have none.
             Self::Sled { source: sled::Error::Io(cause), .. } => {
                 cause.raw_os_error().is_none() && !open::is_busy(cause)
             }
@@ -289,22 +289,22 @@ impl StoreError {
         }
     }
 
-    /// What to do about it.
+    /// Returns what to do about the error.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Io { .. } | Self::Sled { .. } => {
-                Some("Check the disk and the rights of that folder, then start pald again".into())
+                Some("Check the disk and the folder's permissions, then start pald again".into())
             }
             Self::TooNew { .. } => {
-                Some("Start the version of pald that made it, or a later one".into())
+                Some("Start the version of pald that wrote it, or a later one".into())
             }
-            Self::NotAStore { .. } => Some("Set `data_dir` to a new folder of its own".into()),
-            // The registry says what can be done: that depends on the dump.
+            Self::NotAStore { .. } => Some("Set `data_dir` to a new folder".into()),
+            // What helps depends on the dump, so the registry gives the hint.
             Self::Panicked { .. } | Self::Record { .. } | Self::Contradiction { .. } => None,
         }
     }
 
-    /// The message and those of all its causes, on one line.
+    /// Returns the message with those of all causes, on one line.
     pub fn with_causes(&self) -> String {
         let causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());
         causes.fold(self.to_string(), |text, cause| format!("{text}: {cause}"))

@@ -194,7 +194,8 @@ fn what_is_no_store_is_never_taken_for_one() {
         command.env("PALD_DATA_DIR", &path);
         let (code, stderr) = home.run(command);
         assert_eq!(code, Some(78), "{stderr}");
-        let message = "is not a store of pald, and is left as it is\nhint: Set `data_dir` to a new folder of its own\n";
+        let message =
+            "is not a pald store, so it was left alone\nhint: Set `data_dir` to a new folder\n";
         assert!(stderr.ends_with(message), "{stderr}");
         assert!(!pald::files::sibling(&path, ".lock").exists());
     }

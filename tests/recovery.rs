@@ -63,7 +63,7 @@ const DAMAGES: [(Damage, &str); 10] = [
                 tree(db, "services").remove("b").unwrap();
             });
         },
-        "its 2 services are not the 3 of revision 3",
+        "its 2 services do not match its seal (3 services at revision 3)",
     ),
     (
         |home| {
@@ -73,11 +73,11 @@ const DAMAGES: [(Damage, &str); 10] = [
                 tree(db, "ports").insert(second, a).unwrap();
             });
         },
-        " is both b's and a's",
+        " belongs to both b and a",
     ),
     (
         |home| change(&home.file("db"), |db| drop(tree(db, "meta").remove("seal").unwrap())),
-        "it does not say what it holds",
+        "its seal is missing",
     ),
     (
         |home| change(&home.file("db"), |db| drop(tree(db, "meta").remove("schema").unwrap())),
@@ -172,8 +172,8 @@ fn a_store_of_a_later_version_is_left_alone() {
     let (code, stderr) = home.run(home.command());
     assert_eq!(
         stderr,
-        "Error: The store ~/.pald/db has schema version 2; this pald knows versions up to 1\n\
-         hint: Start the version of pald that made it, or a later one\n"
+        "Error: The store ~/.pald/db has schema version 2; this pald supports versions up to 1\n\
+         hint: Start the version of pald that wrote it, or a later one\n"
     );
     assert_eq!(code, Some(74));
     assert_eq!(kept(&home, "db.damaged").len(), 0);

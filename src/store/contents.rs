@@ -1,4 +1,4 @@
-//! Reading the whole store, with every check that it can be held to.
+//! Reads and checks the whole store.
 
 use std::collections::HashMap;
 use std::panic::resume_unwind;
@@ -14,12 +14,12 @@ use crate::registration::Registration;
 use crate::seal::Seal;
 use crate::service_name::ServiceName;
 
-/// All that a store holds, checked.
+/// The checked contents of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
-    /// The entries, in the order of their names; every name and every port occurs once.
+    /// All registrations, sorted by name; every name and every port occurs once.
     pub registrations: Vec<Registration>,
-    /// Their seal.
+    /// The seal of the registrations.
     pub seal: Seal,
 }
 
@@ -27,15 +27,15 @@ impl Contents {
     /// Reads both trees and checks them against each other and against the stored seal.
     pub(super) fn of(trees: &Trees, path: &Path) -> Result<Self, StoreError> {
         let stored = stored_seal(trees, path);
-        // What it says may be wrong, and no two services have one port.
+        // The number may be damaged; there are never more services than ports.
         let entries = stored.as_ref().map_or(0, |stored| stored.entries);
-        let most = usize::from(u16::try_from(entries).unwrap_or(u16::MAX));
+        let capacity = usize::from(u16::try_from(entries).unwrap_or(u16::MAX));
         let (registrations, mut ports) = thread::scope(|scope| {
             let reader = thread::Builder::new().name("store reader".into());
-            let reader = reader.spawn_scoped(scope, || ports(trees, path, most));
+            let reader = reader.spawn_scoped(scope, || ports(trees, path, capacity));
             let reader =
                 reader.map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
-            let registrations = services(trees, path, most);
+            let registrations = services(trees, path, capacity);
             let ports = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
             Ok((registrations?, ports?))
         })?;
@@ -44,7 +44,7 @@ impl Contents {
             match ports.remove(port) {
                 Some(owner) if owner == *service => {}
                 Some(owner) => {
-                    let found = format!("port {port} is both {service}'s and {owner}'s");
+                    let found = format!("port {port} belongs to both {service} and {owner}");
                     return contradiction(found);
                 }
                 None => return contradiction(format!("port {port} of {service} is missing")),
@@ -58,7 +58,7 @@ impl Contents {
         if SealRecord::from(seal) != stored {
             let (found, expected) = (seal.entries, stored.entries);
             return contradiction(format!(
-                "its {found} services are not the {expected} of revision {}",
+                "its {found} services do not match its seal ({expected} services at revision {})",
                 stored.revision
             ));
         }
@@ -66,8 +66,8 @@ impl Contents {
     }
 }
 
-fn services(trees: &Trees, path: &Path, most: usize) -> Result<Vec<Registration>, StoreError> {
-    let mut registrations = Vec::with_capacity(most);
+fn services(trees: &Trees, path: &Path, capacity: usize) -> Result<Vec<Registration>, StoreError> {
+    let mut registrations = Vec::with_capacity(capacity);
     for item in trees.services.iter() {
         let (key, value) = item.map_err(|source| sled_failed(path, source))?;
         let registration = decode::<ServiceRecord>(&value).and_then(|r| r.into_registration(&key));
@@ -80,9 +80,9 @@ fn services(trees: &Trees, path: &Path, most: usize) -> Result<Vec<Registration>
 fn ports(
     trees: &Trees,
     path: &Path,
-    most: usize,
+    capacity: usize,
 ) -> Result<HashMap<Port, ServiceName>, StoreError> {
-    let mut ports = HashMap::with_capacity(most);
+    let mut ports = HashMap::with_capacity(capacity);
     for item in trees.ports.iter() {
         let (key, value) = item.map_err(|source| sled_failed(path, source))?;
         let entry =
@@ -95,12 +95,12 @@ fn ports(
 
 fn stored_seal(trees: &Trees, path: &Path) -> Result<SealRecord, StoreError> {
     let Some(stored) = trees.seal()? else {
-        let found = "it does not say what it holds".to_owned();
+        let found = "its seal is missing".to_owned();
         return Err(StoreError::Contradiction { path: path.to_owned(), found });
     };
     decode(&stored).map_err(|source| StoreError::Record {
         path: path.to_owned(),
-        what: "what it says of itself".to_owned(),
+        what: "its seal".to_owned(),
         source,
     })
 }

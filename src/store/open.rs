@@ -1,4 +1,4 @@
-//! Opening the database: what has to be done before, around and after sled's own open.
+//! Opens the store: what must happen before, around and after sled's own open.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,24 +15,24 @@ use super::migrations::MIGRATIONS;
 use super::trees::{Trees, schema_version, set_schema_version, sled_failed};
 use super::{Contents, Store, StoreError};
 
-/// How much of the store sled keeps in memory, in bytes.
+/// The size of sled's cache in memory, in bytes.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
-/// How often sled collects its garbage, in milliseconds. Durability does not depend on it.
+/// The interval of sled's garbage collection, in milliseconds. Durability does not depend on it.
 const FLUSH_EVERY_MS: u64 = 5_000;
-/// How long a database that a dying process still has open is waited for.
+/// How long to wait for a dying process that still has the database open.
 const BUSY_TIME: Duration = Duration::from_secs(2);
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// The schema version that this program writes.
 const NEWEST: u32 = MIGRATIONS[MIGRATIONS.len() - 1].version;
 
 impl Store {
-    /// Opens the store at `path`, brings its schema up to date, and checks all that it holds.
+    /// Opens the store at `path`, brings its schema up to date, and reads and checks all of it.
     ///
     /// # Errors
     /// The store is damaged, too new, or can't be read.
     pub fn open(path: &Path) -> Result<(Self, Contents), StoreError> {
         if !path.join("db").is_file() {
-            // sled would make a new, empty one.
+            // sled would create a new, empty database.
             let found = "its file `db` is missing".to_owned();
             return Err(StoreError::Contradiction { path: path.to_owned(), found });
         }
@@ -49,13 +49,13 @@ impl Store {
         Ok((store, contents))
     }
 
-    /// Opens a database that holds nothing yet, not even its schema.
+    /// Creates a database in an empty folder, with its schema.
     pub(super) fn open_empty(path: &Path) -> Result<Self, StoreError> {
         let db = open_database(path)?;
         Self::migrate(path, db, 0)
     }
 
-    /// Takes the migrations that are missing, each on disk before the next.
+    /// Applies the missing migrations; each is on disk before the next begins.
     fn migrate(path: &Path, db: Db, version: u32) -> Result<Self, StoreError> {
         if version > NEWEST {
             return Err(StoreError::TooNew { path: path.to_owned(), version, newest: NEWEST });
@@ -74,7 +74,7 @@ impl Store {
         Ok(Self { trees, data_file, high_water, path: path.to_owned() })
     }
 
-    /// Syncs every file of the store and the folder itself; sled does neither.
+    /// Syncs every file of the store and its folder; sled does neither.
     pub(super) fn sync_everything(&self) -> Result<(), StoreError> {
         self.trees.flush()?;
         sync_folder(&self.path).map_err(|source| io_failed(&self.path, source))
@@ -94,10 +94,10 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Removes snapshots that a kill left half written: sled would take them for whole ones.
+/// Removes snapshots that a kill left half written, because sled would read them as whole ones.
 ///
-/// They all end in `.generating`; a `snap.*` without it is never touched, since sled opens empty
-/// without it.
+/// Their names end in `.generating`. Other `snap.*` files must stay: without them sled opens an empty
+/// database.
 fn remove_partial_snapshots(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -108,7 +108,10 @@ fn remove_partial_snapshots(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// sled's own open, which may panic on damage and fails while a dying process has the database.
+/// Opens the sled database.
+///
+/// sled may panic on damage, which becomes an error here, and fails while a dying process still has
+/// the database open, which is waited for.
 fn open_database(path: &Path) -> Result<Db, StoreError> {
     let config = sled::Config::new()
         .path(path)
@@ -133,7 +136,7 @@ fn open_database(path: &Path) -> Result<Db, StoreError> {
     }
 }
 
-/// Whether sled found the database locked; it says so in words only.
+/// Returns whether sled found the database locked, which only the text of its error says.
 pub(super) fn is_busy(cause: &io::Error) -> bool {
     cause.kind() == io::ErrorKind::Other && cause.to_string().contains("could not acquire lock")
 }

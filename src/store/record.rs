@@ -1,4 +1,4 @@
-//! The bytes of the store's records: a version byte, then bincode.
+//! The records of the store: a version byte, then bincode.
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use serde::de::DeserializeOwned;
@@ -12,16 +12,17 @@ use crate::seal::Seal;
 use crate::service_name::{ServiceName, ServiceNameError};
 use crate::timestamp::Timestamp;
 
-/// The version of all records that are written now.
+/// The version of new records.
 const VERSION: u8 = 1;
 
-/// The largest record, in bytes, without its version byte. Damage can't make bincode ask for more.
+/// The maximum size of a record in bytes, without its version byte. It also bounds what bincode
+/// allocates for a damaged length.
 const MAX_BYTES: usize = 4096;
 
 const CODEC: Configuration<LittleEndian, Varint, Limit<MAX_BYTES>> =
     bincode::config::standard().with_limit::<MAX_BYTES>();
 
-/// What the tree of services keeps under a service's name.
+/// The value in `services`; the key is the service's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ServiceRecord {
     port: u16,
@@ -30,13 +31,13 @@ pub(super) struct ServiceRecord {
     hold: bool,
 }
 
-/// What the tree of ports keeps under a port, whose key is its number, big-endian.
+/// The value in `ports`; the key is the [`port_key`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PortRecord {
     service: String,
 }
 
-/// What the meta tree keeps under `seal`: what the two other trees must hold.
+/// The value of `seal` in `meta`: the seal of the two other trees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SealRecord {
     pub(super) revision: u64,
@@ -47,33 +48,33 @@ pub(super) struct SealRecord {
 /// Why stored bytes are not a record.
 #[derive(Debug, Error)]
 pub enum RecordError {
-    /// There are no bytes.
+    /// The record has no bytes.
     #[error("it is empty")]
     Empty,
     /// The version byte is unknown.
     #[error("its version is {0}, not 1")]
     Version(u8),
-    /// bincode can't read it.
-    #[error("its bytes make no record")]
+    /// bincode can't decode it.
+    #[error("it can't be decoded")]
     Decode(#[from] bincode::error::DecodeError),
-    /// There is more than one record.
-    #[error("{0} bytes too many follow it")]
+    /// Bytes follow the record.
+    #[error("{0} extra bytes follow it")]
     Rest(usize),
-    /// It names a service that can't exist.
-    #[error("it holds no legal service name")]
+    /// The service name is illegal.
+    #[error("its service name is illegal")]
     Service(#[from] ServiceNameError),
-    /// It holds addresses that can't exist.
-    #[error("it holds no legal addresses")]
+    /// The addresses are illegal.
+    #[error("its addresses are illegal")]
     Addresses(#[from] AddressesError),
-    /// It holds port 0, or a key for a port is not two bytes.
-    #[error("it holds no legal port")]
+    /// The port is 0, or the key of a port is not two bytes long.
+    #[error("its port is illegal")]
     Port,
-    /// It holds a time after the year 9999.
-    #[error("it holds no legal time")]
+    /// The time is after the year 9999.
+    #[error("its time is after the year 9999")]
     Time,
 }
 
-/// The bytes of a record.
+/// Encodes a record.
 pub(super) fn encode(record: &impl Serialize) -> Vec<u8> {
     let mut bytes = vec![VERSION];
     let encoded = bincode::serde::encode_into_std_write(record, &mut bytes, CODEC);
@@ -81,7 +82,7 @@ pub(super) fn encode(record: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
-/// The record in these bytes, all of which must belong to it.
+/// Decodes a record, which must take up all the bytes.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
     match bytes {
         [] => Err(RecordError::Empty),
@@ -97,7 +98,7 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError
 }
 
 impl ServiceRecord {
-    /// The entry that is kept under `key`.
+    /// Converts to the registration stored under `key`, a service's name.
     pub(super) fn into_registration(self, key: &[u8]) -> Result<Registration, RecordError> {
         Ok(Registration {
             service: ServiceName::parse(key)?,
@@ -138,12 +139,12 @@ impl From<Seal> for SealRecord {
     }
 }
 
-/// The key of a port: its number, big-endian, so that keys sort as ports do.
+/// Returns the key of a port: its number, big-endian, so that keys sort like ports.
 pub(super) fn port_key(port: Port) -> [u8; 2] {
     port.number().to_be_bytes()
 }
 
-/// The port of a key.
+/// Returns the port of a key.
 pub(super) fn port_of_key(key: &[u8]) -> Result<Port, RecordError> {
     let bytes = key.try_into().map_err(|_| RecordError::Port)?;
     Port::new(u16::from_be_bytes(bytes)).ok_or(RecordError::Port)
@@ -159,7 +160,7 @@ mod tests {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// What version 1 wrote stays readable: these bytes are on disks.
+    /// These bytes are on users' disks and must stay readable.
     #[test]
     fn golden_records_of_version_1() {
         let registration = Registration {
@@ -191,17 +192,17 @@ mod tests {
         let rows: &[(Vec<u8>, &str)] = &[
             (vec![], "it is empty"),
             ([&[9], &good[1..]].concat(), "its version is 9, not 1"),
-            (good[..3].to_vec(), "its bytes make no record"),
-            ([&good[..], &[0, 0]].concat(), "2 bytes too many follow it"),
-            // A length far above the limit must not be reserved.
-            (vec![1, 0xfd, 255, 255, 255, 255, 255, 255, 255, 255], "its bytes make no record"),
+            (good[..3].to_vec(), "it can't be decoded"),
+            ([&good[..], &[0, 0]].concat(), "2 extra bytes follow it"),
+            // Memory for a length far above the limit must not be allocated.
+            (vec![1, 0xfd, 255, 255, 255, 255, 255, 255, 255, 255], "it can't be decoded"),
         ];
         for (bytes, message) in rows {
             let error = decode::<PortRecord>(bytes).unwrap_err();
             assert_eq!(error.to_string(), *message, "{bytes:?}");
         }
         for key in [&[][..], &[1], &[0, 0], &[1, 2, 3]] {
-            assert_eq!(port_of_key(key).unwrap_err().to_string(), "it holds no legal port");
+            assert_eq!(port_of_key(key).unwrap_err().to_string(), "its port is illegal");
         }
     }
 

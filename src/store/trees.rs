@@ -9,12 +9,12 @@ use super::record::{PortRecord, SealRecord, ServiceRecord, encode, port_key};
 use super::{Operation, StoreError};
 use crate::seal::Seal;
 
-/// The key in the meta tree of the schema version: four bytes, big-endian, in every version.
+/// The key of the schema version in `meta`: four bytes, big-endian, in every version.
 const SCHEMA_KEY: &str = "schema";
-/// The key in the meta tree of what the two other trees must hold.
+/// The key of the seal in `meta`.
 const SEAL_KEY: &str = "seal";
 
-/// sled's trees. They change together or not at all.
+/// The trees of the store; they change together or not at all.
 #[derive(Debug)]
 pub(super) struct Trees {
     pub(super) services: Tree,
@@ -25,18 +25,18 @@ pub(super) struct Trees {
 }
 
 impl Trees {
-    /// Opens the trees of a database that has its schema.
+    /// Opens the trees of a database whose schema is up to date.
     pub(super) fn open(db: Db, path: &Path) -> Result<Self, StoreError> {
         let tree = |name: &str| db.open_tree(name).map_err(|source| sled_failed(path, source));
         let (services, ports, meta) = (tree("services")?, tree("ports")?, tree("meta")?);
         Ok(Self { services, ports, meta, db, path: path.to_owned() })
     }
 
-    /// Applies the operations in their order and stores the seal, all in one transaction.
+    /// Applies the operations in order and stores the seal, all in one transaction.
     pub(super) fn apply(&self, operations: &[Operation], seal: Seal) -> Result<(), StoreError> {
         let writes: Vec<Write> = operations.iter().map(Write::from).collect();
         let seal = encode(&SealRecord::from(seal));
-        // The closure may run more than once, and touches the trees through its handles only.
+        // sled may run the closure more than once, so it changes nothing but the trees.
         let applied: Result<(), TransactionError<()>> = (&self.services, &self.ports, &self.meta)
             .transaction(|(services, ports, meta)| {
                 for Write { service, port, records } in &writes {
@@ -60,20 +60,20 @@ impl Trees {
         })
     }
 
-    /// Hands all that was applied to the system; it is on disk once the data file is synced.
+    /// Writes all applied changes to sled's files; they are on disk once the data file is synced.
     pub(super) fn flush(&self) -> Result<(), StoreError> {
         self.db.flush().map(drop).map_err(|source| sled_failed(&self.path, source))
     }
 
-    /// The stored bytes of the seal, if there are any.
+    /// Returns the bytes of the stored seal, if there is one.
     pub(super) fn seal(&self) -> Result<Option<sled::IVec>, StoreError> {
         self.meta.get(SEAL_KEY).map_err(|source| sled_failed(&self.path, source))
     }
 }
 
-/// The schema version that a database says it has; `None` if it says nothing that makes sense.
+/// Reads a database's schema version; `None` if there is none, or not one of four bytes.
 pub(super) fn schema_version(db: &Db) -> sled::Result<Option<u32>> {
-    // Opening a tree would create it, in a database that may be damaged.
+    // Opening a missing tree creates it, and a damaged database must not change.
     if !db.tree_names().iter().any(|name| name == b"meta") {
         return Ok(None);
     }
@@ -81,7 +81,7 @@ pub(super) fn schema_version(db: &Db) -> sled::Result<Option<u32>> {
     Ok(stored.and_then(|bytes| bytes.as_ref().try_into().ok()).map(u32::from_be_bytes))
 }
 
-/// Notes the schema version.
+/// Writes the schema version.
 pub(super) fn set_schema_version(db: &Db, version: u32) -> sled::Result<()> {
     db.open_tree("meta")?.insert(SCHEMA_KEY, &version.to_be_bytes()).map(drop)
 }
@@ -90,11 +90,11 @@ pub(super) fn sled_failed(path: &Path, source: sled::Error) -> StoreError {
     StoreError::Sled { path: path.to_owned(), source }
 }
 
-/// An operation as bytes, made before the transaction.
+/// An operation, encoded before the transaction.
 struct Write<'a> {
     service: &'a [u8],
     port: [u8; 2],
-    /// The record of the service and that of the port; `None` removes both.
+    /// The records for the service and for the port; `None` removes both.
     records: Option<(Vec<u8>, Vec<u8>)>,
 }
 
