@@ -275,8 +275,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Returns whether the store is damaged; the other errors come from the system or a wrong path or
-    /// version.
+    /// Returns whether the store is damaged; all other errors come from the system, or from a wrong
+    /// path or version.
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Panicked { .. } | Self::Record { .. } | Self::Contradiction { .. } => true,

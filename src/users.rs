@@ -23,7 +23,7 @@ pub enum Users {
 /// Why a list of users is refused.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum UserError {
-    /// The name is no user's, and is not an ID either.
+    /// No user has the name, and it is not an ID.
     #[error("there is no user {0} on this machine")]
     Unknown(Quoted),
     /// `*` is not the only entry.
