@@ -41,20 +41,20 @@ use model::Readers;
 use pending::Answer;
 use survey::Surveyor;
 
-/// What a registry is made of.
+/// What a registry needs to open.
 #[derive(Debug, Clone)]
 pub struct RegistryOptions {
     /// The ports that pald gives out.
     pub port_range: PortRange,
-    /// Where pald itself listens: never given out.
+    /// The port where pald itself listens; it is never given out.
     pub port_listen: Port,
-    /// Where the last pald on this store listened, if that is known.
+    /// The port where the last pald on this store listened, if known.
     pub port_listen_before: Option<Port>,
     /// The folder of the store.
     pub data_dir: PathBuf,
-    /// How many ports may be held at the most, one descriptor each; 0 for none.
+    /// The most ports to hold, one descriptor each; 0 holds none.
     pub max_holds: usize,
-    /// The dump, imported where there is no store yet and refreshed after changes.
+    /// The dump: imported at the first start, refreshed after changes.
     pub dump_file: PathBuf,
 }
 
@@ -75,16 +75,16 @@ pub struct Registry {
     committer: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What a registry shows of itself at one moment.
+/// All services at one moment.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// All services, in the order of their ports.
+    /// The services, in port order.
     pub registrations: Vec<Arc<Registration>>,
     /// How many changes were committed before.
     pub revision: u64,
 }
 
-/// How a registry is.
+/// The health of a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
     /// Why changes are refused, if they are.
@@ -93,9 +93,9 @@ pub struct Health {
     pub revision: u64,
     /// How many services are registered.
     pub services: usize,
-    /// How the dump is.
+    /// The state of the dump.
     pub dump: DumpStatus,
-    /// How the holds are.
+    /// The state of the holds.
     pub holds: HoldsStatus,
 }
 

@@ -7,7 +7,7 @@ const ROUNDS: usize = 7;
 
 pub(crate) fn compare(table: &mut Table) {
     for (services, bar) in
-        [(0, Bar::None), (800, Bar::None), (16_000, Bar::AtMost(100.0)), (60_000, Bar::None)]
+        [(0, Bar::None), (800, Bar::None), (16_000, Bar::AtMost(200.0)), (60_000, Bar::None)]
     {
         let home = Home::new(services, RANGE);
         // The very first start imports the dump.

@@ -47,6 +47,11 @@ impl Figures {
         quantile(&self.0, 0.5)
     }
 
+    /// The same figures in another unit.
+    pub(crate) fn scaled(&self, factor: f64) -> Self {
+        Self(self.0.iter().map(|figure| figure * factor).collect())
+    }
+
     /// Round by round, these over those.
     pub(crate) fn over(&self, other: &Self) -> Self {
         Self(self.0.iter().zip(&other.0).map(|(one, other)| one / other).collect())

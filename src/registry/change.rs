@@ -1,4 +1,4 @@
-//! What the registry can be asked to change, and what comes of it.
+//! Changes of the registry that callers ask for, and their results.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,45 +9,45 @@ use crate::port::Port;
 use crate::registration::Registration;
 use crate::service_name::ServiceName;
 
-/// On which options a service is to be registered. What is left out stays as it is for a registered
-/// service; a new one gets the lowest free port, no addresses, and a hold.
+/// How to register a service. What is left out stays as it is for a registered service; a new one
+/// gets the lowest free port, no addresses, and a hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RegisterOptions {
-    /// This very port, inside or outside the range, whoever runs on it.
+    /// The port to give it, inside or outside the range. It is not probed.
     pub port: Option<Port>,
-    /// These addresses.
+    /// The addresses to note for it.
     pub addresses: Option<Addresses>,
-    /// Whether the port may be held.
+    /// Whether pald may hold its port.
     pub hold: Option<bool>,
     /// Whether the service may be registered already.
     pub existing: Existing,
 }
 
-/// Whether a service that is to be registered may be registered already.
+/// What to do with a service that is registered already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Existing {
-    /// It may, and keeps its port.
+    /// Keep its port.
     #[default]
     Accept,
-    /// It must be new.
+    /// Refuse: it must be new.
     Refuse,
 }
 
-/// A service that is registered.
+/// The result of registering a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registered {
-    /// All that is kept about it.
+    /// Its registration.
     pub registration: Arc<Registration>,
-    /// Whether it was not registered before.
+    /// Whether it is new.
     pub is_new: bool,
 }
 
-/// Which registration is to end.
+/// Names the registration to release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// That of the service that has this port.
+    /// The one on this port.
     Port(Port),
-    /// That of this service.
+    /// The one of this service.
     Service(ServiceName),
 }
 
@@ -60,43 +60,43 @@ impl fmt::Display for Target {
     }
 }
 
-/// A dump to be taken over as one change.
+/// A dump to import, as one change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Import {
     /// Its entries; every name and every port occurs once.
     pub entries: Vec<DumpEntry>,
-    /// What becomes of services that the dump does not name, or has otherwise.
+    /// What to do with services that are registered already.
     pub mode: ImportMode,
-    /// Whether it is only to be told what would change.
+    /// Whether only to say what would change.
     pub dry_run: bool,
 }
 
-/// What an import does to services that are registered already.
+/// What an import does with services that are registered already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImportMode {
-    /// They stay as they are; one that the dump has on another port is a conflict.
+    /// Leave them as they are. One on another port than in the dump is a conflict.
     Merge,
-    /// The registry becomes what the dump says.
+    /// Make the registry what the dump says.
     Replace,
 }
 
-/// What an import has changed, or would change.
+/// The result of an import, or of its dry run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Imported {
-    /// Services that were not registered.
+    /// New services.
     pub added: Vec<ServiceName>,
-    /// Services that were registered otherwise.
+    /// Services that were registered with another port, other addresses or another hold.
     pub changed: Vec<ServiceName>,
-    /// Services that are registered no longer.
+    /// Released services.
     pub removed: Vec<ServiceName>,
-    /// How many services stand as they were.
+    /// How many services stay as they were.
     pub kept: usize,
-    /// The revision of the registry with these changes, if there are any.
+    /// The revision of the registry after the import.
     pub revision: u64,
 }
 
 impl RegisterOptions {
-    /// The registered service as it is on these options, whatever port they ask for.
+    /// Returns the registration with these options applied, but for the port.
     pub(super) fn applied_to(&self, known: &Arc<Registration>) -> Arc<Registration> {
         let addresses = self.addresses.as_ref().unwrap_or(&known.addresses);
         let hold = self.hold.unwrap_or(known.hold);
@@ -107,7 +107,7 @@ impl RegisterOptions {
         Arc::new(Registration { addresses, hold, ..Registration::clone(known) })
     }
 
-    /// Whether a registered service is on these options already.
+    /// Whether a registration already is as these options ask.
     pub(super) fn are_met_by(&self, known: &Registration) -> bool {
         self.existing == Existing::Accept
             && self.port.is_none_or(|port| port == known.port)

@@ -118,10 +118,10 @@ impl Remedy {
     }
 }
 
-/// Why a change was not made. Nothing of it is visible then.
+/// Why a change was not made; nothing of it is visible then.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ChangeError {
-    /// Every port of the range is registered or somebody's.
+    /// Every port of the range is registered or in use by others.
     #[error(
         "No ports available: all {size} ports in {port_range} are registered ({}) or in use by \
          others ({occupied})",
@@ -130,22 +130,22 @@ pub enum ChangeError {
     Exhausted {
         /// The range.
         port_range: PortRange,
-        /// How many of its ports pald gives out.
+        /// The number of its ports, without the one where pald listens.
         size: usize,
-        /// On how many of them others were found.
+        /// How many of them others use.
         occupied: usize,
         /// The first few of these.
         first_occupied: Vec<Port>,
     },
-    /// Another service has the port that was asked for.
+    /// Another service has the requested port.
     #[error("Port {port} is already registered to {service}")]
     Taken {
         /// The port.
         port: Port,
-        /// Whose it is.
+        /// The service that has it.
         service: ServiceName,
     },
-    /// The service is registered, and was to be new.
+    /// The service must be new, and is registered.
     #[error("{service} is already registered (port {port})")]
     NotNew {
         /// The service.
@@ -153,7 +153,7 @@ pub enum ChangeError {
         /// Its port.
         port: Port,
     },
-    /// The service has another port than the one that was asked for.
+    /// The service is registered on another port than the requested one.
     #[error("{service} is already registered on port {port}")]
     HasAnother {
         /// The service.
@@ -161,7 +161,7 @@ pub enum ChangeError {
         /// Its port.
         port: Port,
     },
-    /// The port that was asked for is pald's own.
+    /// The requested port is pald's own.
     #[error("Port {0} is where pald itself listens")]
     Listening(Port),
     /// The system does not let pald look whether a port is free.
@@ -175,25 +175,25 @@ pub enum ChangeError {
     /// There is no such registration.
     #[error("{0} is not registered")]
     NotRegistered(Target),
-    /// A dump and the registry contradict each other, here at least once.
+    /// The dump contradicts the registry; at least one conflict.
     #[error("{}; nothing was imported", conflicts(.0))]
     Conflict(Vec<ImportConflict>),
-    /// A dump has services on the port where pald itself listens.
+    /// The dump has a service on the port where pald listens.
     #[error("{service} can't have port {port}, where pald itself listens; nothing was imported")]
     OwnPort {
-        /// The first of these services.
+        /// The first such service.
         service: ServiceName,
         /// The port.
         port: Port,
     },
-    /// The registry would be larger than a dump of it may be.
-    #[error("The registry would be larger than a dump of {MAX_BYTES} bytes can tell")]
+    /// A dump of the registry would be too large to be read again.
+    #[error("The registry would not fit in a dump of {MAX_BYTES} bytes")]
     TooLarge,
-    /// The store failed, now or before; only a restart can mend that.
+    /// The store failed, now or before; only a restart can help.
     #[error("Changes are not accepted, because the store failed: {0}")]
     Storage(Arc<str>),
-    /// Nobody has answered; whether the change was made is not known.
-    #[error("The change was not answered: pald is shutting down, or has made a mistake")]
+    /// The committer ended before it answered; the change may have been made.
+    #[error("No answer: pald is shutting down, or has made a mistake")]
     Unanswered,
 }
 

@@ -1,4 +1,4 @@
-//! A change on its way to the disk, and the way back of its answer.
+//! A change on its way to the disk, and its answer on the way back.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,7 +10,7 @@ use super::ChangeError;
 /// Where the committer puts an answer.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, ChangeError>>;
 
-/// A change on its way to the disk: a future, or to be waited for by a thread.
+/// A change on its way to the disk: a future, which a thread can also wait for.
 #[derive(Debug)]
 pub struct Pending<T>(State<T>);
 

@@ -1,4 +1,4 @@
-//! What all registered ports are used for, remembered for a moment: finding out takes milliseconds.
+//! What registered ports are used for, remembered for a second: to find out takes milliseconds.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use crate::port::Port;
 use crate::probe::{PortState, Who};
 use crate::registration::Registration;
 
-/// How old an answer may be.
+/// The oldest answer that is given again.
 const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// Asks for the states of ports.
@@ -33,7 +33,7 @@ impl Surveyor {
 
     /// What these services' ports are used for, as of up to a second ago. Blocks.
     ///
-    /// Several who ask at the same time wait for one look.
+    /// Callers that ask at the same time wait for one look.
     pub(super) fn states(
         &self,
         registrations: &[Arc<Registration>],
@@ -49,7 +49,7 @@ impl Surveyor {
             return Arc::clone(states);
         }
         let ports: Vec<Port> = registrations.iter().map(|registration| registration.port).collect();
-        // Asked for after the sockets were listed: a hold that came before is among these then.
+        // They are asked for once the sockets are listed, so that no hold among them is missed.
         let holds = OnceCell::new();
         let is_own = |inode| holds.get_or_init(|| self.holds.inodes()).contains(&inode);
         let states = Who::open().states(&ports, &is_own);
