@@ -13,7 +13,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::web;
 use thiserror::Error;
 
-use crate::probe::{OwnEnd, Peer, Peers};
+use crate::probe::{self, OwnEnd, Peer, Peers};
 use crate::quoted::Quoted;
 use crate::users::Users;
 
@@ -46,7 +46,7 @@ impl Guard {
     ///
     /// Elsewhere than on Linux no user can be told, and every one may.
     pub fn new(hosts: Hosts, users: Users, peers: Peers) -> Self {
-        let users = if cfg!(target_os = "linux") { users } else { Users::Anybody };
+        let users = if probe::TELLS_USERS { users } else { Users::Anybody };
         Self { hosts, users, peers }
     }
 

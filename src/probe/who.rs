@@ -8,18 +8,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-#[cfg_attr(target_os = "linux", path = "who/linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "who/elsewhere.rs")]
-mod evidence;
-#[cfg(target_os = "linux")]
-mod found;
 mod holder;
-#[cfg(target_os = "linux")]
-mod processes;
-#[cfg(all(test, target_os = "linux"))]
-mod tests;
 
-pub use evidence::{Who, listener_on};
 pub use holder::{Holder, Process, User};
 
 /// What a port of this network namespace is used for.

@@ -192,7 +192,7 @@ fn guard(config: &Config) -> Guard {
 /// How many ports may be held; none where that is switched off, or is not possible.
 fn max_holds(config: &Config, descriptors: Descriptors) -> usize {
     // Elsewhere than on Linux a bound socket keeps servers away too.
-    let is_wanted = config.hold_ports && cfg!(target_os = "linux");
+    let is_wanted = config.hold_ports && probe::HOLDS_PORTS;
     if is_wanted && descriptors.holds == 0 {
         warn!("The limit on open files leaves none to hold ports with; raise `ulimit -n`");
     }

@@ -5,7 +5,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use libfuzzer_sys::fuzz_target;
-use pald::probe::sock_diag::read_answer;
+use pald::probe::sys::linux::sock_diag::read_answer;
 
 const SEQUENCE: u32 = 1;
 /// A whole answer about 127.0.0.1:49200 and 127.0.0.1:49201, which inputs change: the header of

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use super::{Holder, PortState, Process, Reason, User, processes};
-use crate::probe::sock_diag::{DumpedSocket, TcpState, canonical};
+use super::processes;
+use crate::probe::sys::linux::sock_diag::{DumpedSocket, TcpState, canonical};
+use crate::probe::who::{Holder, PortState, Process, Reason, User};
 
 /// What decides the state of a port that some socket has.
 #[derive(Debug)]
@@ -143,16 +144,22 @@ impl Holders {
             .collect();
         // A name may take a directory service to find, so each is looked up once.
         let uids: BTreeSet<u32> = wanted.values().copied().collect();
-        let users = uids.into_iter().map(|uid| (uid, User::of(uid))).collect();
+        let users = uids.into_iter().map(|uid| (uid, user(uid))).collect();
         Self { processes: processes::with_sockets(&wanted), users }
     }
 
     /// Who has one of these sockets.
     pub(super) fn holder(&self, socket: &DumpedSocket) -> Holder {
-        let user = self.users.get(&socket.uid).cloned();
+        let known = self.users.get(&socket.uid).cloned();
         Holder {
-            user: user.unwrap_or_else(|| User::of(socket.uid)),
+            user: known.unwrap_or_else(|| user(socket.uid)),
             process: self.processes.get(&socket.inode).cloned(),
         }
     }
+}
+
+/// Looks a user's name up where the machine's configuration says, which may be a directory service.
+fn user(uid: u32) -> User {
+    let found = nix::unistd::User::from_uid(uid.into()).ok().flatten();
+    User { uid, name: found.map(|user| user.name) }
 }

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::{Holder, PortState, UnknownReason};
 use crate::port::Port;
+use crate::probe::who::{Holder, PortState, UnknownReason};
 
 /// Elsewhere than on Linux nothing is known about a port.
 #[derive(Debug)]

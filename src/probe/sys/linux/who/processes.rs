@@ -10,7 +10,7 @@ use procfs::FromRead;
 use procfs::process::Stat;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, readlinkat_raw, statat};
 
-use super::Process;
+use crate::probe::who::Process;
 use crate::timestamp::Timestamp;
 
 /// The longest target of a link to a socket is `socket:[` with the 20 digits of a u64 and `]`.

@@ -7,10 +7,16 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_linger;
 
-use super::found::{ByPort, Found, Holders, nearest};
-use super::{Holder, PortState, Reason, UnknownReason};
+use super::sock_diag::{DumpedSocket, SockDiag, TcpState, Transport};
 use crate::port::Port;
-use crate::probe::sock_diag::{DumpedSocket, SockDiag, TcpState, Transport};
+use crate::probe::who::{Holder, PortState, Reason, UnknownReason};
+
+mod evidence;
+mod processes;
+#[cfg(test)]
+mod tests;
+
+use evidence::{ByPort, Found, Holders, nearest};
 
 /// How long a connect to a loopback address may take.
 const CONNECT_TIME: Duration = Duration::from_millis(200);

@@ -8,7 +8,7 @@ use std::time::Instant;
 use socket2::{Domain, Socket, Type};
 
 use super::*;
-use crate::port::Port;
+use crate::probe::who::{Process, User};
 use crate::timestamp::Timestamp;
 
 const NOBODY: u32 = 65534;

@@ -172,7 +172,7 @@ impl SockDiag {
 }
 
 /// An IPv4 address that is mapped into IPv6 as the IPv4 address it is, without a scope.
-pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+pub(in crate::probe) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 

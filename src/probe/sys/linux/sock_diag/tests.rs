@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 use rustix::net::sockopt::set_socket_linger;
 use socket2::{Domain, Socket, Type};
 
+use super::super::proc_net::uid_by_proc;
 use super::*;
-use crate::probe::linux::uid_by_proc;
 
 const NOBODY: u32 = 65534;
 /// A listener's address, and the same one as a client names it.

@@ -10,8 +10,8 @@ use procfs::net::TcpState;
 use rustix::fs::fstat;
 use tracing::debug;
 
-use crate::probe::linux::uid_by_proc;
-use crate::probe::sock_diag::{DiagSocket, SockDiag};
+use super::proc_net::uid_by_proc;
+use super::sock_diag::{DiagSocket, SockDiag};
 
 /// Tells the users of connections, in the best way that this machine allows.
 #[derive(Debug)]

@@ -1,0 +1,13 @@
+//! Picks the system that pald runs on: Linux, or what works on any Unix.
+//!
+//! The portable one is compiled and unit-tested on Linux too, and `--cfg pald_portable` makes the
+//! whole program use it there.
+
+#[cfg(all(target_os = "linux", not(pald_portable)))]
+pub mod linux;
+pub mod portable;
+
+#[cfg(all(target_os = "linux", not(pald_portable)))]
+pub use linux::{HOLDS_PORTS, OwnEnd, Peer, Peers, TELLS_USERS, Who, listener_on};
+#[cfg(any(pald_portable, not(target_os = "linux")))]
+pub use portable::{HOLDS_PORTS, OwnEnd, Peer, Peers, TELLS_USERS, Who, listener_on};
