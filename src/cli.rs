@@ -14,18 +14,18 @@ mod doctor;
 mod duration;
 mod error;
 mod exit;
+mod explain;
 mod failure;
 mod holder;
-mod named;
+mod mistyped;
 mod service;
 mod session;
 mod terminal;
 mod variable;
 
-pub use exit::Exit;
-pub use failure::Failure;
-
 use commands::Command;
+use exit::Exit;
+use failure::Failure;
 use session::Session;
 use terminal::Terminal;
 

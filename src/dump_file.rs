@@ -115,24 +115,6 @@ impl fmt::Display for BadLines {
     }
 }
 
-impl DumpFileError {
-    /// Returns what to do about the error.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Read(ReadError::Link(_)) => {
-                "Replace the link with the file, or set `dump_file` to the file itself".to_owned()
-            }
-            Self::Read(_) => {
-                "Set `dump_file` to a file that belongs to you, or to a new name".to_owned()
-            }
-            Self::Lines(BadLines { lines, .. }) => match &lines[..] {
-                [line] => format!("Fix line {} and start pald again", line.number),
-                _ => "Fix these lines and start pald again".to_owned(),
-            },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -149,7 +131,6 @@ mod tests {
         let error = DumpFileError::from(read(&path).unwrap().unwrap().parsed.unwrap_err());
         let expected = format!("{shown}:2: port 70000 is outside 1-65535; nothing was imported");
         assert_eq!(error.to_string(), expected);
-        assert_eq!(error.hint(), "Fix line 2 and start pald again");
 
         fs::write(&path, "a 0\n".repeat(23)).unwrap();
         let error = read(&path).unwrap().unwrap().parsed.unwrap_err().to_string();

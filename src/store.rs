@@ -289,21 +289,6 @@ impl StoreError {
         }
     }
 
-    /// Returns what to do about the error.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Io { .. } | Self::Sled { .. } => {
-                Some("Check the disk and the folder's permissions, then start pald again".into())
-            }
-            Self::TooNew { .. } => {
-                Some("Start the version of pald that wrote it, or a later one".into())
-            }
-            Self::NotAStore { .. } => Some("Set `data_dir` to a new folder".into()),
-            // What helps depends on the dump, so the registry gives the hint.
-            Self::Panicked { .. } | Self::Record { .. } | Self::Contradiction { .. } => None,
-        }
-    }
-
     /// Returns the message with those of all causes, on one line.
     pub fn with_causes(&self) -> String {
         let causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());

@@ -86,7 +86,7 @@ fn any_other_thing_that_is_handed_over_ends_the_start_with_78() {
         let port = home.listen;
         let expected = format!(
             "Error: Socket 1 of those handed over {what}; pald listens on 127.0.0.1:{port} and [::1]:{port} only\n\
-             hint: Mend the socket unit, `systemctl --user edit --full pald.socket`, or set `port_listen`\n"
+             hint: Fix the socket unit with `systemctl --user edit --full pald.socket`, or set `port_listen`\n"
         );
         assert_eq!(home.run(with_socket(&home, open())), (Some(78), expected));
     }

@@ -18,22 +18,32 @@ mod files;
 mod finding;
 mod ports;
 mod range;
+mod settings;
 mod store;
 
 pub(super) use finding::{Finding, Level};
 
-/// All findings, in the order in which they are told.
+/// Returns all findings, in the order in which they are printed.
 ///
 /// # Errors
-/// It is not known which pald is meant.
+/// It is unclear which pald to ask: the URL is wrong.
 pub(super) fn examine(session: &Session) -> Result<Vec<Finding>, Failure> {
-    let config = session.config().map_err(Failure::from);
-    let mut findings = daemon::settings(&config);
-    match (session.client(), config) {
-        (Ok(client), config) => findings.extend(with(&client, config.ok().as_ref())),
-        // Without a configuration it is not known whom to ask.
-        (Err(_), Err(_)) => {}
-        (Err(failure), Ok(_)) => return Err(failure),
+    let mut findings = Vec::new();
+    let config = match session.config() {
+        Ok(config) => {
+            findings.extend(settings::unknown(&config));
+            Some(config)
+        }
+        Err(error) => {
+            findings.push(settings::wrong(error.into()));
+            None
+        }
+    };
+    match session.client() {
+        Ok(client) => findings.extend(with(&client, config.as_ref())),
+        // Without a configuration, pald's address is unknown; that is a finding already.
+        Err(_) if config.is_none() => {}
+        Err(failure) => return Err(failure),
     }
     Ok(findings)
 }

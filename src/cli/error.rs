@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::Exit;
+use super::explain::Explain;
 use crate::client::UrlError;
 use crate::dump_file::MAX_BYTES;
 use crate::files::Shown;
@@ -38,7 +40,7 @@ pub(super) enum CommandError {
     #[error("{} is larger than a dump may be, {MAX_BYTES} bytes; nothing was imported", Shown(.path))]
     TooLarge { path: PathBuf },
     #[error("{told}")]
-    Lines { told: String, hint: Option<String> },
+    Lines { told: String },
     #[error("pald doctor has found {}", faults(*.0))]
     Faults(usize),
     #[error("There is no command {0} to have a manual")]
@@ -55,12 +57,11 @@ pub(super) enum CommandError {
     Answer(#[source] io::Error),
 }
 
-impl CommandError {
-    /// What to do about it.
-    pub(super) fn hint(&self) -> Option<String> {
+impl Explain for CommandError {
+    fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::InUse { .. } => "Stop it first",
-            Self::Lines { hint, .. } => return hint.clone(),
+            Self::Lines { .. } => "Fix the dump and import it again",
             Self::Unconfirmed => "Add `--yes`, or see with `--dry-run` what would change",
             Self::NoManual(_) => "`pald man` names all commands",
             Self::NotAFile { .. } => "Leave the file out to write to stdout",
@@ -68,6 +69,10 @@ impl CommandError {
             _ => return None,
         };
         Some(hint.to_owned())
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::of_command(self)
     }
 }
 

@@ -1,9 +1,10 @@
-//! The one table from what went wrong to an exit code.
+//! Exit codes, and the one table from each error to its code.
 
 use std::process::ExitCode;
 
 use super::daemon::ServeError;
 use super::error::CommandError;
+use super::explain::Explain as _;
 use super::service::ServiceError;
 use crate::api::ProblemType;
 use crate::client::ClientError;
@@ -14,12 +15,12 @@ use crate::lock::LockError;
 use crate::registry::OpenError;
 use crate::store::StoreError;
 
-/// Exit codes.
+/// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub(super) enum Exit {
     /// The answer is no.
     No,
-    /// The command line is wrong; the parser of the command line ends with it too.
+    /// The command line is wrong; clap ends with this code too.
     Usage,
     /// No daemon answers.
     NoDaemon,
@@ -27,17 +28,17 @@ pub enum Exit {
     Conflict,
     /// No port is left in the range.
     Exhausted,
-    /// A dump that can't be imported (EX_DATAERR of sysexits.h).
+    /// The dump can't be imported (EX_DATAERR of sysexits.h).
     Dump,
-    /// A fault of pald itself (EX_SOFTWARE).
+    /// A bug in pald (EX_SOFTWARE).
     Bug,
-    /// The store, or the disk under it (EX_IOERR).
+    /// The store failed, or the disk under it (EX_IOERR).
     Storage,
-    /// The configuration (EX_CONFIG).
+    /// The configuration is wrong (EX_CONFIG).
     Config,
-    /// A command that is there and can't be run, as with env(1).
+    /// The command to run can't be executed, as with env(1).
     NotRunnable,
-    /// A command that is not there, as with env(1).
+    /// The command to run does not exist, as with env(1).
     NoSuchCommand,
 }
 
@@ -59,8 +60,9 @@ impl From<Exit> for ExitCode {
     }
 }
 
-impl From<&CommandError> for Exit {
-    fn from(error: &CommandError) -> Self {
+/// The table. Errors that are always the user's, such as an illegal name, are not in it.
+impl Exit {
+    pub(super) fn of_command(error: &CommandError) -> Self {
         match error {
             CommandError::Faults(_)
             | CommandError::Nobody { .. }
@@ -83,27 +85,25 @@ impl From<&CommandError> for Exit {
             CommandError::NoSuchCommand { .. } => Self::NoSuchCommand,
         }
     }
-}
 
-impl From<&ClientError> for Exit {
-    fn from(error: &ClientError) -> Self {
+    pub(super) fn of_client(error: &ClientError) -> Self {
         match error {
             ClientError::Nobody { .. }
             | ClientError::Unreachable { .. }
             | ClientError::Slow { .. }
             | ClientError::Ended { .. }
             | ClientError::NotPald { .. } => Self::NoDaemon,
-            // The request was wrong, or pald has made a mistake (RFC 9110 section 15).
-            ClientError::Problem(problem) if problem.kind == ProblemType::Blank => {
-                if problem.status < 500 { Self::Usage } else { Self::Bug }
+            // A status below 500 means that the request was wrong (RFC 9110 section 15).
+            ClientError::Problem(problem)
+                if problem.kind == ProblemType::Blank && problem.status < 500 =>
+            {
+                Self::Usage
             }
-            ClientError::Problem(problem) => problem.kind.into(),
+            ClientError::Problem(problem) => Self::of_problem(problem.kind),
         }
     }
-}
 
-impl From<ProblemType> for Exit {
-    fn from(kind: ProblemType) -> Self {
+    fn of_problem(kind: ProblemType) -> Self {
         match kind {
             ProblemType::NotFound => Self::No,
             ProblemType::NameInvalid | ProblemType::PortOutOfRange => Self::Usage,
@@ -118,10 +118,8 @@ impl From<ProblemType> for Exit {
             ProblemType::Blank => Self::Bug,
         }
     }
-}
 
-impl From<&ServiceError> for Exit {
-    fn from(error: &ServiceError) -> Self {
+    pub(super) fn of_service(error: &ServiceError) -> Self {
         match error {
             ServiceError::Declined => Self::No,
             ServiceError::Unconfirmed => Self::Usage,
@@ -138,33 +136,58 @@ impl From<&ServiceError> for Exit {
             | ServiceError::Write { .. } => Self::Storage,
         }
     }
-}
 
-impl From<&ServeError> for Exit {
-    fn from(error: &ServeError) -> Self {
+    pub(super) fn of_lock(error: &LockError) -> Self {
         match error {
-            ServeError::Config(_)
-            | ServeError::Locked(LockError::NotALock { .. })
-            | ServeError::Open(OpenError::Store(StoreError::NotAStore { .. }))
-            | ServeError::Open(OpenError::ListenRegistered { .. })
-            | ServeError::Listen(ListenError::Refused { .. } | ListenError::HandedOver { .. }) => {
-                Self::Config
-            }
-            ServeError::Running { .. }
-            | ServeError::Locked(LockError::Held { .. })
-            | ServeError::Listen(ListenError::InUse { .. }) => Self::Conflict,
-            ServeError::Locked(LockError::Io { .. })
-            | ServeError::Folder { .. }
-            | ServeError::Descriptors => Self::Storage,
-            ServeError::Open(
-                OpenError::Store(_)
-                | OpenError::Unrecoverable { .. }
-                | OpenError::Quarantine { .. }
-                | OpenError::KeepDump { .. }
-                | OpenError::Dump(DumpFileError::Read(ReadError::Io { .. })),
-            ) => Self::Storage,
-            ServeError::Open(OpenError::Dump(_) | OpenError::TooMuch { .. }) => Self::Dump,
-            ServeError::Open(OpenError::Thread(_)) | ServeError::Http(_) => Self::Bug,
+            LockError::Held { .. } => Self::Conflict,
+            LockError::NotALock { .. } => Self::Config,
+            LockError::Io { .. } => Self::Storage,
+        }
+    }
+
+    pub(super) fn of_listen(error: &ListenError) -> Self {
+        match error {
+            ListenError::InUse { .. } => Self::Conflict,
+            ListenError::Refused { .. } | ListenError::HandedOver { .. } => Self::Config,
+        }
+    }
+
+    pub(super) fn of_open(error: &OpenError) -> Self {
+        match error {
+            OpenError::Store(error) => error.exit(),
+            OpenError::Dump(error) => error.exit(),
+            OpenError::Unrecoverable { .. }
+            | OpenError::Quarantine { .. }
+            | OpenError::KeepDump { .. } => Self::Storage,
+            OpenError::TooMuch { .. } => Self::Dump,
+            OpenError::ListenRegistered { .. } => Self::Config,
+            OpenError::Thread(_) => Self::Bug,
+        }
+    }
+
+    pub(super) fn of_store(error: &StoreError) -> Self {
+        match error {
+            StoreError::NotAStore { .. } => Self::Config,
+            _ => Self::Storage,
+        }
+    }
+
+    pub(super) fn of_dump_file(error: &DumpFileError) -> Self {
+        match error {
+            DumpFileError::Read(ReadError::Io { .. }) => Self::Storage,
+            DumpFileError::Read(_) | DumpFileError::Lines(_) => Self::Dump,
+        }
+    }
+
+    pub(super) fn of_serve(error: &ServeError) -> Self {
+        match error {
+            ServeError::Config(error) => error.exit(),
+            ServeError::Locked(error) => error.exit(),
+            ServeError::Listen(error) => error.exit(),
+            ServeError::Open(error) => error.exit(),
+            ServeError::Running { .. } => Self::Conflict,
+            ServeError::Folder { .. } | ServeError::Descriptors => Self::Storage,
+            ServeError::Http(_) => Self::Bug,
         }
     }
 }
@@ -190,7 +213,7 @@ mod tests {
             (ProblemType::Storage, 74),
         ];
         for (kind, code) in rows {
-            assert_eq!(ExitCode::from(Exit::from(kind)), ExitCode::from(code), "{kind:?}");
+            assert_eq!(ExitCode::from(Exit::of_problem(kind)), ExitCode::from(code), "{kind:?}");
         }
     }
 }

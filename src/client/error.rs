@@ -51,25 +51,6 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Unreachable { .. } => None,
-            Self::Nobody { .. } => {
-                Some("Start pald with `pald start`, or in the foreground with `pald`".to_owned())
-            }
-            Self::Slow { .. } | Self::Ended { .. } => Some(
-                "If that is pald, its log says more; else name pald's own address with `--url`"
-                    .to_owned(),
-            ),
-            Self::NotPald { .. } => Some(
-                "Name pald's own address with `--url` or PALD_URL, or set another `port_listen`"
-                    .to_owned(),
-            ),
-            Self::Problem(problem) => problem.hint.clone(),
-        }
-    }
-
     pub(super) fn of(error: ureq::Error, url: &Url) -> Self {
         let url = url.clone();
         match error {

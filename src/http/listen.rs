@@ -53,25 +53,6 @@ fn by(holder: Option<&Holder>) -> String {
     holder.map(|holder| format!(" by {holder}")).unwrap_or_default()
 }
 
-impl ListenError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::InUse { .. } => {
-                Some("Stop that program, or set another `port_listen` in the configuration".into())
-            }
-            Self::Refused { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                Some("Set `port_listen` to a port above 1023".into())
-            }
-            Self::Refused { .. } => None,
-            Self::HandedOver { .. } => Some(
-                "Mend the socket unit, `systemctl --user edit --full pald.socket`, or set `port_listen`"
-                    .into(),
-            ),
-        }
-    }
-}
-
 impl Listeners {
     /// Listens on both loopback addresses; on 127.0.0.1 alone only if there is no ::1.
     ///

@@ -1,7 +1,7 @@
 //! What can keep a registry from opening and a change from being made, in words.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -11,7 +11,7 @@ use crate::files::Shown;
 use crate::port::{Port, PortRange};
 use crate::registry::Target;
 use crate::service_name::ServiceName;
-use crate::store::{StoreError, note_place};
+use crate::store::StoreError;
 
 /// How many conflicts of an import a message names.
 const MAX_CONFLICTS: usize = 5;
@@ -74,22 +74,6 @@ pub enum OpenError {
     Thread(#[source] io::Error),
 }
 
-impl OpenError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Store(error) => error.hint(),
-            Self::Dump(error) => Some(error.hint()),
-            Self::Unrecoverable { store, dump, remedy, .. } => Some(remedy.hint(store, dump)),
-            Self::TooMuch { .. } => Some("Take services or addresses out of it".to_owned()),
-            Self::ListenRegistered { service, .. } => Some(format!(
-                "Set another `port_listen`, or start pald where it listened before and release {service}"
-            )),
-            Self::Quarantine { .. } | Self::KeepDump { .. } | Self::Thread(_) => None,
-        }
-    }
-}
-
 /// What can be done where neither the store nor the dump is whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
@@ -99,23 +83,6 @@ pub enum Remedy {
     Accept,
     /// A backup helps; or the dump is taken as it is, if a person has edited it.
     TakeEdited,
-}
-
-impl Remedy {
-    fn hint(self, store: &Path, dump: &Path) -> String {
-        let note = note_place(store);
-        let (store, dump, note) = (Shown(store), Shown(dump), Shown(&note));
-        let backup =
-            format!("Put a backup of the dump at {dump}, and move {store} away if it is there");
-        match self {
-            Self::Backup => backup,
-            Self::Accept => format!("{backup}; or go on with what is left of the store: rm {note}"),
-            Self::TakeEdited => format!(
-                "{backup}; or if you have edited the dump yourself, take pald's comments out of it, \
-                 sed -i 's/# pald:.*//' {dump}, and move {store} away"
-            ),
-        }
-    }
 }
 
 /// Why a change was not made; nothing of it is visible then.

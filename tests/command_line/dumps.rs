@@ -60,17 +60,17 @@ $ printf 'a 49202\\nb 70000\\na 49203\\n' > bad; pald import bad; echo $?
 Error: bad:2: port 70000 is outside 1-65535
 bad:3: service a is already on port 49202 in line 1
 The dump has 2 bad lines; nothing was imported
-hint: Mend the dump and import it again
+hint: Fix the dump and import it again
 65
 $ pald import - < bad; echo $?
 Error: -:2: port 70000 is outside 1-65535
 -:3: service a is already on port 49202 in line 1
 The dump has 2 bad lines; nothing was imported
-hint: Mend the dump and import it again
+hint: Fix the dump and import it again
 65
 $ echo 'b 70000' | pald import -; echo $?
 Error: -:1: port 70000 is outside 1-65535; nothing was imported
-hint: Mend the dump and import it again
+hint: Fix the dump and import it again
 65
 $ pald import nothing; echo $?
 Error: Can't read nothing: No such file or directory (os error 2)

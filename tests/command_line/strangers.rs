@@ -108,7 +108,7 @@ fn another_program_on_the_port_is_not_taken_for_pald() {
         let expected = ports(
             &home,
             "Error: What answers at http://127.0.0.1:49200 is not pald\n\
-             hint: Name pald's own address with `--url` or PALD_URL, or set another `port_listen`\n",
+             hint: Give pald's address with `--url` or PALD_URL, or set another `port_listen`\n",
         );
         for arguments in COMMANDS {
             let seen = pald(&home, arguments);

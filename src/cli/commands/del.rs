@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use clap::{ArgGroup, Args};
 
-use crate::cli::named::named;
+use crate::cli::mistyped::suggest;
 use crate::cli::{Failure, Session};
 use crate::port::Port;
 use crate::service_name::ServiceName;
@@ -30,7 +30,7 @@ impl Del {
         if let Some(name) = self.name {
             let service = ServiceName::parse(name.as_bytes())?;
             let client = session.client()?;
-            named(&client, &service, client.release(&service))?;
+            client.release(&service).map_err(|error| suggest(&client, &service, error))?;
             session.terminal.note(&format!("{service} is released"));
         }
         if let Some(port) = self.port {

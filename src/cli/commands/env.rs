@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::named::named;
+use crate::cli::mistyped::suggest_or_set;
 use crate::cli::variable::Assignment;
 use crate::cli::{Failure, Session};
 
@@ -43,7 +43,9 @@ impl Env {
         let client = session.client()?;
         let mut ports = Vec::new();
         for Assignment { variable, service } in assignments {
-            let answer = named(&client, &service, client.registered_service(&service))?;
+            let answer = client
+                .registered_service(&service)
+                .map_err(|error| suggest_or_set(&client, &service, error))?;
             ports.push((variable.to_string(), answer.port));
         }
         Ok(session.terminal.answer(self.format.text(&ports))?)

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use clap::Args;
 
-use crate::cli::named::named;
+use crate::cli::mistyped::suggest_or_set;
 use crate::cli::{Failure, Session};
 use crate::service_name::ServiceName;
 
@@ -24,11 +24,12 @@ impl Get {
     pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let service = ServiceName::parse(self.name.as_bytes())?;
         let client = session.client()?;
+        let explain = |error| suggest_or_set(&client, &service, error);
         if self.json {
-            let answer = named(&client, &service, client.service(&service))?;
+            let answer = client.service(&service).map_err(explain)?;
             return Ok(session.terminal.answer_json(&answer)?);
         }
-        let answer = named(&client, &service, client.registered_service(&service))?;
+        let answer = client.registered_service(&service).map_err(explain)?;
         Ok(session.terminal.answer(format!("{}\n", answer.port))?)
     }
 }

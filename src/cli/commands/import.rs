@@ -84,7 +84,7 @@ fn refused(error: ClientError, path: &Path) -> Failure {
                     lines.collect::<String>() + &problem.detail
                 }
             };
-            CommandError::Lines { told, hint: problem.hint }.into()
+            CommandError::Lines { told }.into()
         }
         other => other.into(),
     }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::cli::Exit;
+use crate::cli::explain::Explain;
 use crate::config::ConfigError;
 use crate::files::Shown;
 use crate::http::ListenError;
@@ -13,7 +15,7 @@ use crate::registry::OpenError;
 
 /// Why pald does not serve.
 #[derive(Debug, Error)]
-pub enum ServeError {
+pub(in crate::cli) enum ServeError {
     /// The configuration can't be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -48,25 +50,21 @@ pub enum ServeError {
     Http(#[source] io::Error),
 }
 
-impl ServeError {
-    /// What to do about it.
-    pub(in crate::cli) fn hint(&self) -> Option<String> {
+impl Explain for ServeError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Config(error) => error.hint(),
-            Self::Running { .. } => Some("See `pald status`".to_owned()),
-            Self::Locked(LockError::Held { .. }) => {
-                Some("Stop that program first, or set another `dump_file` or `data_dir`".to_owned())
-            }
-            Self::Locked(LockError::NotALock { .. }) => {
-                Some("Move it away, or set another `dump_file` or `data_dir`".to_owned())
-            }
-            Self::Descriptors => Some("Raise `ulimit -n` to 64 or more".to_owned()),
-            Self::Locked(LockError::Io { .. }) | Self::Folder { .. } => {
-                Some("Check the disk and the rights of that folder".to_owned())
-            }
+            Self::Locked(error) => error.hint(),
             Self::Listen(error) => error.hint(),
             Self::Open(error) => error.hint(),
+            Self::Running { .. } => Some("See `pald status`".to_owned()),
+            Self::Descriptors => Some("Raise `ulimit -n` to 64 or more".to_owned()),
+            Self::Folder { .. } => Some("Check the disk and the folder's permissions".to_owned()),
             Self::Http(_) => None,
         }
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::of_serve(self)
     }
 }

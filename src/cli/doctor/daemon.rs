@@ -4,38 +4,12 @@ use std::net::SocketAddr;
 
 use super::Finding;
 use crate::api::Health;
-use crate::cli::Failure;
+use crate::cli::explain::Explain as _;
 use crate::client::{Client, ClientError, Url};
-use crate::config::Config;
 use crate::probe::Holder;
 
 const SUBJECT: &str = "daemon";
 const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// What is wrong with the settings; nothing is said of right ones.
-pub(super) fn settings(config: &Result<Config, Failure>) -> Vec<Finding> {
-    const SUBJECT: &str = "config";
-    match config {
-        Ok(config) => config
-            .unknown_variables
-            .iter()
-            .map(|name| {
-                Finding::warn(
-                    SUBJECT,
-                    format!("{name} is no setting of pald"),
-                    format!("unset {name}"),
-                )
-            })
-            .collect(),
-        Err(failure) => {
-            let hint = failure
-                .hint
-                .clone()
-                .unwrap_or_else(|| "Mend it, and try `pald serve --check`".to_owned());
-            vec![Finding::fault(SUBJECT, failure.sentence(), hint)]
-        }
-    }
-}
 
 /// The addresses on which this pald says that it listens, and another program answers.
 pub(super) fn strangers(health: &Health) -> Vec<&str> {

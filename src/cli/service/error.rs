@@ -5,12 +5,14 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::cli::Exit;
+use crate::cli::explain::Explain;
 use crate::client::Url;
 use crate::files::{ReadError, Shown};
 
 /// Why something can't be done with the service.
 #[derive(Debug, Error)]
-pub enum ServiceError {
+pub(in crate::cli) enum ServiceError {
     /// There is no home folder to write to.
     #[error("No home folder is known for this user")]
     NoHome,
@@ -87,9 +89,8 @@ pub enum ServiceError {
     },
 }
 
-impl ServiceError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Explain for ServiceError {
+    fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoHome => "Set HOME".to_owned(),
             Self::NoTool { .. } => {
@@ -122,5 +123,9 @@ impl ServiceError {
             Self::Path { .. } => "Move the program or the file to a plainer path".to_owned(),
             Self::Declined | Self::Program(_) | Self::Read(_) | Self::Write { .. } => return None,
         })
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::of_service(self)
     }
 }

@@ -1,0 +1,63 @@
+//! What the top of the program needs of an error besides its text.
+//!
+//! Hints that name a flag, a command or a file are made here, and nowhere below: only the command
+//! line knows how a user got into trouble.
+
+use super::Exit;
+use crate::addresses::AddressesError;
+use crate::config::ConfigError;
+use crate::port::PortError;
+use crate::service_name::ServiceNameError;
+
+mod client;
+mod start;
+
+/// An error that can end a command.
+pub(super) trait Explain: std::error::Error {
+    /// Returns what to do about the error, as a sentence without its final period.
+    fn hint(&self) -> Option<String>;
+
+    /// Returns the exit code; the table is in [`Exit`]'s file.
+    fn exit(&self) -> Exit;
+}
+
+impl Explain for ConfigError {
+    fn hint(&self) -> Option<String> {
+        // Settings are named there by the keys of the file, as a user of the command line does.
+        Self::hint(self)
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Config
+    }
+}
+
+impl Explain for ServiceNameError {
+    fn hint(&self) -> Option<String> {
+        Self::hint(self)
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}
+
+impl Explain for PortError {
+    fn hint(&self) -> Option<String> {
+        None
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}
+
+impl Explain for AddressesError {
+    fn hint(&self) -> Option<String> {
+        None
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}

@@ -1,0 +1,44 @@
+//! Suggests registered names for names that are not registered.
+
+use super::Failure;
+use crate::api::ProblemType;
+use crate::client::{Client, ClientError};
+use crate::service_name::ServiceName;
+use crate::suggest::nearest;
+
+/// Explains an error about a service; if it is not registered, suggests the nearest name.
+pub(super) fn suggest(client: &Client, service: &ServiceName, error: ClientError) -> Failure {
+    let nearest = if is_not_found(&error) { nearest_to(client, service) } else { None };
+    let mut failure = Failure::from(error);
+    if let Some(nearest) = nearest {
+        failure.hint = Some(format!("Did you mean {nearest}?"));
+    }
+    failure
+}
+
+/// Explains an error like [`suggest`], and suggests to register the name as it was typed.
+pub(super) fn suggest_or_set(
+    client: &Client,
+    service: &ServiceName,
+    error: ClientError,
+) -> Failure {
+    let is_not_found = is_not_found(&error);
+    let mut failure = suggest(client, service, error);
+    if is_not_found {
+        let nearest = failure.hint.map(|hint| format!("{hint} ")).unwrap_or_default();
+        failure.hint = Some(format!("{nearest}`pald set {service}` registers it"));
+    }
+    failure
+}
+
+fn is_not_found(error: &ClientError) -> bool {
+    matches!(error, ClientError::Problem(problem) if problem.kind == ProblemType::NotFound)
+}
+
+/// Returns the registered service with the nearest name.
+///
+/// An error means no suggestion: the user gets the first error, which matters more.
+fn nearest_to(client: &Client, service: &ServiceName) -> Option<String> {
+    let services = client.registered_services().ok()?.services;
+    nearest(service.as_str(), services.into_iter().map(|service| service.name))
+}
