@@ -1,6 +1,6 @@
-//! The command line: what it understands, how it speaks, and the one table to exit codes.
+//! The command line: arguments, commands, output and exit codes.
 //!
-//! The commands are in `commands/`, a file each; what they share is beside it.
+//! `commands/` holds a file for each command; what they share is beside it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ use failure::Failure;
 use session::Session;
 use terminal::Terminal;
 
-/// Keeps the registry of which service has which port on this machine.
+/// Keeps track of which service has which port on this machine.
 ///
 /// Without a command pald serves in the foreground until it gets SIGTERM or Ctrl-C.
 #[derive(Debug, Parser)]
@@ -58,20 +58,20 @@ Exit codes:
   0 done, 1 the answer is no, 2 usage, 3 no daemon answers, 4 refused or in conflict,
   5 no port left, 65 bad dump, 70 a bug, 74 storage, 78 configuration";
 
-/// What all commands take.
+/// The options of all commands.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of all commands")]
 struct Globals {
-    /// Read this file in place of ~/.pald/config.toml
+    /// Read this file instead of ~/.pald/config.toml
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
-    /// Ask the pald at this address, http://HOST[:PORT], in place of the configured one
+    /// Ask the pald at this address, http://HOST[:PORT], instead of the configured one
     #[arg(long, value_name = "URL", global = true)]
     url: Option<OsString>,
-    /// Say nothing but answers and errors
+    /// Print only answers and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Say more
+    /// Print more
     #[arg(short, long, global = true)]
     verbose: bool,
     /// When to use colours
@@ -79,23 +79,23 @@ struct Globals {
     color: ColorChoice,
 }
 
-/// Does what the arguments ask for; an error becomes text and an exit code here.
+/// Runs the command in the arguments; turns an error into text and an exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let Cli { globals, command } = Cli::read(arguments.into_iter().collect());
+    let Cli { globals, command } = Cli::parse_or_exit(arguments.into_iter().collect());
     let terminal = Terminal::new(&globals);
     let session = Session::new(globals, terminal);
     match command.unwrap_or_default().run(&session) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            terminal.fail(&failure);
+            terminal.print_failure(&failure);
             failure.exit.into()
         }
     }
 }
 
 impl Cli {
-    /// Reads the arguments; wrong ones, and questions for help, end the program here.
-    fn read(arguments: Vec<OsString>) -> Self {
+    /// Parses the arguments; exits on wrong ones, and after `--help` and `--version`.
+    fn parse_or_exit(arguments: Vec<OsString>) -> Self {
         let color = terminal::color_choice(&arguments);
         let matches = Self::command().color(color).get_matches_from(arguments);
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tree_of_commands_is_sound_and_each_has_an_example() {
+    fn each_command_is_valid_and_has_an_example() {
         Cli::command().debug_assert();
         for command in Cli::command().get_subcommands() {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();

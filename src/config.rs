@@ -1,5 +1,5 @@
-//! The configuration: defaults, overlaid by the system's file, the user's file or the one that was
-//! named, and the environment. Every value is checked where it was written.
+//! The configuration: defaults, the system's file, the user's file or the one named instead, and the
+//! environment, each overriding the one before. Errors name the place of the wrong value.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,21 +23,21 @@ pub use key::{KEYS, Key};
 
 use layer::Layer;
 
-/// The largest configuration file, in bytes.
+/// The maximum size of a configuration file, in bytes.
 const MAX_FILE_BYTES: usize = 1024 * 1024;
-/// The longest line of a configuration file, in bytes.
+/// The maximum length of a line in a configuration file, in bytes.
 const MAX_LINE_BYTES: usize = 64 * 1024;
-/// The variable that names the pald to ask, which is the command line's to read.
+/// The variable with the address of the pald to ask; only the command line reads it.
 pub const URL_VARIABLE: &str = "PALD_URL";
-/// The variable that names a file to read in place of the user's own.
+/// The variable that names a file to read instead of the user's.
 const FILE_VARIABLE: &str = "PALD_CONFIG";
 
-/// What pald is told by its files and its environment, checked.
+/// The checked configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Where pald listens, on the loopback addresses.
+    /// The port on the loopback addresses where pald listens.
     pub port_listen: Port,
-    /// The ports that pald gives out; some other port than `port_listen` is among them.
+    /// The ports that pald gives out; at least one of them is not `port_listen`.
     pub port_range: PortRange,
     /// The dump, an absolute path.
     pub dump_file: PathBuf,
@@ -49,7 +49,7 @@ pub struct Config {
     pub allow_users: Users,
     /// Names to answer to besides those of the loopback addresses.
     pub allowed_hosts: Vec<String>,
-    /// Variables that look like settings and are none.
+    /// Variables that look like settings, but are unknown.
     pub unknown_variables: Vec<String>,
 }
 
@@ -64,7 +64,7 @@ pub struct Sources {
     pub variables: Vec<(OsString, OsString)>,
 }
 
-/// The values as the layers leave them: of the right type, paths not expanded.
+/// The merged values of all layers: types are checked, paths not yet expanded.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Values {
@@ -82,7 +82,7 @@ impl Config {
     /// Reads and checks all layers.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its place.
+    /// The first error, with its place.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let variables = own_variables(&sources.variables)?;
         let mut layers = Vec::new();
@@ -90,7 +90,7 @@ impl Config {
         layers.extend(file_layer(system_file)?);
         let named = match (&sources.file, variables.get(FILE_VARIABLE)) {
             (Some(file), _) => Some(file.clone()),
-            // What a shell does for an argument it does not do for a variable.
+            // A shell expands ~ in an argument, but not in the value of `env VAR=~/...`.
             (None, Some(file)) if file.starts_with("~/") => sources.paths.expand(file).ok(),
             (None, file) => file.map(PathBuf::from),
         };
@@ -104,30 +104,31 @@ impl Config {
         }
         let (environment, unknown_variables) = Layer::of_environment(variables)?;
         layers.push(environment);
-        Checked::new(&layers, &sources.paths)?.into_config(unknown_variables)
+        Merged::new(&layers, &sources.paths)?.into_config(unknown_variables)
     }
 
-    /// Checks the content of one file over the defaults, as [`Config::load`] does, but opens
-    /// nothing: `path` only names the file in errors.
+    /// Checks the content of one file over the defaults, as [`Config::load`] does.
+    ///
+    /// Opens nothing: `path` only names the file in errors.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its place.
+    /// The first error, with its place.
     pub fn of_file(path: &Path, content: &[u8], paths: &Paths) -> Result<Self, ConfigError> {
         let layer = Layer::of_file(path, content)?;
-        Checked::new(&[layer], paths)?.into_config(Vec::new())
+        Merged::new(&[layer], paths)?.into_config(Vec::new())
     }
 }
 
-/// The variables that start with `PALD_`, as text; only those that matter must be text.
+/// Returns the variables that start with `PALD_`. Only those that pald reads must be UTF-8.
 fn own_variables(
     variables: &[(OsString, OsString)],
 ) -> Result<BTreeMap<String, String>, ConfigError> {
     let mut own = BTreeMap::new();
     for (name, value) in variables {
         let Some(name) = name.to_str().filter(|name| name.starts_with("PALD_")) else { continue };
-        let matters = name == FILE_VARIABLE || KEYS.iter().any(|key| key.variable() == name);
+        let is_read = name == FILE_VARIABLE || KEYS.iter().any(|key| key.variable() == name);
         let value = match value.to_str() {
-            None if matters => return Err(ConfigError::NotText { variable: name.to_owned() }),
+            None if is_read => return Err(ConfigError::NotText { variable: name.to_owned() }),
             other => other.unwrap_or_default(),
         };
         own.insert(name.to_owned(), value.to_owned());
@@ -135,7 +136,7 @@ fn own_variables(
     Ok(own)
 }
 
-/// The settings of a file; `None` if there is no such file.
+/// Reads the settings of a file; `None` if there is no such file.
 fn file_layer(path: &Path) -> Result<Option<Layer>, ConfigError> {
     let read = files::read(path, MAX_FILE_BYTES, Links::Follow);
     let Some(bytes) = read.map_err(ConfigError::Read)? else {
@@ -144,14 +145,14 @@ fn file_layer(path: &Path) -> Result<Option<Layer>, ConfigError> {
     Layer::of_file(path, &bytes).map(Some)
 }
 
-/// The layers as one, with the place that each value came from.
-struct Checked<'a> {
+/// The merged layers, with the place of each value.
+struct Merged<'a> {
     values: Values,
     layers: &'a [Layer],
     paths: &'a Paths,
 }
 
-impl<'a> Checked<'a> {
+impl<'a> Merged<'a> {
     fn new(layers: &'a [Layer], paths: &'a Paths) -> Result<Self, ConfigError> {
         let mut builder = config::Config::builder();
         for key in KEYS {
@@ -225,7 +226,7 @@ impl<'a> Checked<'a> {
         let hosts = parts(&self.values.allowed_hosts);
         hosts
             .map(|host| match is_host(host) {
-                // A request has an IPv6 address in brackets.
+                // In a Host header, an IPv6 address has brackets.
                 true if host.parse::<Ipv6Addr>().is_ok() => Ok(format!("[{host}]")),
                 true => Ok(host.to_owned()),
                 false => Err(ConfigError::Value {
@@ -238,7 +239,7 @@ impl<'a> Checked<'a> {
             .collect()
     }
 
-    /// The layer that had the last word on a key.
+    /// Returns where the last layer that sets a key sets it.
     fn place(&self, name: &str) -> Place {
         self.layers.iter().rev().find_map(|layer| layer.place(name)).unwrap_or(Place::Default)
     }
@@ -253,27 +254,27 @@ impl<'a> Checked<'a> {
     }
 }
 
-/// The parts of a list; those of a variable may have blanks around them, or be empty.
+/// Returns the items of a list without blanks around them; drops empty ones, as a variable may have.
 fn parts(list: &[String]) -> impl Iterator<Item = &str> {
     list.iter().map(|part| part.trim()).filter(|part| !part.is_empty())
 }
 
-/// What pald itself puts beside the store, and beside the dump.
+/// The suffixes of files that pald itself creates beside the store, and beside the dump.
 const BESIDE_STORE: [&str; 5] = ["", ".new", ".lock", ".revision", ".new.revision"];
 const BESIDE_DUMP: [&str; 3] = ["", ".new", ".lock"];
 
-/// How the dump and the store would overwrite each other, if they would.
+/// Returns how the dump and the store would overwrite each other, if they would.
 fn clash(dump_file: &Path, data_dir: &Path) -> Option<&'static str> {
     let of_store = BESIDE_STORE.map(|suffix| files::sibling(data_dir, suffix));
     let of_dump = BESIDE_DUMP.map(|suffix| files::sibling(dump_file, suffix));
     if dump_file == data_dir {
         Some("are the same path")
     } else if of_store.iter().any(|path| of_dump.contains(path)) {
-        Some("must differ in more than an ending that pald uses for its own files")
+        Some("must differ in more than a suffix that pald uses for its own files")
     } else if of_store.iter().any(|path| dump_file.starts_with(path)) {
-        Some("must not lie in each other: dump_file is inside data_dir")
+        Some("must not contain each other: dump_file is inside data_dir")
     } else if of_dump.iter().any(|path| data_dir.starts_with(path)) {
-        Some("must not lie in each other: data_dir is inside dump_file")
+        Some("must not contain each other: data_dir is inside dump_file")
     } else {
         None
     }

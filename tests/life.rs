@@ -64,7 +64,7 @@ fn what_pald_makes_is_private() {
         let daemon = home.start();
         daemon.set("shop").port();
         let (_, log) = daemon.stop();
-        let line = "Others could look into this folder; now it is private folder=~/.pald/";
+        let line = "Other users could read this folder; it is private now folder=~/.pald/";
         assert_eq!(log.contains(line.trim_end_matches('/')), was_there, "{log}");
         assert_private(&home);
     }
@@ -142,7 +142,7 @@ fn the_log_has_a_line_per_change_and_none_per_lookup() {
     let mut words: Vec<_> =
         log.lines().map(|line| line.split("INFO ").nth(1).unwrap().to_owned()).collect();
     // A change is logged once it is answered, so the signal may be logged before it.
-    let ending = words.iter().position(|words| words == "Ending signal=\"SIGTERM\"");
+    let ending = words.iter().position(|words| words == "Stopping signal=\"SIGTERM\"");
     words.remove(ending.unwrap());
     let serving = format!(
         "Serving addresses=\"127.0.0.1:{0}, [::1]:{0}\" range={1}-{2} store=~/.pald/db dump=~/.pald/dump services=0",
@@ -150,7 +150,7 @@ fn the_log_has_a_line_per_change_and_none_per_lookup() {
     );
     let registered = format!("registered service=shop port={port}");
     let released = format!("released service=shop port={port}");
-    assert_eq!(words, [&serving, &registered, &released, "Ended"]);
+    assert_eq!(words, [&serving, &registered, &released, "Stopped"]);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_request_in_flight_is_finished_when_pald_is_asked_to_end() {
     assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
     daemon.send_signal(Signal::TERM);
     let start = Instant::now();
-    while !daemon.log().contains("Ending") {
+    while !daemon.log().contains("Stopping") {
         assert!(start.elapsed() < Duration::from_secs(30));
         std::thread::yield_now();
     }
@@ -199,7 +199,7 @@ fn a_log_that_nobody_reads_stops_nothing() {
     let mut log = String::new();
     child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
     assert!(log.contains("Serving"), "{log}");
-    assert!(!log.contains("Ended"), "the pipe was never full: {} bytes", log.len());
+    assert!(!log.contains("Stopped"), "the pipe was never full: {} bytes", log.len());
 }
 
 #[test]

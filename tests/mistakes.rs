@@ -51,7 +51,7 @@ fn a_mistake_in_a_variable_or_a_named_file_ends_the_start_with_78() {
     fs::write(home.file("named.toml"), "port_max = '7'").unwrap();
     let mut command = home.command();
     command.env("PALD_CONFIG", home.file("named.toml"));
-    let message = "~/.pald/named.toml:1:12: port_max is \"7\"; it must be an integer from 1 to 65535\nhint: Leave the quotes out";
+    let message = "~/.pald/named.toml:1:12: port_max is \"7\"; it must be an integer from 1 to 65535\nhint: Remove the quotes";
     assert_eq!(home.run(command), (Some(78), format!("Error: {message}\n")));
 }
 

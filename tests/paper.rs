@@ -34,9 +34,8 @@ fn each_command_has_a_manual_page_with_an_example() {
     }
     for name in ["help", "nope"] {
         let output = home.command().args(["man", name]).output().unwrap();
-        let message = format!(
-            "Error: There is no command \"{name}\" to have a manual\nhint: `pald man` names all commands\n"
-        );
+        let message =
+            format!("Error: pald has no command \"{name}\"\nhint: `pald man` lists all commands\n");
         assert_eq!(String::from_utf8(output.stderr).unwrap(), message);
         assert_eq!(output.status.code(), Some(2));
     }
@@ -66,7 +65,7 @@ fn serve_check_tells_whether_pald_would_start_and_makes_nothing() {
         home.run(command)
     };
     assert_eq!(check(None), (Some(0), String::new()));
-    let warning = "warning: PALD_PORT is no setting of pald\n";
+    let warning = "warning: Unknown setting PALD_PORT\n";
     assert_eq!(check(Some("PALD_PORT")), (Some(0), warning.to_owned()));
     fs::write(home.file("config.toml"), "# My settings.\n\nport_lisen = 49200\n").unwrap();
     let message = "Error: ~/.pald/config.toml:3:1: unknown key `port_lisen`\nhint: Did you mean `port_listen`?\n";

@@ -74,10 +74,10 @@ fn installing_twice_changes_nothing_and_removing_takes_away_what_was_made() {
     assert_eq!(asked(&home), [SHOW]);
     assert_eq!(units.each_ref().map(|path| fs::read_to_string(path).unwrap()), texts);
 
-    let unconfirmed = "`pald remove` can't ask here whether to go on\nhint: Add `--yes`";
+    let unconfirmed = "`pald remove` can't ask for confirmation here\nhint: Add `--yes`";
     assert_eq!(pald(&home, "remove"), refused(2, unconfirmed));
     assert!(asked(&home).is_empty() && units[0].exists());
-    let removed = "pald is no service any more; the registry stays as it is";
+    let removed = "pald is no longer a service; the registry is unchanged";
     assert_eq!(pald(&home, "remove --yes"), done(removed));
     assert_eq!(asked(&home), [SHOW, "disable --now pald.socket pald.service", "daemon-reload"]);
     assert!(units.iter().all(|path| !path.exists()));
@@ -111,7 +111,7 @@ fn a_unit_of_somebody_else_is_neither_replaced_nor_removed() {
     let path = unit(&home, "pald.service");
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, "[Service]\n").unwrap();
-    let message = "~/.config/systemd/user/pald.service is there, and pald has not written it\nhint: Move it away first";
+    let message = "~/.config/systemd/user/pald.service exists, and pald did not write it\nhint: Move it away first";
     assert_eq!(pald(&home, "install"), refused(4, message));
     assert_eq!(pald(&home, "remove --yes").0, Some(0));
     assert_eq!(asked(&home), [SHOW, SHOW]);
@@ -123,15 +123,15 @@ fn the_service_is_started_and_stopped_only_where_it_is_installed() {
     let home = home();
     let message = "pald is not installed as a service\nhint: `pald install` installs and starts it; `pald` runs it in the foreground";
     assert_eq!(pald(&home, "start"), refused(4, message));
-    assert_eq!(pald(&home, "stop"), done("pald does not run"));
+    assert_eq!(pald(&home, "stop"), done("pald is not running"));
     pald(&home, "install");
     asked(&home);
     // (command, answer, what systemctl is asked for)
     let rows = [
-        ("start", "pald runs already", "start pald.service"),
-        ("stop", "pald has ended", "stop pald.socket pald.service"),
-        ("stop", "pald does not run", "stop pald.socket pald.service"),
-        ("start", "pald runs", "start pald.service"),
+        ("start", "pald is already running", "start pald.service"),
+        ("stop", "pald stopped", "stop pald.socket pald.service"),
+        ("stop", "pald is not running", "stop pald.socket pald.service"),
+        ("start", "pald started", "start pald.service"),
     ];
     for (line, answer, expected) in rows {
         assert_eq!(pald(&home, line), done(answer));
@@ -144,11 +144,11 @@ fn a_machine_without_a_session_is_told_what_to_do_instead() {
     let home = home();
     fs::remove_file(home.path().join("session")).unwrap();
     for line in ["install", "remove --yes", "start", "stop"] {
-        let message = "There is no session that could run a service for you: Failed to connect to bus: No medium found\n\
-            hint: Run `pald` in the foreground; or log in as yourself, or let root run `loginctl enable-linger` for you, and try again";
+        let message = "Can't reach the service manager of your login session: Failed to connect to bus: No medium found\n\
+            hint: Run `pald` in the foreground; or log in directly, or have root run `loginctl enable-linger` for you, and try again";
         assert_eq!(pald(&home, line), refused(4, message), "{line}");
-        let message = "Can't run `systemctl`, which starts services here: No such file or directory (os error 2)\n\
-            hint: Run `pald` in the foreground, or under the supervisor that this system has";
+        let message = "Can't run `systemctl`, which manages services on this system: No such file or directory (os error 2)\n\
+            hint: Run `pald` in the foreground, or under this system's own service manager";
         assert_eq!(pald_with_path(&home, line, "/nowhere"), refused(4, message), "{line}");
     }
     assert!(!home.path().join(".config").exists());
@@ -164,8 +164,8 @@ fn a_pald_in_the_foreground_is_not_disturbed() {
         let (pid, url) = (daemon.pid(), format!("http://127.0.0.1:{}", home.listen));
         let version = env!("CARGO_PKG_VERSION");
         let message = format!(
-            "pald is already running (pid {pid}, version {version}) at {url}, and not as a service\n\
-             hint: End it first, with Ctrl-C where it runs or with `kill {pid}`"
+            "pald is already running (pid {pid}, version {version}) at {url}, but not as a service\n\
+             hint: Stop it first, with Ctrl-C where it runs or with `kill {pid}`"
         );
         assert_eq!(pald(&home, line), refused(4, &message));
     }
@@ -179,7 +179,7 @@ fn settings_that_the_service_will_not_have_are_named() {
     let output = command.arg("install").env("PATH", "/nowhere").output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     for name in ["PALD_PORT_LISTEN", "PALD_PORT_MIN", "PALD_PORT_MAX"] {
-        let line = format!("warning: {name} is set here, and the service will not have it\n");
+        let line = format!("warning: {name} is set here, but the service will not see it\n");
         assert!(stderr.contains(&line), "{stderr}");
     }
 }

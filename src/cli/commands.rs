@@ -1,4 +1,4 @@
-//! The commands, a file each. All but `serve` ask the daemon through [`crate::client`].
+//! The commands, one file each. All but `serve` ask the daemon through [`crate::client`].
 
 use clap::Subcommand;
 
@@ -46,7 +46,7 @@ pub(super) enum Command {
 }
 
 impl Default for Command {
-    /// What pald does without a command.
+    /// Returns `serve`, which runs if no command is given.
     fn default() -> Self {
         Self::Serve(serve::Serve::default())
     }

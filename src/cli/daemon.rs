@@ -1,5 +1,5 @@
-//! What the process that serves needs besides its registry and its HTTP service: its log, its
-//! signals, its file descriptors, and its word to the service manager.
+//! The daemon's process: its log, signals, file descriptors and notices to the service manager.
+//! The registry and the HTTP service are elsewhere.
 
 pub(super) mod descriptors;
 mod error;

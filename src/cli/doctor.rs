@@ -1,7 +1,7 @@
-//! What `pald doctor` examines.
+//! The checks of `pald doctor`, one file for each subject.
 //!
-//! It asks pald, the system and the files, and never opens the store, so that it can be run at any
-//! time. What it finds is decided in the files of its folder, each about one subject.
+//! They ask the daemon, the system and the files, and never open the store, so that they can run at
+//! any time.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -40,7 +40,7 @@ pub(super) fn examine(session: &Session) -> Result<Vec<Finding>, Failure> {
         }
     };
     match session.client() {
-        Ok(client) => findings.extend(with(&client, config.as_ref())),
+        Ok(client) => findings.extend(check(&client, config.as_ref())),
         // Without a configuration, pald's address is unknown; that is a finding already.
         Err(_) if config.is_none() => {}
         Err(failure) => return Err(failure),
@@ -48,12 +48,12 @@ pub(super) fn examine(session: &Session) -> Result<Vec<Finding>, Failure> {
     Ok(findings)
 }
 
-/// What can be found out by asking this pald, and without it where it does not answer.
-fn with(client: &Client, config: Option<&Config>) -> Vec<Finding> {
+/// Checks everything with the daemon at this address, or without it if it does not answer.
+fn check(client: &Client, config: Option<&Config>) -> Vec<Finding> {
     let mut findings = Vec::new();
     match client.health() {
-        Ok(health) => findings.extend(running(client, &health, config)),
-        Err(error) => findings.extend(down(client, &error, config)),
+        Ok(health) => findings.extend(check_running(client, &health, config)),
+        Err(error) => findings.extend(check_down(client, &error, config)),
     }
     if let Some(config) = config {
         findings.extend(files::examine(config));
@@ -61,9 +61,9 @@ fn with(client: &Client, config: Option<&Config>) -> Vec<Finding> {
     findings
 }
 
-fn running(client: &Client, health: &Health, config: Option<&Config>) -> Vec<Finding> {
+fn check_running(client: &Client, health: &Health, config: Option<&Config>) -> Vec<Finding> {
     let restart = restart(health.pid);
-    let mut findings = daemon::examine(health, &daemon::strangers(health), &restart);
+    let mut findings = daemon::examine(health, &daemon::foreign_addresses(health), &restart);
     match client.services(None) {
         Ok(services) => {
             findings.extend(store::examine(health, &services, Timestamp::now(), &restart));
@@ -75,23 +75,23 @@ fn running(client: &Client, health: &Health, config: Option<&Config>) -> Vec<Fin
             let wants_holds = config.is_none_or(|config| config.hold_ports);
             findings.extend(ports::holds(health, wants_holds));
         }
-        Err(error) => findings.push(daemon::silent(&error)),
+        Err(error) => findings.push(daemon::unreachable(&error)),
     }
     findings
 }
 
-fn down(client: &Client, error: &ClientError, config: Option<&Config>) -> Vec<Finding> {
-    let Some(config) = config else { return vec![daemon::silent(error)] };
-    let taken = |ip| {
+fn check_down(client: &Client, error: &ClientError, config: Option<&Config>) -> Vec<Finding> {
+    let Some(config) = config else { return vec![daemon::unreachable(error)] };
+    let in_use = |ip| {
         let address = SocketAddr::new(ip, config.port_listen.number());
-        probe::listener_on(address).map(|holder| daemon::taken(address, &holder))
+        probe::listener_on(address).map(|holder| daemon::in_use(address, &holder))
     };
-    // Who is where pald was asked says more than that pald is not there.
+    // The program that has taken the address says more than that pald does not answer.
     let is_asked = *client.url() == Url::of_port(config.port_listen);
-    let instead = if is_asked { taken(Ipv4Addr::LOCALHOST.into()) } else { None };
-    let mut findings = vec![instead.unwrap_or_else(|| daemon::silent(error))];
-    findings.extend(taken(Ipv6Addr::LOCALHOST.into()).filter(|_| is_asked));
-    findings.extend(store::unasked(&config.dump_file, Timestamp::now()));
+    let instead = if is_asked { in_use(Ipv4Addr::LOCALHOST.into()) } else { None };
+    let mut findings = vec![instead.unwrap_or_else(|| daemon::unreachable(error))];
+    findings.extend(in_use(Ipv6Addr::LOCALHOST.into()).filter(|_| is_asked));
+    findings.extend(store::check_dump(&config.dump_file, Timestamp::now()));
     let overlap = probe::overlap(config.port_range, config.port_listen).map(|overlap| Overlap {
         ephemeral: overlap.ephemeral.to_string(),
         reserve: overlap.command(),
@@ -101,14 +101,14 @@ fn down(client: &Client, error: &ClientError, config: Option<&Config>) -> Vec<Fi
     findings
 }
 
-/// The command that ends this pald and starts it again.
+/// Returns the command that restarts this pald.
 fn restart(pid: u32) -> String {
     let of_service = service::manager()
         .ok()
         .filter(|manager| manager.state().is_ok_and(|state| state.pid == Some(pid)));
     match of_service {
-        Some(manager) => service::in_words(manager.as_ref(), Step::Restart),
-        None => format!("kill {pid}, and then `pald` again"),
+        Some(manager) => service::command_line(manager.as_ref(), Step::Restart),
+        None => format!("kill {pid}, then start pald again"),
     }
 }
 

@@ -1,8 +1,8 @@
-//! Spans of time, in words.
+//! Durations for people.
 
 use crate::timestamp::Timestamp;
 
-/// How long ago a time was; one that is yet to come is said to be.
+/// Returns how long ago a time was, or "in the future".
 pub(super) fn elapsed(time: Timestamp, now: Timestamp) -> String {
     match now.unix_seconds().checked_sub(time.unix_seconds()) {
         Some(seconds) => format!("{} ago", duration(seconds)),
@@ -10,7 +10,7 @@ pub(super) fn elapsed(time: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A number of seconds in the unit that leaves two digits or so.
+/// Returns a number of seconds in the unit that leaves about two digits.
 pub(super) fn duration(seconds: u64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_is_told_in_a_unit_that_suits_it() {
+    fn a_duration_is_shown_in_a_fitting_unit() {
         let time = |seconds| Timestamp::from_unix_seconds(seconds).unwrap();
         let rows = [
             (0, "0 s ago"),

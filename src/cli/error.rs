@@ -1,4 +1,4 @@
-//! What the commands themselves can find wrong, in words.
+//! Errors that the commands themselves find.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,40 +12,40 @@ use crate::dump_file::MAX_BYTES;
 use crate::files::Shown;
 use crate::quoted::Quoted;
 
-/// Why a command does not do what it was asked for, beyond what pald says.
+/// An error of a command that does not come from the daemon or from the modules below.
 #[derive(Debug, Error)]
 pub(super) enum CommandError {
     #[error("--url is {0}")]
     UrlFlag(UrlError),
     #[error("PALD_URL is {0}")]
     UrlVariable(UrlError),
-    #[error("{0} is no name of a variable; use letters, digits and _, and no digit first")]
+    #[error("{0} is not a valid variable name; use letters, digits and _, and no digit first")]
     Variable(Quoted),
     #[error("The pattern {pattern} can't be used: {reason}")]
     Pattern { pattern: Quoted, reason: &'static str },
-    #[error("The variable {0} is asked for twice")]
+    #[error("Variable {0} is set twice")]
     VariableTwice(String),
     #[error("Port {port} is in use by {holder}")]
     InUse { port: String, holder: String },
-    #[error("Nobody uses port {port}")]
-    Nobody { port: String },
-    #[error("It can't be told who uses port {port}: {reason}")]
-    Untold { port: String, reason: String },
+    #[error("Nothing uses port {port}")]
+    Unused { port: String },
+    #[error("Can't tell what uses port {port}: {reason}")]
+    UnknownUse { port: String, reason: String },
     #[error("Can't run {program}")]
     NotRunnable { program: Quoted, source: io::Error },
     #[error("Can't run {program}")]
     NoSuchCommand { program: Quoted, source: io::Error },
     #[error("Can't read {}", Shown(.path))]
     Read { path: PathBuf, source: io::Error },
-    #[error("{} is larger than a dump may be, {MAX_BYTES} bytes; nothing was imported", Shown(.path))]
+    #[error("{} is larger than {MAX_BYTES} bytes, the maximum for a dump; nothing was imported", Shown(.path))]
     TooLarge { path: PathBuf },
-    #[error("{told}")]
-    Lines { told: String },
-    #[error("pald doctor has found {}", faults(*.0))]
+    #[error("{text}")]
+    Lines { text: String },
+    #[error("pald doctor found {}", faults(*.0))]
     Faults(usize),
-    #[error("There is no command {0} to have a manual")]
+    #[error("pald has no command {0}")]
     NoManual(Quoted),
-    #[error("`pald import --replace` can't ask here whether to go on")]
+    #[error("`pald import --replace` can't ask for confirmation here")]
     Unconfirmed,
     #[error("Nothing was imported")]
     Declined,
@@ -53,7 +53,7 @@ pub(super) enum CommandError {
     NotAFile { path: PathBuf },
     #[error("Can't write {}", Shown(.path))]
     Write { path: PathBuf, source: io::Error },
-    #[error("Can't write the answer")]
+    #[error("Can't write to stdout")]
     Answer(#[source] io::Error),
 }
 
@@ -62,10 +62,10 @@ impl Explain for CommandError {
         let hint = match self {
             Self::InUse { .. } => "Stop it first",
             Self::Lines { .. } => "Fix the dump and import it again",
-            Self::Unconfirmed => "Add `--yes`, or see with `--dry-run` what would change",
-            Self::NoManual(_) => "`pald man` names all commands",
+            Self::Unconfirmed => "Add `--yes`, or see what would change with `--dry-run`",
+            Self::NoManual(_) => "`pald man` lists all commands",
             Self::NotAFile { .. } => "Leave the file out to write to stdout",
-            Self::VariableTwice(_) => "Name the variables, as in `WEB=shop.web`",
+            Self::VariableTwice(_) => "Choose another name, as in `WEB=shop.web`",
             _ => return None,
         };
         Some(hint.to_owned())
@@ -77,5 +77,5 @@ impl Explain for CommandError {
 }
 
 fn faults(count: usize) -> String {
-    if count == 1 { "a fault".to_owned() } else { format!("{count} faults") }
+    if count == 1 { "1 fault".to_owned() } else { format!("{count} faults") }
 }

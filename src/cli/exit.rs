@@ -65,8 +65,8 @@ impl Exit {
     pub(super) fn of_command(error: &CommandError) -> Self {
         match error {
             CommandError::Faults(_)
-            | CommandError::Nobody { .. }
-            | CommandError::Untold { .. }
+            | CommandError::Unused { .. }
+            | CommandError::UnknownUse { .. }
             | CommandError::Declined => Self::No,
             CommandError::UrlFlag(_)
             | CommandError::Variable(_)

@@ -1,9 +1,9 @@
-//! How the commands name who uses a port.
+//! How the commands name what uses a port.
 
 use crate::api::{Holder, Service};
 
-/// As a column has it: `node (8812)`, or `user root` where the process is not visible.
-pub(super) fn short(holder: &Holder) -> String {
+/// Names a holder for a table: `node (8812)`, or `user root` if the process is not visible.
+pub(super) fn in_column(holder: &Holder) -> String {
     match (process(holder), holder.pid) {
         (Some(process), Some(pid)) => format!("{process} ({pid})"),
         (None, Some(pid)) => format!("pid {pid}"),
@@ -11,8 +11,8 @@ pub(super) fn short(holder: &Holder) -> String {
     }
 }
 
-/// As a sentence has it: `node (pid 8812)`, or `user root; process not visible`.
-pub(super) fn in_words(holder: &Holder) -> String {
+/// Names a holder for a sentence: `node (pid 8812)`, or `user root; process not visible`.
+pub(super) fn in_sentence(holder: &Holder) -> String {
     match (process(holder), holder.pid) {
         (Some(process), Some(pid)) => format!("{process} (pid {pid})"),
         (None, Some(pid)) => format!("pid {pid}"),
@@ -20,22 +20,22 @@ pub(super) fn in_words(holder: &Holder) -> String {
     }
 }
 
-/// All that is known: `node (pid 8812) of user ann, since 2026-11-22T10:00:00Z`.
+/// Names a holder with its user and start: `node (pid 8812) of user ann, since 2026-11-22T10:00:00Z,`.
 pub(super) fn in_full(holder: &Holder) -> String {
     let user = &holder.user;
     if holder.pid.is_none() {
         return format!("A process of user {user} that is not visible");
     }
     let since = holder.since.iter().map(|since| format!(", since {since},"));
-    format!("{} of user {user}{}", in_words(holder), since.collect::<String>())
+    format!("{} of user {user}{}", in_sentence(holder), since.collect::<String>())
 }
 
-/// A port with the service that it is registered to: `49201 (shop.web)`.
+/// Names a port with its service, if it has one: `49201 (shop.web)`.
 pub(super) fn port(number: u16, service: Option<&str>) -> String {
     service.map_or_else(|| number.to_string(), |service| format!("{number} ({service})"))
 }
 
-/// A service's port: `49201 (shop.web)`.
+/// Names a service's port: `49201 (shop.web)`.
 pub(super) fn port_of(service: &Service) -> String {
     port(service.port, Some(&service.name))
 }
@@ -81,7 +81,11 @@ mod tests {
         ];
         for (holder, column, sentence, full) in rows {
             assert_eq!(
-                (short(&holder).as_str(), in_words(&holder).as_str(), in_full(&holder).as_str()),
+                (
+                    in_column(&holder).as_str(),
+                    in_sentence(&holder).as_str(),
+                    in_full(&holder).as_str()
+                ),
                 (column, sentence, full)
             );
         }

@@ -1,6 +1,6 @@
-//! pald as a service of one user: under systemd, or under launchd on macOS.
+//! pald as a user service, under systemd or, on macOS, launchd.
 //!
-//! What is particular to either is a [`Manager`]; what the commands do with it lives in their files.
+//! A [`Manager`] has what is specific to one of the two. The commands that use it are elsewhere.
 
 use std::ffi::OsString;
 use std::fs;
@@ -20,73 +20,73 @@ pub(super) use error::ServiceError;
 use launchd::Launchd;
 use systemd::Systemd;
 
-/// What the files that `pald install` writes have in them, and no others.
+/// The mark of files that `pald install` wrote. It must not change: older files carry it.
 const MARK: &str = "Written by `pald install`; `pald remove` takes it away.";
-/// The longest file that is looked into.
+/// The maximum size of a service file to read.
 const MAX_FILE_BYTES: usize = 64 * 1024;
 
-/// The program that is to be the service.
+/// The program to run as the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Program {
     /// Its absolute path.
     pub(super) path: PathBuf,
-    /// The configuration that it is to be given with `--config`, an absolute path.
+    /// The absolute path for its `--config`, if any.
     pub(super) config: Option<PathBuf>,
-    /// Where it listens.
+    /// The port it listens on.
     pub(super) port_listen: Port,
 }
 
-/// A file of the service; without content it should not be there.
+/// A file of the service; without content, it should not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ServiceFile {
     pub(super) path: PathBuf,
     pub(super) content: Option<String>,
 }
 
-/// What a manager is asked to do with the service.
+/// A step in the life of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// To read the files again.
+    /// Reads the files again.
     Reload,
-    /// To start it now and at each login.
+    /// Starts it now and at each login.
     Enable,
-    /// To end it now, and to start it no more.
+    /// Stops it now, and no longer starts it.
     Disable,
-    /// To start it now.
+    /// Starts it now.
     Start,
-    /// To end it now.
+    /// Stops it now.
     Stop,
-    /// To end it and start it again, from the files as they are now.
+    /// Restarts it with its current files.
     Restart,
 }
 
-/// How the service is.
+/// The state of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct State {
-    /// Whether there is such a service.
+    /// Whether it is installed.
     pub(super) is_known: bool,
-    /// Whether it is started at each login.
+    /// Whether it starts at each login.
     pub(super) is_enabled: bool,
-    /// Whether it runs, or is about to.
+    /// Whether it is running or starting.
     pub(super) is_active: bool,
-    /// Its process.
+    /// Its process ID.
     pub(super) pid: Option<u32>,
 }
 
-/// What runs services for this user.
+/// A service manager of the user.
 pub(super) trait Manager {
-    /// What the service is, in words, as in "a systemd user service".
+    /// Names the kind of service, as in "a systemd user service".
     fn kind(&self) -> &'static str;
-    /// The files that make a program the service, and those that must not be there then; or, for no
-    /// program, all that could have been written.
+    /// Returns the files for this program, and those that must not exist beside them; without a
+    /// program, all files that could have been written, none with content.
     fn files(&self, program: Option<&Program>) -> Result<Vec<ServiceFile>, ServiceError>;
-    /// How the service is.
+    /// Returns the state of the service.
     fn state(&self) -> Result<State, ServiceError>;
-    /// The commands of a step, one after the other.
+    /// Returns the commands of a step, in order.
     fn commands(&self, step: Step) -> Vec<Vec<OsString>>;
 }
 
-/// What runs services for the user who asks.
+/// Returns the service manager of this user.
 ///
 /// # Errors
 /// The user has no home folder.
@@ -97,29 +97,32 @@ pub(super) fn manager() -> Result<Box<dyn Manager>, ServiceError> {
     }
 }
 
-/// The commands of a step, as a user would type them.
-pub(super) fn in_words(manager: &dyn Manager, step: Step) -> String {
-    manager.commands(step).iter().map(|words| shown(words)).collect::<Vec<_>>().join(" && ")
+/// Returns the commands of a step as a line of shell.
+pub(super) fn command_line(manager: &dyn Manager, step: Step) -> String {
+    manager.commands(step).iter().map(|words| joined(words)).collect::<Vec<_>>().join(" && ")
 }
 
 /// Runs the commands of a step.
 ///
 /// # Errors
-/// The first command that failed, with what it said.
-pub(super) fn take(manager: &dyn Manager, step: Step) -> Result<(), ServiceError> {
+/// The first command that failed, with its message.
+pub(super) fn run_step(manager: &dyn Manager, step: Step) -> Result<(), ServiceError> {
     for words in manager.commands(step) {
-        let output = output_of(&words)?;
+        let output = run(&words)?;
         if !output.status.success() {
-            return Err(ServiceError::Failed { command: shown(&words), said: said(&output) });
+            return Err(ServiceError::Failed {
+                command: joined(&words),
+                said: stderr_line(&output),
+            });
         }
     }
     Ok(())
 }
 
-/// Looks whether a pald answers that is not the service.
+/// Checks that no other pald than the service has the port.
 ///
 /// # Errors
-/// One does, and would be in the way.
+/// One answers there.
 pub(super) fn refuse_foreground(
     manager: &dyn Manager,
     state: State,
@@ -128,7 +131,7 @@ pub(super) fn refuse_foreground(
     let url = Url::of_port(port_listen);
     let answer = if state.is_active { None } else { Client::new(url.clone()).health().ok() };
     match answer {
-        // The question itself may have started the service, by its socket.
+        // The request itself may have started the service through its socket.
         Some(health) if manager.state()?.pid != Some(health.pid) => {
             Err(ServiceError::Foreground { pid: health.pid, version: health.version, url })
         }
@@ -137,20 +140,20 @@ pub(super) fn refuse_foreground(
 }
 
 impl ServiceFile {
-    /// Puts the file there, or takes it away; whether that changed anything.
+    /// Writes or removes the file; returns whether that changed anything.
     ///
     /// # Errors
-    /// There is a file that pald has not written, or the disk refuses.
-    pub(super) fn put(&self) -> Result<bool, ServiceError> {
+    /// A file is there that pald did not write, or the system call failed.
+    pub(super) fn apply(&self) -> Result<bool, ServiceError> {
         let write = |source| ServiceError::Write { path: self.path.clone(), source };
-        let there = match files::read(&self.path, MAX_FILE_BYTES, Links::Refuse)? {
+        let present = match files::read(&self.path, MAX_FILE_BYTES, Links::Refuse)? {
             Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             None => String::new(),
         };
-        let is_ours = there.contains(MARK);
+        let is_ours = present.contains(MARK);
         match &self.content {
-            Some(content) if *content == there => Ok(false),
-            Some(_) if !there.is_empty() && !is_ours => {
+            Some(content) if *content == present => Ok(false),
+            Some(_) if !present.is_empty() && !is_ours => {
                 Err(ServiceError::Foreign { path: self.path.clone() })
             }
             Some(content) => {
@@ -164,26 +167,29 @@ impl ServiceFile {
     }
 }
 
-/// Runs a command to its end.
-fn output_of(words: &[OsString]) -> Result<Output, ServiceError> {
+/// Runs a command to completion.
+fn run(words: &[OsString]) -> Result<Output, ServiceError> {
     let (tool, arguments) = words.split_first().expect("a command has a name");
     let ran = Command::new(tool).args(arguments).stdin(Stdio::null()).output();
     ran.map_err(|source| ServiceError::NoTool { tool: tool.to_string_lossy().into(), source })
 }
 
-/// The first line that a command has said about its failure.
-fn said(output: &Output) -> String {
+/// Returns the first line of stderr, or the exit status if there is none.
+fn stderr_line(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     let line = text.lines().find(|line| !line.trim().is_empty());
     line.map_or_else(|| output.status.to_string(), |line| line.trim().to_owned())
 }
 
-fn shown(words: &[OsString]) -> String {
+fn joined(words: &[OsString]) -> String {
     words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
-/// The path as text for a file of the service, which has no way to write some characters.
-fn plain(path: &Path) -> Result<&str, ServiceError> {
+/// Returns the path as text.
+///
+/// # Errors
+/// A service file can't express it.
+fn text_of(path: &Path) -> Result<&str, ServiceError> {
     let text = path.to_str().filter(|text| !text.contains(|c: char| c.is_control()));
     text.ok_or_else(|| ServiceError::Path { path: path.to_owned() })
 }

@@ -1,4 +1,4 @@
-//! What the commands share: which configuration, which pald, and whom they speak to.
+//! What the commands share: the configuration, the client and the terminal.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
@@ -14,7 +14,7 @@ use crate::paths::Paths;
 pub(super) struct Session {
     config: Option<PathBuf>,
     url: Option<OsString>,
-    /// Where answers and talk go.
+    /// Where the output goes.
     pub(super) terminal: Terminal,
 }
 
@@ -23,7 +23,7 @@ impl Session {
         Self { config: globals.config, url: globals.url, terminal }
     }
 
-    /// Where the layers of the configuration come from.
+    /// Returns where the layers of the configuration come from.
     pub(super) fn sources(&self) -> Sources {
         Sources {
             paths: Paths::of_this_user(),
@@ -32,7 +32,9 @@ impl Session {
         }
     }
 
-    /// A client of the pald that is asked for: with `--url`, or PALD_URL, or by the configuration.
+    /// Returns a client of the pald that `--url`, PALD_URL or the configuration names.
+    ///
+    /// The first of these that is given wins.
     pub(super) fn client(&self) -> Result<Client, Failure> {
         if let Some(url) = &self.url {
             return Ok(Client::new(Url::parse(url.as_bytes()).map_err(CommandError::UrlFlag)?));
@@ -43,12 +45,12 @@ impl Session {
         }
         let config = self.config()?;
         for variable in &config.unknown_variables {
-            self.terminal.warn(&format!("{variable} is no setting of pald"));
+            self.terminal.warn(&format!("Unknown setting {variable}"));
         }
         Ok(Client::new(Url::of_port(config.port_listen)))
     }
 
-    /// The configuration as a pald that is started now would have it.
+    /// Loads the configuration as a pald started now would.
     pub(super) fn config(&self) -> Result<Config, ConfigError> {
         Config::load(&self.sources())
     }

@@ -1,4 +1,4 @@
-//! How pald speaks: stdout gets the answer alone, stderr all talk.
+//! Output: stdout gets the answer alone, stderr everything else.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::error::CommandError;
 use super::{Failure, Globals};
 
-/// Where answers and talk go, and how much talk there is.
+/// Prints answers, warnings, hints and errors.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Terminal {
     is_quiet: bool,
@@ -17,7 +17,7 @@ pub(super) struct Terminal {
     has_color: bool,
 }
 
-/// The colours of words that open a line: bold red, bold yellow, bold cyan.
+/// The colours of the first word of a line: bold red, bold yellow, bold cyan.
 const ERROR: &str = "\x1b[1;31m";
 const WARNING: &str = "\x1b[1;33m";
 const HINT: &str = "\x1b[1;36m";
@@ -33,12 +33,12 @@ impl Terminal {
         Self { is_quiet: globals.quiet, is_verbose: globals.verbose, has_color }
     }
 
-    /// Answers with a text.
+    /// Prints a text to stdout.
     pub(super) fn answer(self, text: impl AsRef<str>) -> Result<(), CommandError> {
         self.answer_bytes(printable(text.as_ref()).as_bytes())
     }
 
-    /// Answers with these very bytes. A reader that wants no more of them, as `head`, gets none.
+    /// Prints bytes to stdout, unchanged. A reader that has closed the pipe, like `head`, is no error.
     pub(super) fn answer_bytes(self, bytes: &[u8]) -> Result<(), CommandError> {
         let mut stdout = io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
@@ -47,55 +47,56 @@ impl Terminal {
         }
     }
 
-    /// Answers with JSON.
+    /// Prints a value to stdout as JSON.
     pub(super) fn answer_json(self, value: &impl Serialize) -> Result<(), CommandError> {
-        let text = serde_json::to_string_pretty(value).expect("what pald says is JSON");
+        let text =
+            serde_json::to_string_pretty(value).expect("the types of the API have a JSON form");
         self.answer_bytes((text + "\n").as_bytes())
     }
 
-    /// Says what else a user may want to know who has asked for that.
+    /// Prints a line to stderr with `--verbose`.
     pub(super) fn note(self, text: &str) {
         if self.is_verbose {
-            say(&printable(text));
+            print_line(&printable(text));
         }
     }
 
-    /// Whether a user has asked to know more.
+    /// Returns whether `--verbose` was given.
     pub(super) fn is_verbose(self) -> bool {
         self.is_verbose
     }
 
-    /// Says what may go wrong.
+    /// Prints a warning, except with `--quiet`.
     pub(super) fn warn(self, text: &str) {
         if !self.is_quiet {
-            say(&format!("{} {}", self.colored(WARNING, "warning:"), printable(text)));
+            print_line(&format!("{} {}", self.colored(WARNING, "warning:"), printable(text)));
         }
     }
 
-    /// Says what can be done next.
+    /// Prints a hint, except with `--quiet`.
     pub(super) fn hint(self, text: &str) {
         if !self.is_quiet {
-            say(&format!("{} {}", self.colored(HINT, "hint:"), printable(text)));
+            print_line(&format!("{} {}", self.colored(HINT, "hint:"), printable(text)));
         }
     }
 
-    /// Whether somebody is there who could be asked.
+    /// Returns whether there is a terminal to ask on.
     pub(super) fn can_ask(self) -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// Asks whether to go on; all but a yes is a no.
-    pub(super) fn agree(self, question: &str) -> bool {
+    /// Asks a question; anything but a yes is a no.
+    pub(super) fn confirm(self, question: &str) -> bool {
         let mut answer = String::new();
         let asked = write!(io::stderr(), "{question} [y/N] ")
             .and_then(|()| io::stdin().read_line(&mut answer));
         asked.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
     }
 
-    /// Says what went wrong, and what to do.
-    pub(super) fn fail(self, failure: &Failure) {
+    /// Prints an error and its hint.
+    pub(super) fn print_failure(self, failure: &Failure) {
         let sentence = printable(&failure.sentence());
-        say(&format!("{} {sentence}", self.colored(ERROR, "Error:")));
+        print_line(&format!("{} {sentence}", self.colored(ERROR, "Error:")));
         failure.hint.iter().for_each(|hint| self.hint(hint));
     }
 
@@ -104,12 +105,12 @@ impl Terminal {
     }
 }
 
-/// Where stderr is gone too, the exit code has to do.
-fn say(text: &str) {
+/// Prints a line to stderr. If that fails, only the exit code is left to report it.
+fn print_line(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Whoever answers may say anything; a terminal gets no control characters of it but line breaks.
+/// Escapes control characters except line breaks: what answers the client could send anything.
 fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -121,13 +122,14 @@ fn printable(text: &str) -> String {
     shown
 }
 
-/// Whether the environment asks for no colours (<https://no-color.org>), or can't show any.
+/// Returns whether the environment asks for no colours (<https://no-color.org>), or can't show any.
 fn is_color_unwanted() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
 }
 
-/// What `--color` asks for. Help and wrong arguments are coloured before it is known otherwise.
+/// Returns what `--color` asks for, before clap parses the arguments: clap colours help and usage
+/// errors itself.
 pub(super) fn color_choice(arguments: &[OsString]) -> ColorChoice {
     let texts = arguments.iter().map(|argument| argument.to_str().unwrap_or_default());
     let mut texts = texts.take_while(|text| *text != "--");
@@ -152,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wish_for_colors_is_found_before_the_arguments_are_read() {
+    fn the_color_option_is_found_before_the_arguments_are_parsed() {
         let rows = [
             ("pald --color never get", ColorChoice::Never),
             ("pald get --color=always", ColorChoice::Always),

@@ -1,4 +1,4 @@
-//! Variables of the environment that carry ports.
+//! Environment variables that carry ports.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -9,12 +9,12 @@ use super::error::CommandError;
 use crate::quoted::Quoted;
 use crate::service_name::ServiceName;
 
-/// The name of a variable: letters, digits and `_`, and no digit first (POSIX.1-2024, 3.216).
+/// The name of a variable: letters, digits and `_`, no digit first (POSIX.1-2024, 3.216).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Variable(String);
 
 impl Variable {
-    /// The variable that `run` always sets.
+    /// Returns PORT, which `run` always sets.
     pub(super) fn port() -> Self {
         Self("PORT".to_owned())
     }
@@ -28,7 +28,7 @@ impl Variable {
             .ok_or_else(|| CommandError::Variable(Quoted::new(text)))
     }
 
-    /// The variable of a service where no other is named: `SHOP_WEB_PORT` of `shop.web`.
+    /// Returns the default variable of a service: `SHOP_WEB_PORT` for `shop.web`.
     fn of_service(service: &ServiceName) -> Self {
         let legal = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
         let name: String = service.as_str().chars().map(legal).collect();
@@ -55,7 +55,7 @@ pub(super) struct Assignment {
 }
 
 impl Assignment {
-    /// Reads `VAR=NAME`, or `NAME` alone for the service's own variable.
+    /// Parses `VAR=NAME`, or `NAME` alone for the service's default variable.
     pub(super) fn parse(text: &OsStr) -> Result<Self, Failure> {
         let text = text.as_bytes();
         let Some(equals) = text.iter().position(|byte| *byte == b'=') else {
@@ -66,16 +66,18 @@ impl Assignment {
         Ok(Self { variable, service: ServiceName::parse(&text[equals + 1..])? })
     }
 
-    /// Reads all of them.
+    /// Parses several assignments.
     ///
     /// # Errors
-    /// One of them is wrong, or a variable is there twice.
+    /// One of them is malformed.
     pub(super) fn parse_all(texts: &[impl AsRef<OsStr>]) -> Result<Vec<Self>, Failure> {
         texts.iter().map(|text| Self::parse(text.as_ref())).collect()
     }
 
+    /// Checks that no variable is set twice.
+    ///
     /// # Errors
-    /// A variable is there twice.
+    /// One is.
     pub(super) fn check_distinct(all: &[Self]) -> Result<(), CommandError> {
         let is_twice = |(index, one): &(usize, &Self)| {
             all[..*index].iter().any(|other| other.variable == one.variable)
@@ -92,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_assignment_is_a_service_with_or_without_a_variable() {
+    fn an_assignment_is_a_service_with_an_optional_variable() {
         let rows = [
             ("PORT=shop.web", Some(("PORT", "shop.web"))),
             ("_a1=x", Some(("_a1", "x"))),
@@ -115,10 +117,10 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_has_one_service() {
+    fn no_variable_is_set_twice() {
         let assignments = |texts: &[&str]| Assignment::parse_all(texts).unwrap();
         assert!(Assignment::check_distinct(&assignments(&["a", "B=a", "b"])).is_ok());
         let twice = Assignment::check_distinct(&assignments(&["a.b", "c", "a-b"])).unwrap_err();
-        assert_eq!(twice.to_string(), "The variable A_B_PORT is asked for twice");
+        assert_eq!(twice.to_string(), "Variable A_B_PORT is set twice");
     }
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with the configuration, in words.
+//! Errors of the configuration, each with its place.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::users::UserError;
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// Nowhere: it is the default.
+    /// Nowhere: the value is the default.
     Default,
     /// In a file; line and column count from 1, columns in characters.
     File {
@@ -42,10 +42,10 @@ impl fmt::Display for Place {
 /// Why the configuration can't be used.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    /// A file can't be read, or should not be.
+    /// A file can't or must not be read.
     #[error(transparent)]
     Read(ReadError),
-    /// The file that was asked for does not exist.
+    /// The named file does not exist.
     #[error("The configuration file {} does not exist", Shown(.path))]
     NoFile {
         /// The file.
@@ -54,19 +54,19 @@ pub enum ConfigError {
     /// A file is not TOML, or not text.
     #[error("{place}: {reason}")]
     Syntax {
-        /// Where it stops being TOML.
+        /// Where parsing failed.
         place: Place,
         /// Why, in one line.
         reason: String,
     },
-    /// There is no such setting.
+    /// A setting is unknown.
     #[error("{place}: unknown key `{name}`")]
     UnknownKey {
         /// Where it is set.
         place: Place,
         /// Its name as written, escaped.
         name: String,
-        /// The setting that was probably meant.
+        /// The known setting with the nearest name.
         nearest: Option<&'static str>,
     },
     /// A value has the wrong type or is out of bounds.
@@ -76,7 +76,7 @@ pub enum ConfigError {
         place: Place,
         /// The setting.
         name: &'static str,
-        /// The value as a message shows it.
+        /// The value, quoted for a message.
         value: String,
         /// What is allowed.
         allowed: &'static str,
@@ -93,12 +93,12 @@ pub enum ConfigError {
         /// Why not.
         reason: &'static str,
     },
-    /// A user who may make changes does not exist.
+    /// The list of users is refused.
     #[error("{place}: allow_users: {error}")]
     User {
         /// Where it is set.
         place: Place,
-        /// Which user.
+        /// Why it is refused.
         error: UserError,
     },
     /// A variable is not UTF-8.
@@ -115,9 +115,9 @@ pub enum ConfigError {
         /// The upper end and where it is set.
         max: (Port, Place),
     },
-    /// The range has no port to give away.
+    /// The range has no port to give out.
     #[error(
-        "{place}: the range {port_range} holds nothing but port_listen; it must hold another port"
+        "{place}: the range {port_range} contains only port_listen; it must contain another port"
     )]
     OnlyListen {
         /// Where its lower end is set.
@@ -137,13 +137,13 @@ pub enum ConfigError {
         /// The store.
         data_dir: PathBuf,
     },
-    /// The layers can't be put together; their values were checked before.
-    #[error("Can't put the configuration together")]
+    /// The layers can't be merged, although their values are right.
+    #[error("Can't merge the configuration")]
     Layers(#[from] config::ConfigError),
 }
 
 impl ConfigError {
-    /// What to do about it.
+    /// Returns what to do about the error.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::UnknownKey { nearest: Some(name), .. } => Some(format!("Did you mean `{name}`?")),
@@ -154,7 +154,7 @@ impl ConfigError {
             Self::EmptyRange { .. } => Some("Raise port_max or lower port_min".to_owned()),
             Self::Value { place: Place::File { .. }, value, allowed: PORTS, .. } => {
                 let is_quoted_port = Port::parse(value.trim_matches('"')).is_ok();
-                is_quoted_port.then(|| "Leave the quotes out".to_owned())
+                is_quoted_port.then(|| "Remove the quotes".to_owned())
             }
             _ => None,
         }

@@ -1,24 +1,23 @@
 //! The table of all settings.
 
-/// What a setting takes, in words.
+/// The allowed values of a setting, for messages.
 pub(super) const PORTS: &str = "an integer from 1 to 65535";
 pub(super) const USERS: &str = "a list of users, each by name or number, or [\"*\"] for anybody";
 pub(super) const SWITCH: &str = "true or false";
 pub(super) const HOSTS: &str = "a list of host names without ports";
 pub(super) const PATHS: &str = "a string: an absolute path, or one that starts with ~/";
 
-/// A setting that files and the environment may have.
+/// A setting.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
-    /// Its name in a file; in the environment it is upper case behind `PALD_`.
+    /// Its name in a file; in the environment, it is upper case with the prefix `PALD_`.
     pub name: &'static str,
-    /// Its value where nothing else is said, as the environment would have it: lists are joined
-    /// with commas.
+    /// Its default as the environment would have it: lists are joined with commas.
     pub default: &'static str,
     pub(super) kind: Kind,
 }
 
-/// What a setting takes.
+/// The kinds of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Port,
@@ -29,12 +28,12 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Whether it takes a list.
+    /// Returns whether the value is a list.
     pub(super) fn is_list(self) -> bool {
         matches!(self, Self::Users | Self::Hosts)
     }
 
-    /// What is allowed, in words.
+    /// Returns the allowed values, for messages.
     pub(super) fn allowed(self) -> &'static str {
         match self {
             Self::Port => PORTS,
@@ -59,12 +58,12 @@ pub const KEYS: [Key; 8] = [
 ];
 
 impl Key {
-    /// The setting of this name.
-    pub(super) fn named(name: &str) -> Option<&'static Self> {
+    /// Returns the setting with this name.
+    pub(super) fn by_name(name: &str) -> Option<&'static Self> {
         KEYS.iter().find(|key| key.name == name)
     }
 
-    /// The name of its variable.
+    /// Returns the name of its variable.
     pub fn variable(&self) -> String {
         format!("PALD_{}", self.name.to_uppercase())
     }

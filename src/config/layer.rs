@@ -1,4 +1,4 @@
-//! One layer of the configuration: a file or the environment, each value checked in its place.
+//! One layer of the configuration, a file or the environment, and the checks of its values.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use crate::port::Port;
 use crate::quoted::Quoted;
 use crate::suggest::nearest;
 
-/// The settings that one file or the environment has.
+/// The settings of one file or of the environment.
 pub(super) struct Layer {
     places: BTreeMap<&'static str, Place>,
     content: Content,
@@ -26,14 +26,14 @@ enum Content {
 }
 
 impl Layer {
-    /// The settings of a file with this content.
+    /// Parses and checks the content of a file.
     pub(super) fn of_file(path: &Path, content: &[u8]) -> Result<Self, ConfigError> {
         let content = Document { path, text: text_of(path, content)? };
         let places = content.places()?;
         Ok(Self { places, content: Content::File(content.text.to_owned()) })
     }
 
-    /// The settings of the environment, and the names of variables that are none.
+    /// Checks the settings of the environment; also returns the names of unknown ones.
     pub(super) fn of_environment(
         variables: BTreeMap<String, String>,
     ) -> Result<(Self, Vec<String>), ConfigError> {
@@ -52,12 +52,12 @@ impl Layer {
         Ok((Self { places, content: Content::Environment(known) }, unknown))
     }
 
-    /// Where this layer sets a key, if it does.
+    /// Returns where this layer sets a key, if it does.
     pub(super) fn place(&self, name: &str) -> Option<Place> {
         self.places.get(name).cloned()
     }
 
-    /// The layer for the `config` crate; all its values are checked.
+    /// Returns the layer for the `config` crate.
     pub(super) fn source(&self) -> Result<Box<dyn Source + Send + Sync>, config::ConfigError> {
         Ok(match &self.content {
             Content::File(text) => Box::new(File::from_str(text, FileFormat::Toml)),
@@ -70,7 +70,7 @@ fn check_variable(key: &'static Key, variable: &str, value: &str) -> Result<(), 
     let is_right = match key.kind {
         Kind::Port => Port::parse(value).is_ok(),
         Kind::Switch => matches!(value, "true" | "false"),
-        // Paths and lists are looked into once the layers are put together.
+        // Paths and lists are checked after the layers are merged.
         Kind::Path | Kind::Users | Kind::Hosts => true,
     };
     match is_right {
@@ -84,8 +84,8 @@ fn check_variable(key: &'static Key, variable: &str, value: &str) -> Result<(), 
     }
 }
 
-/// The environment's settings for the `config` crate. Its own reader of environments would take
-/// a list of one number for a number.
+/// Returns the environment's settings for the `config` crate, whose own parser would read a list of
+/// one number as a number.
 fn environment(known: &[(&'static Key, String)]) -> Result<config::Config, config::ConfigError> {
     let mut builder = config::Config::builder();
     for (key, value) in known {
@@ -97,7 +97,7 @@ fn environment(known: &[(&'static Key, String)]) -> Result<config::Config, confi
     builder.build()
 }
 
-/// The text of a file, if it is text with lines of a sane length.
+/// Returns the text of a file, if it is UTF-8 and no line is too long.
 fn text_of<'a>(path: &Path, content: &'a [u8]) -> Result<&'a str, ConfigError> {
     let error = |line, column, reason: &str| {
         let place = Place::File { path: path.to_owned(), line, column };
@@ -114,14 +114,14 @@ fn text_of<'a>(path: &Path, content: &'a [u8]) -> Result<&'a str, ConfigError> {
     Ok(std::str::from_utf8(content).expect("every line was checked"))
 }
 
-/// A configuration file while it is checked.
+/// A configuration file that is being checked.
 struct Document<'a> {
     path: &'a Path,
     text: &'a str,
 }
 
 impl Document<'_> {
-    /// Checks the file and says where it sets what.
+    /// Checks the file; returns where it sets each key.
     fn places(&self) -> Result<BTreeMap<&'static str, Place>, ConfigError> {
         let document = DeTable::parse(self.text).map_err(|error| ConfigError::Syntax {
             place: self.place(error.span().unwrap_or(0..0)),
@@ -129,7 +129,7 @@ impl Document<'_> {
         })?;
         let mut places = BTreeMap::new();
         for (name, value) in document.get_ref() {
-            let key = Key::named(name.get_ref()).ok_or_else(|| self.unknown_key(name))?;
+            let key = Key::by_name(name.get_ref()).ok_or_else(|| self.unknown_key(name))?;
             self.check(key, value)?;
             places.insert(key.name, self.place(value.span()));
         }
@@ -179,7 +179,7 @@ impl Document<'_> {
         }
     }
 
-    /// Line and column of the start of a span.
+    /// Returns the line and column where a span starts.
     fn place(&self, span: Range<usize>) -> Place {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |end| end + 1);

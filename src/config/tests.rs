@@ -101,7 +101,7 @@ fn a_mistake_in_a_file_is_named_with_its_place_and_what_is_allowed() {
     let rows: &[(&str, String, Option<&str>)] = &[
         ("\n\nport_lisen = 1", "c:3:1: unknown key `port_lisen`".into(), Some("Did you mean `port_listen`?")),
         ("[server]\nx = 1", "c:1:2: unknown key `server`".into(), Some("The keys are port_listen, port_min, port_max, dump_file, data_dir, hold_ports, allow_users, allowed_hosts")),
-        ("port_min = \"49201\"", format!("c:1:12: port_min is \"49201\"; {ports}"), Some("Leave the quotes out")),
+        ("port_min = \"49201\"", format!("c:1:12: port_min is \"49201\"; {ports}"), Some("Remove the quotes")),
         ("port_min = 49201.4", format!("c:1:12: port_min is 49201.4; {ports}"), None),
         ("port_min = true", format!("c:1:12: port_min is true; {ports}"), None),
         ("  port_max = 0", format!("c:1:14: port_max is 0; {ports}"), None),
@@ -114,9 +114,9 @@ fn a_mistake_in_a_file_is_named_with_its_place_and_what_is_allowed() {
         ("dump_file = 'dump'", "c:1:13: dump_file is \"dump\", which is a relative path; it must be absolute or start with ~/, and name a file without ..".into(), None),
         ("data_dir = '../x'", "c:1:12: data_dir is \"../x\", which is a relative path; it must be absolute or start with ~/, and name a file without ..".into(), None),
         ("port_min = 50000", "port_min (50000, c:1:12) is above port_max (49999, the default)".into(), Some("Raise port_max or lower port_min")),
-        ("port_min = 7\nport_max = 7\nport_listen = 7", "c:1:12: the range 7-7 holds nothing but port_listen; it must hold another port".into(), None),
+        ("port_min = 7\nport_max = 7\nport_listen = 7", "c:1:12: the range 7-7 contains only port_listen; it must contain another port".into(), None),
         ("dump_file = '/a/b'\ndata_dir = '/a/b'", "c:1:13: dump_file (/a/b) and data_dir (/a/b) are the same path".into(), None),
-        ("dump_file = '/a/b/c'\ndata_dir = '/a/b'", "c:1:13: dump_file (/a/b/c) and data_dir (/a/b) must not lie in each other: dump_file is inside data_dir".into(), None),
+        ("dump_file = '/a/b/c'\ndata_dir = '/a/b'", "c:1:13: dump_file (/a/b/c) and data_dir (/a/b) must not contain each other: dump_file is inside data_dir".into(), None),
         ("allow_users = 'ann'", "c:1:15: allow_users is \"ann\"; it must be a list of users, each by name or number, or [\"*\"] for anybody".into(), None),
         ("allow_users = [true]", "c:1:15: allow_users is [true]; it must be a list of users, each by name or number, or [\"*\"] for anybody".into(), None),
         ("\nallow_users = ['root', 'no such user']", "c:2:15: allow_users: there is no user \"no such user\" on this machine".into(), None),
@@ -124,9 +124,9 @@ fn a_mistake_in_a_file_is_named_with_its_place_and_what_is_allowed() {
         ("allow_users = [4294967296]", "c:1:15: allow_users: there is no user \"4294967296\" on this machine".into(), None),
         ("allowed_hosts = ['a', 'b:80']", "c:1:17: allowed_hosts is \"b:80\"; it must be a list of host names without ports".into(), None),
         ("allowed_hosts = [1]", "c:1:17: allowed_hosts is [1]; it must be a list of host names without ports".into(), None),
-        ("dump_file = '/a/db.lock'\ndata_dir = '/a/db'", "c:1:13: dump_file (/a/db.lock) and data_dir (/a/db) must differ in more than an ending that pald uses for its own files".into(), None),
-        ("dump_file = '/a/db.revision'\ndata_dir = '/a/db'", "c:1:13: dump_file (/a/db.revision) and data_dir (/a/db) must differ in more than an ending that pald uses for its own files".into(), None),
-        ("dump_file = '/a/dump'\ndata_dir = '/a/dump.new'", "c:1:13: dump_file (/a/dump) and data_dir (/a/dump.new) must differ in more than an ending that pald uses for its own files".into(), None),
+        ("dump_file = '/a/db.lock'\ndata_dir = '/a/db'", "c:1:13: dump_file (/a/db.lock) and data_dir (/a/db) must differ in more than a suffix that pald uses for its own files".into(), None),
+        ("dump_file = '/a/db.revision'\ndata_dir = '/a/db'", "c:1:13: dump_file (/a/db.revision) and data_dir (/a/db) must differ in more than a suffix that pald uses for its own files".into(), None),
+        ("dump_file = '/a/dump'\ndata_dir = '/a/dump.new'", "c:1:13: dump_file (/a/dump) and data_dir (/a/dump.new) must differ in more than a suffix that pald uses for its own files".into(), None),
         ("dump_file = '/a/db/../dump'", "c:1:13: dump_file is \"/a/db/../dump\", which contains ..; it must be absolute or start with ~/, and name a file without ..".into(), None),
         ("allowed_hosts = ['[fe80]']", "c:1:17: allowed_hosts is \"[fe80]\"; it must be a list of host names without ports".into(), None),
         ("port_min 1", "c:1:10: key with no value, expected `=`".into(), None),
@@ -214,7 +214,7 @@ fn an_unknown_variable_is_reported_and_does_no_harm() {
 }
 
 #[test]
-fn a_file_that_is_no_text_is_refused_with_its_name() {
+fn a_file_that_is_not_text_is_refused_with_its_name() {
     let machine = Machine::new();
     let file = machine.write("c", b"# fine\nport_min = 1 # \xff");
     assert_eq!(machine.error(Some(file), &[]).0, "c:2:16: the file is not UTF-8");
@@ -226,7 +226,7 @@ fn a_file_that_is_no_text_is_refused_with_its_name() {
     assert_eq!(machine.error(Some(folder), &[]).0, "home is not a regular file");
 }
 
-/// The example in the repository is what a new user copies: it must be true to the letter.
+/// The example in the repository is copied by new users, so it must be exact.
 #[test]
 fn the_example_documents_every_key_with_its_default() {
     let example = include_str!("../../pald.toml.example");
@@ -239,9 +239,9 @@ fn the_example_documents_every_key_with_its_default() {
     assert_eq!(names, KEYS.map(|key| key.name));
 
     let machine = Machine::new();
-    let as_it_is = machine.write("example.toml", example);
+    let unchanged = machine.write("example.toml", example);
     let uncommented = machine.write("uncommented.toml", settings.join("\n"));
     let defaults = machine.load(None, &[]).unwrap();
-    assert_eq!(machine.load(Some(as_it_is), &[]).unwrap(), defaults);
+    assert_eq!(machine.load(Some(unchanged), &[]).unwrap(), defaults);
     assert_eq!(machine.load(Some(uncommented), &[]).unwrap(), defaults);
 }

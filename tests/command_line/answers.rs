@@ -60,7 +60,7 @@ hint: Did you mean shop.db?
 $ pald del shop.db; echo $?
 0
 $ pald del --port 49201 -v; echo $?
-Port 49201 is released
+Released port 49201
 0
 $ pald del --port 49201; echo $?
 Error: Port 49201 is not registered
@@ -148,10 +148,10 @@ PORT   NAME      {heading:width$}  SINCE
 $ pald who 49201
 {name} (pid {pid}) of user {user}, since {since}, listens on port 49201 (shop.web)
 $ pald who 49202; echo $?
-Error: Nobody uses port 49202 (shop.db)
+Error: Nothing uses port 49202 (shop.db)
 1
 $ pald who 49203; echo $?
-Error: Nobody uses port 49203
+Error: Nothing uses port 49203
 1
 $ pald run shop.web -- npm start; echo $?
 Error: Port 49201 (shop.web) is in use by {name} (pid {pid})
@@ -197,11 +197,11 @@ Error: shop.dbs is not registered
 hint: Did you mean shop.db? `pald set shop.dbs` registers it
 1
 $ pald env PORT=shop.web PORT=shop.db; echo $?
-Error: The variable PORT is asked for twice
-hint: Name the variables, as in `WEB=shop.web`
+Error: Variable PORT is set twice
+hint: Choose another name, as in `WEB=shop.web`
 2
 $ pald env 1A=shop.web; echo $?
-Error: \"1A\" is no name of a variable; use letters, digits and _, and no digit first
+Error: \"1A\" is not a valid variable name; use letters, digits and _, and no digit first
 2
 ",
     );
@@ -237,7 +237,7 @@ fn an_answer_that_cant_be_written_is_an_error_and_one_that_nobody_reads_is_none(
         &home,
         "\
 $ pald set shop > /dev/full; echo $?
-Error: Can't write the answer: No space left on device (os error 28)
+Error: Can't write to stdout: No space left on device (os error 28)
 74
 $ (pald get shop; echo $? >&2) | true
 0

@@ -43,7 +43,7 @@ fn well(daemon: &Daemon, services: &str) -> String {
 }
 
 #[test]
-fn a_pald_that_is_well_has_nothing_to_be_mended() {
+fn a_healthy_pald_has_nothing_to_fix() {
     let home = Home::new(3);
     let (daemon, _) = start(&home);
     assert_eq!(doctor(&home), (Some(0), well(&daemon, "1 service"), String::new()));
@@ -87,7 +87,7 @@ fn a_service_that_could_not_start_is_a_warning_that_says_who_is_in_the_way() {
 }
 
 #[test]
-fn the_commands_for_open_files_mend_them() {
+fn the_commands_for_open_files_fix_them() {
     let home = Home::new(3);
     let (daemon, _) = start(&home);
     let open = |name: &str, mode| {
@@ -99,13 +99,13 @@ fn the_commands_for_open_files_mend_them() {
     }
     let expected = well(&daemon, "1 service")
         + "\
-warn  files    ~/.pald has mode 0755, so that others may look into it
+warn  files    ~/.pald has mode 0755: others can read it
       hint: chmod go= ~/.pald
-warn  files    ~/.pald/dump has mode 0644, so that others may look into it
+warn  files    ~/.pald/dump has mode 0644: others can read it
       hint: chmod go= ~/.pald/dump
-warn  files    ~/.pald/config.toml has mode 0666, so that others may change it
+warn  files    ~/.pald/config.toml has mode 0666: others can change it
       hint: chmod go-w ~/.pald/config.toml
-warn  files    ~/.pald/db/db has mode 0640, so that others may look into it
+warn  files    ~/.pald/db/db has mode 0640: others can read it
       hint: chmod -R go= ~/.pald/db
 ";
     assert_eq!(doctor(&home), (Some(0), expected, String::new()));
@@ -123,20 +123,20 @@ fault daemon   Nothing answers at http://127.0.0.1:49200
       hint: Start pald with `pald start`, or in the foreground with `pald`
 ",
     );
-    let one = "Error: pald doctor has found a fault\n".to_owned();
+    let one = "Error: pald doctor found 1 fault\n".to_owned();
     assert_eq!(doctor(&home), (Some(1), nobody.clone(), one.clone()));
     assert_eq!(fs::read_dir(home.file("")).unwrap().count(), 0);
 
     let dump = File::create(home.file("dump")).unwrap();
     dump.set_permissions(Permissions::from_mode(0o600)).unwrap();
-    let written = nobody.clone() + "ok    dump     written 4 s ago; the store is not looked into\n";
+    let written = nobody.clone() + "ok    dump     written 4 s ago; store not checked\n";
     let (code, stdout, stderr) = pald(&home, &["doctor"]);
     assert_eq!((code, stderr), (Some(1), one.clone()));
     assert_eq!(stdout.lines().count(), written.lines().count(), "{stdout}");
     dump.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
     let (_, stdout, _) = doctor(&home);
     assert!(
-        stdout.ends_with("yet to come: the clock was changed\n      hint: timedatectl\n"),
+        stdout.ends_with("in the future: the clock was changed\n      hint: timedatectl\n"),
         "{stdout}"
     );
     fs::remove_file(home.file("dump")).unwrap();

@@ -15,30 +15,30 @@ fn a_dump_says_what_changes_and_changes_it() {
 $ printf 'shop.web 49203\\nshop.db 5432 127.0.0.1\\n' > dump; pald import dump --dry-run
 + shop.web
 + shop.db
-2 added, 0 changed, 0 removed, 0 as before
+2 added, 0 changed, 0 released, 0 unchanged
 $ pald -q get shop.web; echo $?
 Error: shop.web is not registered
 1
 $ pald import dump; echo $?
-2 added, 0 changed, 0 removed, 0 as before
+2 added, 0 changed, 0 released, 0 unchanged
 0
 $ pald get shop.web; pald set extra
 49203
 49201
 $ pald import - < dump
-0 added, 0 changed, 0 removed, 3 as before
+0 added, 0 changed, 0 released, 3 unchanged
 $ pald import --replace dump; echo $?
-Error: `pald import --replace` can't ask here whether to go on
-hint: Add `--yes`, or see with `--dry-run` what would change
+Error: `pald import --replace` can't ask for confirmation here
+hint: Add `--yes`, or see what would change with `--dry-run`
 2
 $ printf 'shop.web 49203\\nshop.db 49204\\n' > dump; pald import --replace dump --dry-run
 ~ shop.db
 - extra
-0 added, 1 changed, 1 removed, 1 as before
+0 added, 1 changed, 1 released, 1 unchanged
 $ pald import --replace --yes dump -v
 ~ shop.db
 - extra
-0 added, 1 changed, 1 removed, 1 as before
+0 added, 1 changed, 1 released, 1 unchanged
 $ pald get shop.db; pald -q get extra; echo $?
 49204
 Error: extra is not registered
@@ -76,7 +76,7 @@ $ pald import nothing; echo $?
 Error: Can't read nothing: No such file or directory (os error 2)
 74
 $ head -c 16777217 /dev/zero > large; pald import large; echo $?
-Error: large is larger than a dump may be, 16777216 bytes; nothing was imported
+Error: large is larger than 16777216 bytes, the maximum for a dump; nothing was imported
 65
 $ printf 'new 49205\\nshop 49202\\n' > other; pald -q import other 2>/dev/null; echo $?
 4
@@ -102,7 +102,7 @@ fn an_export_is_private_and_can_be_imported_elsewhere() {
     assert_eq!(to_stdout, one_daemon.get("/v1/dump").body);
     assert_eq!(pald(&one, &["export", "-"]).1, to_stdout);
     let (code, stdout, stderr) = pald(&other, &["import", &name]);
-    assert_eq!(stdout, "2 added, 0 changed, 0 removed, 0 as before\n", "{stderr}");
+    assert_eq!(stdout, "2 added, 0 changed, 0 released, 0 unchanged\n", "{stderr}");
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     assert_eq!(shell(&other, "pald get shop.web; pald get shop.db"), "5000\n5001\n");
 }

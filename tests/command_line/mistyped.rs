@@ -37,12 +37,12 @@ fn names_ports_and_addresses_are_checked_before_pald_is_asked() {
         ),
         (
             &["run", "shop", "-e", "PORT=db", "--", "true"],
-            &"Error: The variable PORT is asked for twice\nhint: Name the variables, as in `WEB=shop.web`\n".to_owned(),
+            &"Error: Variable PORT is set twice\nhint: Choose another name, as in `WEB=shop.web`\n".to_owned(),
         ),
         (
             &["import", "--replace", "dump"],
-            &"Error: `pald import --replace` can't ask here whether to go on\n\
-              hint: Add `--yes`, or see with `--dry-run` what would change\n".to_owned(),
+            &"Error: `pald import --replace` can't ask for confirmation here\n\
+              hint: Add `--yes`, or see what would change with `--dry-run`\n".to_owned(),
         ),
     ];
     let home = Home::new(1);

@@ -140,5 +140,5 @@ fn servers_start_and_end_on_their_port_over_and_over() {
     assert_eq!(shell(&home, "pald get shop.web"), format!("{port}\n"));
     let (code, stdout, stderr) = pald(&home, &["who", &port.to_string()]);
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
-    assert_eq!(stderr, format!("Error: Nobody uses port {port} (shop.web)\n"));
+    assert_eq!(stderr, format!("Error: Nothing uses port {port} (shop.web)\n"));
 }

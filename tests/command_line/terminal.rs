@@ -39,7 +39,7 @@ fn whoever_sits_at_a_terminal_is_asked_before_services_are_released() {
     let import = |typed: &str| {
         on_terminal(prepared(&home, PALD).args(["import", "--replace", "dump"]), typed)
     };
-    let question = "- shop\n0 added, 0 changed, 1 removed, 1 as before\nGo on? [y/N] ";
+    let question = "- shop\n0 added, 0 changed, 1 released, 1 unchanged\nGo on? [y/N] ";
     for typed in ["n\n", "\n", "\x04"] {
         let (code, shown) = import(typed);
         assert!(shown.contains(question), "{shown}");

@@ -1,11 +1,11 @@
-//! `pald completions`: what a shell needs to complete pald's arguments.
+//! `pald completions`: prints a completion script for a shell.
 
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
 use crate::cli::{Cli, Failure, Session};
 
-/// Print the completions for a shell
+/// Print the completion script for a shell
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  pald completions bash > ~/.local/share/bash-completion/completions/pald"

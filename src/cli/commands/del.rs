@@ -10,7 +10,7 @@ use crate::cli::{Failure, Session};
 use crate::port::Port;
 use crate::service_name::ServiceName;
 
-/// Release a service; its port is free for others
+/// Release a service and its port
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("what").required(true),
@@ -20,7 +20,7 @@ pub(in crate::cli) struct Del {
     /// The service
     #[arg(group = "what")]
     name: Option<OsString>,
-    /// The port of the service, in place of its name
+    /// The service's port, instead of its name
     #[arg(long, value_name = "N", group = "what", allow_hyphen_values = true)]
     port: Option<OsString>,
 }
@@ -31,12 +31,12 @@ impl Del {
             let service = ServiceName::parse(name.as_bytes())?;
             let client = session.client()?;
             client.release(&service).map_err(|error| suggest(&client, &service, error))?;
-            session.terminal.note(&format!("{service} is released"));
+            session.terminal.note(&format!("Released {service}"));
         }
         if let Some(port) = self.port {
             let port = Port::parse(port.as_bytes())?;
             session.client()?.release_port(port)?;
-            session.terminal.note(&format!("Port {port} is released"));
+            session.terminal.note(&format!("Released port {port}"));
         }
         Ok(())
     }

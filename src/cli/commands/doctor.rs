@@ -1,4 +1,4 @@
-//! `pald doctor`: says what is wrong, and the command that mends it.
+//! `pald doctor`: shows what is wrong, and the command that fixes it.
 
 use clap::Args;
 
@@ -6,13 +6,13 @@ use crate::cli::doctor::{Finding, Level, examine};
 use crate::cli::error::CommandError;
 use crate::cli::{Failure, Session};
 
-/// Say what is wrong, and the command that mends it
+/// Show what is wrong, and the command that fixes it
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  pald doctor\n  pald doctor --json | jq '.[] | select(.level != \"ok\")'"
 )]
 pub(in crate::cli) struct Doctor {
-    /// Print JSON: a list of what was found
+    /// Print a list of the findings as JSON
     #[arg(long)]
     json: bool,
 }

@@ -1,4 +1,4 @@
-//! `pald env`: ports as variables for shells and other programs.
+//! `pald env`: prints ports as variables for shells and other programs.
 
 use std::ffi::OsString;
 
@@ -15,24 +15,24 @@ Examples:
   eval \"$(pald env PORT=shop.web DB_PORT=shop.db)\"
   pald env -f dotenv shop.web > .env")]
 pub(in crate::cli) struct Env {
-    /// A service, which must be registered; without VAR, shop.web is in SHOP_WEB_PORT
+    /// A registered service; without VAR, shop.web sets SHOP_WEB_PORT
     #[arg(value_name = "[VAR=]NAME", required = true)]
     assignments: Vec<OsString>,
-    /// Who is to read it
+    /// The format
     #[arg(short, long, value_enum, default_value_t = Format::Sh)]
     format: Format,
 }
 
-/// Who reads the variables.
+/// The format of the variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// sh, bash, zsh and direnv
     Sh,
     /// fish
     Fish,
-    /// docker compose and other readers of .env files
+    /// .env files, as for docker compose
     Dotenv,
-    /// Programs
+    /// JSON, for programs
     Json,
 }
 
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_reader_gets_its_own_form() {
+    fn each_format_has_its_syntax() {
         let ports = [("PORT".to_owned(), 49201), ("DB_PORT".to_owned(), 5432)];
         let rows = [
             (Format::Sh, "export PORT=49201\nexport DB_PORT=5432\n"),

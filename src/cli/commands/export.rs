@@ -1,4 +1,4 @@
-//! `pald export`: the registry as a dump.
+//! `pald export`: writes the registry as a dump.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::files;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald export ports.dump")]
 pub(in crate::cli) struct Export {
-    /// The file, made private to you; without it, or with -, the dump goes to stdout
+    /// The file, which only you can read; without it, or with -, stdout
     file: Option<PathBuf>,
 }
 
@@ -27,8 +27,7 @@ impl Export {
     }
 }
 
-/// Puts the dump where a file is or none. What a link, a pipe or a device leads to is not ours to
-/// replace.
+/// Writes the dump to a new file, or replaces a regular one; refuses links, pipes and devices.
 fn write(path: &Path, dump: &[u8]) -> Result<(), CommandError> {
     if std::fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         return Err(CommandError::NotAFile { path: path.to_owned() });

@@ -1,4 +1,4 @@
-//! `pald get`: the port of a service.
+//! `pald get`: prints the port of a service.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
@@ -15,7 +15,7 @@ use crate::service_name::ServiceName;
 pub(in crate::cli) struct Get {
     /// The service
     name: OsString,
-    /// Print all that is known of it, as JSON
+    /// Print the service as JSON
     #[arg(long)]
     json: bool,
 }

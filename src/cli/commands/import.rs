@@ -1,4 +1,4 @@
-//! `pald import`: a dump into the registry.
+//! `pald import`: imports a dump into the registry.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -13,19 +13,19 @@ use crate::client::{ClientError, Effect, ImportMode};
 use crate::dump_file::MAX_BYTES;
 use crate::files::Shown;
 
-/// Import a dump: all of it, or nothing if a line is wrong or in conflict
+/// Import a dump: all of it, or nothing if a line is wrong or conflicts
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald import ports.dump --dry-run")]
 pub(in crate::cli) struct Import {
     /// The dump; - is stdin
     file: PathBuf,
-    /// Release services that the dump does not name
+    /// Also release all services that are not in the dump
     #[arg(long)]
     replace: bool,
-    /// Only say what would change
+    /// Only print what would change
     #[arg(long)]
     dry_run: bool,
-    /// Don't ask before services are released
+    /// Don't ask before releasing services
     #[arg(long)]
     yes: bool,
 }
@@ -41,9 +41,9 @@ impl Import {
         let client = session.client()?;
         let import = |effect| {
             let answer = client.import(&dump, mode, effect);
-            answer.map_err(|error| refused(error, &self.file))
+            answer.map_err(|error| explain(error, &self.file))
         };
-        if must_ask && !agree(&import(Effect::DryRun)?, session.terminal) {
+        if must_ask && !confirm(&import(Effect::DryRun)?, session.terminal) {
             return Err(CommandError::Declined.into());
         }
         let imported = import(if self.dry_run { Effect::DryRun } else { Effect::Change })?;
@@ -57,7 +57,7 @@ impl Import {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
-    // One byte more tells that there are more.
+    // One byte more than allowed shows that the dump is too large.
     let limit = u64::try_from(MAX_BYTES).map_or(u64::MAX, |bytes| bytes + 1);
     let mut dump = Vec::new();
     let read = match path == Path::new("-") {
@@ -71,12 +71,12 @@ fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
     }
 }
 
-/// What pald says against the dump; wrong lines are told as compilers do.
-fn refused(error: ClientError, path: &Path) -> Failure {
+/// Explains why the dump was refused; lists bad lines as a compiler does.
+fn explain(error: ClientError, path: &Path) -> Failure {
     match error {
         ClientError::Problem(problem) if !problem.lines.is_empty() => {
             let place = |line: usize| format!("{}:{line}", Shown(path));
-            let told = match problem.lines.as_slice() {
+            let text = match problem.lines.as_slice() {
                 [only] => format!("{}: {}; nothing was imported", place(only.line), only.reason),
                 lines => {
                     let lines =
@@ -84,19 +84,19 @@ fn refused(error: ClientError, path: &Path) -> Failure {
                     lines.collect::<String>() + &problem.detail
                 }
             };
-            CommandError::Lines { told }.into()
+            CommandError::Lines { text }.into()
         }
         other => other.into(),
     }
 }
 
-/// Asks whether services may be released, if any would be.
-fn agree(planned: &Imported, terminal: Terminal) -> bool {
+/// Asks before services are released, if any would be.
+fn confirm(planned: &Imported, terminal: Terminal) -> bool {
     planned.removed.is_empty()
-        || terminal.agree(&format!("{}{}Go on?", names(planned), summary(planned)))
+        || terminal.confirm(&format!("{}{}Go on?", names(planned), summary(planned)))
 }
 
-/// A line for each service that is registered otherwise than before.
+/// Lists the services that change, one a line.
 fn names(imported: &Imported) -> String {
     let lines = |sign: &str, names: &[String]| {
         names.iter().map(|name| format!("{sign} {name}\n")).collect::<String>()
@@ -107,5 +107,5 @@ fn names(imported: &Imported) -> String {
 fn summary(imported: &Imported) -> String {
     let Imported { added, changed, removed, kept, .. } = imported;
     let [added, changed, removed] = [added, changed, removed].map(Vec::len);
-    format!("{added} added, {changed} changed, {removed} removed, {kept} as before\n")
+    format!("{added} added, {changed} changed, {removed} released, {kept} unchanged\n")
 }

@@ -1,4 +1,4 @@
-//! `pald install`: makes pald a service that starts at each login.
+//! `pald install`: installs pald as a service that starts at each login.
 
 use clap::Args;
 
@@ -7,7 +7,7 @@ use crate::cli::{Failure, Session};
 use crate::client::Url;
 use crate::config::{Config, KEYS, Sources};
 
-/// Install pald as a service of yours, which starts now and at each login
+/// Install pald as your user service; it starts now and at each login
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald install && pald status")]
 pub(in crate::cli) struct Install {}
@@ -15,7 +15,7 @@ pub(in crate::cli) struct Install {}
 impl Install {
     pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         warn_of_variables(session);
-        // The service gets nothing of this environment.
+        // The service does not inherit this environment.
         let sources = Sources { variables: Vec::new(), ..session.sources() };
         let config = Config::load(&sources)?;
         let manager = service::manager()?;
@@ -33,16 +33,16 @@ impl Install {
     }
 }
 
-/// Says which settings of this environment the service will not have.
+/// Warns of settings in this environment, which the service will not see.
 fn warn_of_variables(session: &Session) {
     let is_set = |name: &String| std::env::var_os(name).is_some();
     let names = KEYS.iter().map(|key| key.variable()).chain(["PALD_CONFIG".to_owned()]);
     for name in names.filter(is_set) {
-        session.terminal.warn(&format!("{name} is set here, and the service will not have it"));
+        session.terminal.warn(&format!("{name} is set here, but the service will not see it"));
     }
 }
 
-/// This program, as the service will start it.
+/// Returns this program as the service will start it.
 fn program(sources: &Sources, config: &Config) -> Result<Program, ServiceError> {
     let path = std::env::current_exe().map_err(ServiceError::Program)?;
     let named = sources.file.as_ref().map(std::path::absolute).transpose();
@@ -50,23 +50,23 @@ fn program(sources: &Sources, config: &Config) -> Result<Program, ServiceError> 
     Ok(Program { path, config: config_file, port_listen: config.port_listen })
 }
 
-/// Writes what is missing and starts what does not run; whether there was anything to do.
+/// Writes missing files and starts the service; returns whether there was anything to do.
 fn install(manager: &dyn Manager, state: State, program: &Program) -> Result<bool, ServiceError> {
     let mut is_changed = false;
     for file in manager.files(Some(program))? {
-        is_changed |= file.put()?;
+        is_changed |= file.apply()?;
     }
     if is_changed {
-        service::take(manager, Step::Reload)?;
+        service::run_step(manager, Step::Reload)?;
     }
     let State { is_enabled, is_active, .. } = state;
     if is_changed && (is_enabled || is_active) {
-        service::take(manager, Step::Restart)?;
+        service::run_step(manager, Step::Restart)?;
     } else if is_enabled && !is_active {
-        service::take(manager, Step::Start)?;
+        service::run_step(manager, Step::Start)?;
     }
     if !is_enabled {
-        service::take(manager, Step::Enable)?;
+        service::run_step(manager, Step::Enable)?;
     }
     Ok(is_changed || !is_enabled || !is_active)
 }

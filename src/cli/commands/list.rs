@@ -1,23 +1,23 @@
-//! `pald list`: all services, and who uses their ports.
+//! `pald list`: lists services and what uses their ports.
 
 use clap::Args;
 use glob::Pattern;
 
 use crate::api::{Service, Services, State};
 use crate::cli::error::CommandError;
-use crate::cli::holder::short;
+use crate::cli::holder::in_column;
 use crate::cli::{Failure, Session};
 use crate::quoted::Quoted;
 
-/// List services and who uses their ports
+/// List services and what uses their ports
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  pald list 'shop.*'\n  pald list --json | jq '.services[].port'"
 )]
 pub(in crate::cli) struct List {
-    /// Only services whose whole name fits this pattern: *, ? and [...]
+    /// Only services whose whole name matches this pattern: *, ? and [...]
     glob: Option<String>,
-    /// Print JSON, as /v1/services answers it
+    /// Print JSON, as /v1/services returns it
     #[arg(long)]
     json: bool,
 }
@@ -38,13 +38,13 @@ impl List {
     }
 }
 
-/// The least width of a column, so that it stays where it is as processes come and go.
-const LEAST_WIDTHS: [usize; 4] = [5, 4, 12, 0];
+/// The minimum widths of the columns, so that they stay in place as processes come and go.
+const MIN_WIDTHS: [usize; 4] = [5, 4, 12, 0];
 
 fn table(services: &Services) -> String {
     let mut rows = vec![["PORT", "NAME", "IN USE BY", "SINCE"].map(str::to_owned)];
     rows.extend(services.services.iter().map(row));
-    let mut widths = LEAST_WIDTHS;
+    let mut widths = MIN_WIDTHS;
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
@@ -58,7 +58,7 @@ fn table(services: &Services) -> String {
 }
 
 fn row(service: &Service) -> [String; 4] {
-    // The date is what stands before the T (RFC 3339).
+    // The date ends at the T (RFC 3339).
     let date = service.created_at.split('T').next().unwrap_or_default();
     [service.port.to_string(), service.name.clone(), in_use_by(service), date.to_owned()]
 }
@@ -66,7 +66,7 @@ fn row(service: &Service) -> [String; 4] {
 fn in_use_by(service: &Service) -> String {
     match (service.state, &service.holder, &service.reason) {
         (Some(State::Idle), _, _) => "-".to_owned(),
-        (Some(State::Running | State::Blocked), Some(holder), _) => short(holder),
+        (Some(State::Running | State::Blocked), Some(holder), _) => in_column(holder),
         (Some(State::Blocked), _, Some(reason)) => reason.clone(),
         _ => "?".to_owned(),
     }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn each_use_of_a_port_has_its_words() {
+    fn each_use_of_a_port_is_shown() {
         let rows = [
             service("db", 80, State::Idle),
             Service { holder: holder(Some(8812)), ..service("shop.web", 49201, State::Running) },

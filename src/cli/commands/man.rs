@@ -1,4 +1,4 @@
-//! `pald man`: the manual, in the language of man(1).
+//! `pald man`: prints manual pages for man(1).
 
 use std::io;
 
@@ -13,14 +13,14 @@ use crate::quoted::Quoted;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald man | man -l -\n  pald man run > pald-run.1")]
 pub(in crate::cli) struct Man {
-    /// The command; without it the page of pald itself, which names all commands
+    /// The command; without it, the page of pald itself, which lists all commands
     command: Option<String>,
 }
 
 impl Man {
     pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let mut pald = Cli::command().disable_help_subcommand(true);
-        // Gives each command its full name, and what all commands take.
+        // Gives each command its full name and the global options.
         pald.build();
         let page = match &self.command {
             None => render(pald),
@@ -34,18 +34,18 @@ impl Man {
     }
 }
 
-/// The page of a command.
+/// Renders the page of a command.
 fn render(command: Command) -> io::Result<String> {
     let mut page = Vec::new();
     let name = command.get_display_name().unwrap_or("pald").to_owned();
     let source = concat!("pald ", env!("CARGO_PKG_VERSION"));
     Page::new(command).title(name).source(source).manual("pald").render(&mut page)?;
-    Ok(headed(&String::from_utf8_lossy(&page)))
+    Ok(with_headings(&String::from_utf8_lossy(&page)))
 }
 
-/// The page with headings of its own for what `--help` shows after the options: examples, and for
-/// pald itself more. clap_mangen puts all of it under one, which says little.
-fn headed(page: &str) -> String {
+/// Gives the examples, and the further parts of pald's own page, their own headings. clap_mangen puts
+/// all of them under one heading, EXTRA.
+fn with_headings(page: &str) -> String {
     let page = page.replace("\n.SH EXTRA\nExample:\n", "\n.SH EXAMPLES\n");
     let page = page.replace("\n.SH EXTRA\nExamples:\n", "\n.SH EXAMPLES\n");
     let (mut headed, mut is_after_blank) = (String::new(), false);

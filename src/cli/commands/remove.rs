@@ -1,11 +1,11 @@
-//! `pald remove`: takes away what `pald install` made.
+//! `pald remove`: removes what `pald install` wrote.
 
 use clap::Args;
 
 use crate::cli::service::{self, ServiceError, Step};
 use crate::cli::{Failure, Session};
 
-/// Stop the service and take away what `pald install` made; the registry stays
+/// Stop the service and remove what `pald install` wrote; the registry stays
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald remove --yes")]
 pub(in crate::cli) struct Remove {
@@ -14,7 +14,7 @@ pub(in crate::cli) struct Remove {
     yes: bool,
 }
 
-const QUESTION: &str = "Stop pald and start it no more? The registry stays.";
+const QUESTION: &str = "Stop pald and remove its service? The registry stays.";
 
 impl Remove {
     pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
@@ -24,21 +24,21 @@ impl Remove {
         }
         let manager = service::manager()?;
         let state = manager.state()?;
-        if must_ask && !session.terminal.agree(QUESTION) {
+        if must_ask && !session.terminal.confirm(QUESTION) {
             return Err(ServiceError::Declined.into());
         }
         if state.is_enabled || state.is_active {
-            service::take(manager.as_ref(), Step::Disable)?;
+            service::run_step(manager.as_ref(), Step::Disable)?;
         }
         let mut is_changed = false;
         for file in manager.files(None)? {
-            is_changed |= file.put()?;
+            is_changed |= file.apply()?;
         }
         if is_changed {
-            service::take(manager.as_ref(), Step::Reload)?;
+            service::run_step(manager.as_ref(), Step::Reload)?;
         }
         let answer = match is_changed || state.is_enabled || state.is_active {
-            true => "pald is no service any more; the registry stays as it is\n",
+            true => "pald is no longer a service; the registry is unchanged\n",
             false => "pald is not installed as a service\n",
         };
         Ok(session.terminal.answer(answer)?)

@@ -1,4 +1,4 @@
-//! `pald run`: a command that gets its port.
+//! `pald run`: runs a command with the port of its service.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -10,29 +10,29 @@ use clap::Args;
 
 use crate::api::{RegisterRequest, Service, State, TIME_WAIT};
 use crate::cli::error::CommandError;
-use crate::cli::holder::{in_words, port_of};
+use crate::cli::holder::{in_sentence, port_of};
 use crate::cli::variable::{Assignment, Variable};
 use crate::cli::{Failure, Session, Terminal};
 use crate::client::{Client, Existing};
 use crate::quoted::Quoted;
 use crate::service_name::ServiceName;
 
-/// Register a service, if need be, and run a command with its port
+/// Run a command with the port of a service, which is registered if necessary
 ///
-/// PORT is set to the port, and {port} is replaced by it in the arguments of the command. The
-/// command takes the place of pald: signals and the exit code are its own.
+/// PORT is set to the port, and {port} in the command's arguments is replaced by it. The command
+/// replaces pald, so signals and the exit code are its own.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   pald run shop.web -- vite --port {port} --strictPort
   pald run shop.web -e DB_PORT=shop.db -- npm start")]
 pub(in crate::cli) struct Run {
-    /// Never hold the port of this service, also later: for a server that can't live with a hold
+    /// Don't hold this service's port, now or later: for servers that can't bind a held port
     #[arg(long)]
     no_hold: bool,
-    /// The service that the command is
+    /// The service that the command runs
     name: OsString,
-    /// Set another variable to the port of another service; may be given more than once
+    /// Set another variable to another service's port; may be repeated
     #[arg(short, value_name = "[VAR=]NAME")]
     env: Vec<OsString>,
     /// The command and its arguments
@@ -40,7 +40,7 @@ pub(in crate::cli) struct Run {
     command: Vec<OsString>,
 }
 
-/// What stands for the port in the arguments.
+/// The placeholder for the port in the arguments.
 const PLACEHOLDER: &[u8] = b"{port}";
 
 impl Run {
@@ -50,7 +50,7 @@ impl Run {
         assignments.insert(0, Assignment { variable: Variable::port(), service: service.clone() });
         Assignment::check_distinct(&assignments)?;
         let client = session.client()?;
-        // A command that is refused has changed nothing but that its service has a port.
+        // If the command is refused below, registering its service is the only change.
         client.register(&service, &RegisterRequest::default(), Existing::Accept)?;
         let port = check_free(&client, &service, session.terminal)?;
         if self.no_hold {
@@ -63,8 +63,8 @@ impl Run {
                 client.register(&service, &RegisterRequest::default(), Existing::Accept)?;
             variables.push((variable, answer.port.to_string()));
         }
-        // `last` takes at least one.
-        let (program, arguments) = self.command.split_first().expect("the parser asks for one");
+        // clap requires at least one.
+        let (program, arguments) = self.command.split_first().expect("clap requires a command");
         let arguments = arguments.iter().map(|argument| with_port(argument, &port));
         let mut command = Command::new(program);
         command.args(arguments);
@@ -73,7 +73,7 @@ impl Run {
     }
 }
 
-/// Makes sure that nobody listens on the service's port, which it returns.
+/// Checks that nothing listens on the service's port; returns the port.
 fn check_free(
     client: &Client,
     service: &ServiceName,
@@ -85,10 +85,10 @@ fn check_free(
         Service { state: Some(State::Running), holder, .. } => {
             let holder = holder
                 .as_ref()
-                .map_or_else(|| "a process that is not visible".to_owned(), in_words);
+                .map_or_else(|| "a process that is not visible".to_owned(), in_sentence);
             return Err(CommandError::InUse { port, holder }.into());
         }
-        // A server that is started again finds what is left of its connections, and mostly starts.
+        // A restarted server finds connections in TIME_WAIT, and most servers start anyway.
         Service { state: Some(State::Blocked), reason: Some(reason), .. }
             if reason != TIME_WAIT =>
         {
@@ -99,7 +99,7 @@ fn check_free(
     Ok(service.port.to_string())
 }
 
-/// The argument with each placeholder replaced.
+/// Replaces each placeholder in an argument.
 fn with_port(argument: &OsStr, port: &str) -> OsString {
     let mut rest = argument.as_bytes();
     let mut replaced = Vec::new();

@@ -10,7 +10,7 @@ use clap::Args;
 use tracing::{info, warn};
 
 use crate::cli::daemon::descriptors::Descriptors;
-use crate::cli::daemon::signals::ending_signal;
+use crate::cli::daemon::signals::shutdown_signal;
 use crate::cli::daemon::{ServeError, log, notify};
 use crate::cli::{Failure, Session};
 use crate::config::{Config, ConfigError};
@@ -24,7 +24,7 @@ use crate::registry::{OpenError, Registry, RegistryOptions};
 use crate::store;
 use crate::users::Users;
 
-/// Serve in the foreground until SIGTERM or Ctrl-C; this is what pald does without a command
+/// Serve in the foreground until SIGTERM or Ctrl-C; the default without a command
 #[derive(Debug, Default, Args)]
 #[command(after_help = "Example:\n  RUST_LOG=pald=debug pald serve\n  pald serve --check")]
 pub(in crate::cli) struct Serve {
@@ -43,17 +43,17 @@ impl Serve {
     }
 }
 
-/// Checks what pald would start with, and makes and opens nothing else.
+/// Checks the configuration; creates and opens nothing else.
 fn check(session: &Session) -> Result<(), ConfigError> {
     let config = session.config()?;
     for variable in &config.unknown_variables {
-        session.terminal.warn(&format!("{variable} is no setting of pald"));
+        session.terminal.warn(&format!("Unknown setting {variable}"));
     }
-    session.terminal.note("The configuration is right");
+    session.terminal.note("The configuration is valid");
     Ok(())
 }
 
-/// Serves until a signal asks for the end, and then leaves everything on disk.
+/// Serves until a signal; on return everything is on disk.
 fn serve(session: &Session) -> Result<(), ServeError> {
     let mode = rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO;
     rustix::process::umask(mode);
@@ -61,17 +61,17 @@ fn serve(session: &Session) -> Result<(), ServeError> {
     let own_folder = sources.paths.own_folder();
     let config = Config::load(&sources)?;
     for variable in &config.unknown_variables {
-        warn!(%variable, "This variable is no setting of pald");
+        warn!("Unknown setting {variable}");
     }
     let is_store = store::exists(&config.data_dir).map_err(OpenError::Store)?;
     let [store_lock, _dump_lock] = lock(&config)?;
     for folder in own_folder.iter().chain(is_store.then_some(&config.data_dir)) {
-        tighten(folder)?;
+        make_private(folder)?;
     }
     let started_at = Instant::now();
     let listeners = Listeners::bind(config.port_listen)?;
     let guard = guard(&config);
-    let descriptors = Descriptors::share_out();
+    let descriptors = Descriptors::divide();
     if descriptors.connections == 0 {
         return Err(ServeError::Descriptors);
     }
@@ -102,15 +102,15 @@ fn serve(session: &Session) -> Result<(), ServeError> {
         descriptors,
     ));
     registry.close();
-    info!("Ended");
+    info!("Stopped");
     served.map_err(ServeError::Http)
 }
 
-/// Takes the rights of others from a folder of ours, where it has any.
-fn tighten(folder: &Path) -> Result<(), ServeError> {
+/// Makes one of pald's folders private, if it exists.
+fn make_private(folder: &Path) -> Result<(), ServeError> {
     match files::make_private(folder) {
         Ok(true) => {
-            info!(folder = %Shown(folder), "Others could look into this folder; now it is private");
+            info!(folder = %Shown(folder), "Other users could read this folder; it is private now");
         }
         Ok(false) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -119,7 +119,7 @@ fn tighten(folder: &Path) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Makes sure that no other pald uses the same store or the same dump.
+/// Locks the store and the dump against other processes.
 fn lock(config: &Config) -> Result<[Lock; 2], ServeError> {
     for path in [&config.data_dir, &config.dump_file] {
         let folder = files::folder_of(path);
@@ -129,22 +129,22 @@ fn lock(config: &Config) -> Result<[Lock; 2], ServeError> {
     let (pid, version) = (std::process::id(), env!("CARGO_PKG_VERSION"));
     let url = format!("http://127.0.0.1:{}", config.port_listen);
     let holder = format!("pald (pid {pid}, version {version}) at {url}");
-    let store = Lock::acquire(&real(&config.data_dir), &holder).map_err(already_running)?;
+    let store = Lock::acquire(&resolved(&config.data_dir), &holder).map_err(already_running)?;
     let dump = Lock::acquire(&config.dump_file, &holder)?;
     Ok([store, dump])
 }
 
-/// The path behind a link, so that a store has one lock whatever way leads to it.
-fn real(path: &Path) -> PathBuf {
+/// Resolves links, so that a store has one lock whichever path leads to it.
+fn resolved(path: &Path) -> PathBuf {
     std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// The port on which a holder of a lock said that it listened.
+/// Returns the port in a lock holder's description of itself.
 fn port_in(holder: &str) -> Option<Port> {
     holder.rsplit_once(':').and_then(|(_, port)| Port::parse(port).ok())
 }
 
-/// Says of a lock on the store who has it, if that is a pald.
+/// Names the pald that has the store, if a pald holds the lock.
 fn already_running(error: LockError) -> ServeError {
     match &error {
         LockError::Held { holder, .. } => match holder.strip_prefix("pald ") {
@@ -163,7 +163,7 @@ async fn until_signal(
     listeners: Listeners,
     descriptors: Descriptors,
 ) -> io::Result<()> {
-    let signal = ending_signal()?;
+    let signal = shutdown_signal()?;
     info!(
         addresses = http::shown(&about.addresses),
         range = %config.port_range,
@@ -176,30 +176,30 @@ async fn until_signal(
     http::serve(registry, about, guard, listeners, descriptors.connections, signal).await
 }
 
-/// The guard that the configuration asks for.
+/// Returns the guard for this configuration.
 fn guard(config: &Config) -> Guard {
     let peers = Peers::open();
     let users = config.allow_users.clone();
     if cfg!(target_os = "linux") && matches!(peers, Peers::Unknown) && users != Users::Anybody {
         warn!(
-            "This system does not tell which user a connection is from, so all changes are refused; \
-             `allow_users = [\"*\"]` lets everybody on this machine make them"
+            "Can't tell which user a connection is from, so all changes are refused; \
+             `allow_users = [\"*\"]` accepts changes from every user of this machine"
         );
     }
     Guard::new(Hosts::new(config.allowed_hosts.clone()), users.with_own(), peers)
 }
 
-/// How many ports may be held; none where that is switched off, or is not possible.
+/// Returns how many ports may be held: none if that is switched off or impossible.
 fn max_holds(config: &Config, descriptors: Descriptors) -> usize {
-    // Elsewhere than on Linux a bound socket keeps servers away too.
+    // On other systems a bound socket would block servers too.
     let is_wanted = config.hold_ports && probe::HOLDS_PORTS;
     if is_wanted && descriptors.holds == 0 {
-        warn!("The limit on open files leaves none to hold ports with; raise `ulimit -n`");
+        warn!("The limit on open files is too low to hold ports; raise `ulimit -n`");
     }
     if is_wanted { descriptors.holds } else { 0 }
 }
 
-/// Says what the kernel may do to the range, and how to stop it.
+/// Warns that the kernel may take ports of the range, and shows how to prevent it.
 fn warn_of_overlap(config: &Config, overlap: Option<&Overlap>) {
     let Some(overlap) = overlap else { return };
     let (range, ephemeral) = (config.port_range, overlap.ephemeral);

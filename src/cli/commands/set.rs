@@ -12,19 +12,19 @@ use crate::client::Existing;
 use crate::port::Port;
 use crate::service_name::ServiceName;
 
-/// Register a service, if it is not registered, and print its port
+/// Register a service, unless it is registered, and print its port
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald set shop.web\n  pald set shop.db --port 5432")]
 pub(in crate::cli) struct Set {
     /// The service: 1 to 255 letters, digits and . _ -
     name: OsString,
-    /// Ask for this very port
+    /// Ask for this port
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     port: Option<OsString>,
-    /// Note an address; may be given more than once
+    /// Store an address with the service; may be repeated
     #[arg(long, value_name = "A")]
     addr: Vec<OsString>,
-    /// Refuse a service that is registered already
+    /// Fail if the service is already registered
     #[arg(long)]
     new: bool,
     /// Print the service as JSON

@@ -1,11 +1,11 @@
-//! `pald start`: starts the service that `pald install` made.
+//! `pald start`: starts the installed service.
 
 use clap::Args;
 
 use crate::cli::service::{self, ServiceError, Step};
 use crate::cli::{Failure, Session};
 
-/// Start the service that `pald install` made
+/// Start the service that `pald install` set up
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald start")]
 pub(in crate::cli) struct Start {}
@@ -18,8 +18,8 @@ impl Start {
             return Err(ServiceError::NotInstalled.into());
         }
         service::refuse_foreground(manager.as_ref(), state, session.config()?.port_listen)?;
-        service::take(manager.as_ref(), Step::Start)?;
-        let answer = if state.is_active { "pald runs already\n" } else { "pald runs\n" };
+        service::run_step(manager.as_ref(), Step::Start)?;
+        let answer = if state.is_active { "pald is already running\n" } else { "pald started\n" };
         Ok(session.terminal.answer(answer)?)
     }
 }

@@ -1,4 +1,4 @@
-//! `pald status`: how pald is, and how it is run.
+//! `pald status`: shows the daemon's state, and how it runs.
 
 use clap::Args;
 
@@ -10,11 +10,11 @@ use crate::client::Url;
 use crate::files::Shown;
 use crate::timestamp::Timestamp;
 
-/// Say how pald is, and how it is run
+/// Show the daemon's state, and how it runs
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald status\n  pald status --json | jq .pid")]
 pub(in crate::cli) struct Status {
-    /// Print JSON, as /v1/health answers it
+    /// Print JSON, as /v1/health returns it
     #[arg(long)]
     json: bool,
 }
@@ -31,15 +31,15 @@ impl Status {
     }
 }
 
-/// How this pald is run, in words.
+/// Describes how this pald was started.
 fn run_as(health: &Health) -> String {
     let found = service::manager().and_then(|manager| Ok((manager.kind(), manager.state()?)));
     match found {
         Ok((kind, State { pid, is_enabled, .. })) if pid == Some(health.pid) => match is_enabled {
-            true => format!("{kind}, which starts at each login"),
-            false => format!("{kind}, which does not start at a login"),
+            true => format!("{kind}, started at each login"),
+            false => format!("{kind}, not started at login"),
         },
-        // Where there is no manager, nothing else could have started it.
+        // Without a service manager, nothing else could have started it.
         _ => "a program in the foreground".to_owned(),
     }
 }

@@ -1,11 +1,11 @@
-//! `pald stop`: stops the service that `pald install` made.
+//! `pald stop`: stops the installed service.
 
 use clap::Args;
 
 use crate::cli::service::{self, Step};
 use crate::cli::{Failure, Session};
 
-/// Stop the service until it is started again or you log in again
+/// Stop the service until `pald start` or your next login
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald stop")]
 pub(in crate::cli) struct Stop {}
@@ -15,11 +15,11 @@ impl Stop {
         let manager = service::manager()?;
         let state = manager.state()?;
         service::refuse_foreground(manager.as_ref(), state, session.config()?.port_listen)?;
-        // A service that is about to be started again by a connection is not active.
+        // A service that its socket could start again is not active.
         if state.is_known {
-            service::take(manager.as_ref(), Step::Stop)?;
+            service::run_step(manager.as_ref(), Step::Stop)?;
         }
-        let answer = if state.is_active { "pald has ended\n" } else { "pald does not run\n" };
+        let answer = if state.is_active { "pald stopped\n" } else { "pald is not running\n" };
         Ok(session.terminal.answer(answer)?)
     }
 }

@@ -1,4 +1,4 @@
-//! `pald who`: who uses a port.
+//! `pald who`: shows what uses a port.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
@@ -11,14 +11,14 @@ use crate::cli::holder::{in_full, port};
 use crate::cli::{Failure, Session};
 use crate::port::Port;
 
-/// Say who uses a port, and how
+/// Show what uses a port
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald who 3000")]
 pub(in crate::cli) struct Who {
     /// The port, registered or not
     #[arg(allow_hyphen_values = true)]
     port: OsString,
-    /// Print JSON, as /v1/ports answers it
+    /// Print JSON, as /v1/ports returns it
     #[arg(long)]
     json: bool,
 }
@@ -38,7 +38,7 @@ impl Who {
     }
 }
 
-/// Who uses the port; that nobody does is an error.
+/// Says what uses the port; an unused port is an error.
 fn sentence(answer: &api::Port) -> Result<String, CommandError> {
     let port = port(answer.port, answer.service.as_deref());
     let holder = answer.holder.as_ref().map(in_full);
@@ -50,7 +50,7 @@ fn sentence(answer: &api::Port) -> Result<String, CommandError> {
         }
         (State::Blocked, Some(holder)) => Ok(format!("{holder} blocks port {port}: {reason}")),
         (State::Blocked, None) => Ok(format!("Port {port} is blocked: {reason}")),
-        (State::Idle, _) => Err(CommandError::Nobody { port }),
-        (State::Unknown, _) => Err(CommandError::Untold { port, reason: reason.to_owned() }),
+        (State::Idle, _) => Err(CommandError::Unused { port }),
+        (State::Unknown, _) => Err(CommandError::UnknownUse { port, reason: reason.to_owned() }),
     }
 }

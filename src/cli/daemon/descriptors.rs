@@ -1,4 +1,4 @@
-//! How the file descriptors that the system allows are shared out.
+//! Divides the file descriptors that the system allows among connections, holds and the store.
 
 use std::io::{self, stderr};
 use std::thread;
@@ -7,17 +7,18 @@ use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tracing::debug;
 
-/// How many connections are open at once.
+/// The maximum number of open connections.
 const MAX_CONNECTIONS: usize = 256;
-/// How many descriptors are kept for the store and the workers, where there are enough.
+/// How many descriptors are reserved for the store and the workers, if there are enough.
 const RESERVE: usize = 64;
-/// How many are kept where there are not: the workers are not open yet, and the dump needs two.
+/// How many are reserved if there are not: the workers open later, and the dump needs two.
 const SMALL_RESERVE: usize = 20;
-/// How many connections there are even then.
+/// How many connections are allowed even then.
 const MIN_CONNECTIONS: usize = 32;
 
-/// What the connections and the holds may use. The rest is for the store, which stops accepting
-/// changes when it runs out.
+/// How many descriptors connections and holds may use.
+///
+/// The rest is for the store, which stops accepting changes when it runs out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) struct Descriptors {
     pub(in crate::cli) connections: usize,
@@ -25,30 +26,32 @@ pub(in crate::cli) struct Descriptors {
 }
 
 impl Descriptors {
-    /// Raises the limit as far as this user may, and shares it out.
-    pub(in crate::cli) fn share_out() -> Self {
+    /// Raises the limit as far as this user may, and divides it.
+    pub(in crate::cli) fn divide() -> Self {
         let limit = getrlimit(Resource::Nofile);
         let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
-        // Where it can't be raised, less is shared out.
+        // If it can't be raised, there is less to divide.
         let limit = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limit };
         let limit = limit.current.and_then(|limit| usize::try_from(limit).ok());
         let open = std::fs::read_dir("/dev/fd").map_or(0, Iterator::count);
         Self::of(limit.unwrap_or(usize::MAX), open)
     }
 
-    /// Has the kernel make room for as many as may be open, with holds on so many ports.
+    /// Grows the kernel's descriptor table now, in the background, to its maximum for this many
+    /// registered ports.
     ///
-    /// Linux doubles the table of a process that has threads only after a grace period of RCU, some
-    /// 20 ms in which nothing can be opened (`expand_fdtable` in its `fs/file.c`). Now nobody waits.
+    /// Linux grows the table of a process with threads only after an RCU grace period, some 20 ms
+    /// in which nothing can be opened (`expand_fdtable` in its `fs/file.c`). At the start, no
+    /// request waits for that.
     pub(in crate::cli) fn make_room(self, ports: usize) {
         let most = RESERVE + self.connections + self.holds.min(ports);
         let make = move || {
             if let Err(cause) = grow_table(most) {
-                debug!(%cause, most, "There is no room yet for more descriptors");
+                debug!(%cause, most, "Can't grow the descriptor table yet");
             }
         };
         if let Err(cause) = thread::Builder::new().name("descriptors".into()).spawn(make) {
-            debug!(%cause, "Room for more descriptors will be made when they are needed");
+            debug!(%cause, "The descriptor table will grow on demand");
         }
     }
 
@@ -60,8 +63,7 @@ impl Descriptors {
     }
 }
 
-/// Opens a descriptor of this number, or of a higher one, for a moment: the table is never made
-/// smaller.
+/// Opens a descriptor with this number or a higher one, and closes it: the table never shrinks.
 fn grow_table(number: usize) -> io::Result<()> {
     let number = number.try_into().map_err(io::Error::other)?;
     fcntl_dupfd_cloexec(stderr(), number)?;

@@ -1,4 +1,4 @@
-//! Why pald does not serve, in words.
+//! Errors that keep the daemon from serving.
 
 use std::io;
 use std::path::PathBuf;
@@ -19,31 +19,31 @@ pub(in crate::cli) enum ServeError {
     /// The configuration can't be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A folder can't be made, or not be made private.
-    #[error("Can't make the folder {} for yourself alone", Shown(.path))]
+    /// A folder can't be created, or can't be made private.
+    #[error("Can't create {} as a private folder", Shown(.path))]
     Folder {
         /// The folder.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
-    /// Another pald has this very store.
+    /// Another pald uses this store.
     #[error("pald is already running {holder}")]
     Running {
-        /// What it says of itself.
+        /// Its description of itself, from the lock file.
         holder: String,
     },
     /// The dump or the store can't be locked.
     #[error(transparent)]
     Locked(#[from] LockError),
-    /// The port to listen on can't be had.
+    /// pald can't listen on its port.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// The registry does not open.
+    /// The registry can't be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
     /// There are not enough file descriptors for a single connection.
-    #[error("The limit on open files is too low to serve anybody")]
+    #[error("The limit on open files is too low to serve connections")]
     Descriptors,
     /// The HTTP service failed.
     #[error("The HTTP service failed")]

@@ -1,4 +1,4 @@
-//! The log: lines on stderr, never in the way of the service.
+//! The log on stderr, which never blocks the service.
 
 use std::io::IsTerminal as _;
 
@@ -6,17 +6,17 @@ use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-/// What is logged where RUST_LOG says nothing: pald's own words, and warnings of its libraries, but
-/// not actix's line for each request that is no HTTP, by which anybody could flood the log.
+/// The filter if RUST_LOG is not set: pald's own lines and the libraries' warnings, but not actix's
+/// line for each malformed request, with which anyone could flood the log.
 const DEFAULT_FILTER: &str = "warn,pald=info,actix_http=off";
-/// How many lines may wait for a reader of stderr; further ones are dropped. Each costs 32 bytes even
-/// while none waits.
+/// How many lines may wait for stderr's reader; further ones are dropped. Each costs 32 bytes even
+/// while the queue is empty.
 const MAX_WAITING_LINES: usize = 8192;
 
-/// Sends the log to stderr; under journald without time and colour, which it adds itself.
+/// Sends the log to stderr; under journald without time and colour, which journald adds.
 ///
-/// Lines are written by a thread of their own, so that a reader of stderr who has stopped reading
-/// stops nothing else. Dropping the guard writes what is left.
+/// A separate thread writes the lines, so that a stalled reader of stderr stalls nothing else.
+/// Dropping the guard writes the remaining lines.
 pub(in crate::cli) fn start() -> WorkerGuard {
     let lines = NonBlockingBuilder::default().buffered_lines_limit(MAX_WAITING_LINES);
     let (stderr, guard) = lines.finish(std::io::stderr());
@@ -27,15 +27,15 @@ pub(in crate::cli) fn start() -> WorkerGuard {
         .with_writer(stderr)
         .with_ansi(!is_journald && std::io::stderr().is_terminal())
         .with_target(false)
-        // Without this, a log that can't be written would end the daemon.
+        // Otherwise a log that can't be written would end the daemon.
         .log_internal_errors(false);
-    // A second start, in one process, would keep the first log; there is none.
+    // This fails only if the process already has a log, and it starts one only once.
     let _ = match is_journald {
         true => lines.without_time().try_init(),
         false => lines.try_init(),
     };
     if let Some(mistake) = mistake {
-        tracing::warn!(RUST_LOG = %mistake, "RUST_LOG is not understood; logging as usual");
+        tracing::warn!(RUST_LOG = %mistake, "Can't parse RUST_LOG; using the default");
     }
     guard
 }

@@ -1,20 +1,20 @@
-//! What a service manager is told about pald's life (sd_notify(3)); without one, nothing is.
+//! Notices to the service manager (sd_notify(3)); without one, they do nothing.
 
 use sd_notify::NotifyState;
 use tracing::warn;
 
-/// pald serves.
+/// Reports that pald serves.
 pub(in crate::cli) fn ready() {
-    tell(NotifyState::Ready);
+    notify(NotifyState::Ready);
 }
 
-/// pald was asked to end and finishes what it has begun.
+/// Reports that pald is stopping, and finishes open requests first.
 pub(in crate::cli) fn stopping() {
-    tell(NotifyState::Stopping);
+    notify(NotifyState::Stopping);
 }
 
-fn tell(state: NotifyState<'_>) {
+fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        warn!(%error, "The service manager can't be told how pald is");
+        warn!(%error, "Can't notify the service manager");
     }
 }

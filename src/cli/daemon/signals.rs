@@ -1,4 +1,4 @@
-//! The signals that ask pald to end.
+//! The signals that stop pald.
 
 use std::io;
 
@@ -7,11 +7,11 @@ use tracing::info;
 
 use super::notify;
 
-/// A future that is ready at the first SIGTERM, SIGINT or SIGHUP.
-pub(in crate::cli) fn ending_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+/// Returns a future that is ready at the first SIGTERM, SIGINT or SIGHUP.
+pub(in crate::cli) fn shutdown_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // nohup(1) has it ignored, and that is to stay so.
+    // Under nohup(1) it is ignored, and must stay ignored.
     let mut hang_up = match is_hang_up_ignored() {
         true => None,
         false => Some(signal(SignalKind::hangup())?),
@@ -22,12 +22,12 @@ pub(in crate::cli) fn ending_signal() -> io::Result<impl Future<Output = ()> + S
             _ = interrupt.recv() => "SIGINT",
             () = hung_up(hang_up.as_mut()) => "SIGHUP",
         };
-        info!(signal = name, "Ending");
+        info!(signal = name, "Stopping");
         notify::stopping();
     })
 }
 
-/// Waits for SIGHUP, or for ever if it is ignored.
+/// Waits for SIGHUP; forever if it is ignored.
 async fn hung_up(signal: Option<&mut Signal>) {
     match signal {
         Some(signal) => drop(signal.recv().await),
@@ -35,7 +35,7 @@ async fn hung_up(signal: Option<&mut Signal>) {
     }
 }
 
-/// Whether whoever started pald has SIGHUP ignored (proc_pid_status(5): a mask, bit 0 is signal 1).
+/// Returns whether pald was started with SIGHUP ignored (proc_pid_status(5): a mask, bit 0 is signal 1).
 fn is_hang_up_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

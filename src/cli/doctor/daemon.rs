@@ -1,4 +1,4 @@
-//! Whether pald answers, on both loopback addresses, and is of this version.
+//! Whether pald answers on both loopback addresses, and has this program's version.
 
 use std::net::SocketAddr;
 
@@ -11,8 +11,8 @@ use crate::probe::Holder;
 const SUBJECT: &str = "daemon";
 const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The addresses on which this pald says that it listens, and another program answers.
-pub(super) fn strangers(health: &Health) -> Vec<&str> {
+/// Returns the addresses on which pald says it listens, but another program answers.
+pub(super) fn foreign_addresses(health: &Health) -> Vec<&str> {
     let is_own = |address: &&String| {
         let url = Url::parse(format!("http://{address}")).ok();
         let answer = url.and_then(|url| Client::new(url).health().ok());
@@ -21,38 +21,37 @@ pub(super) fn strangers(health: &Health) -> Vec<&str> {
     health.addresses.iter().filter(|address| !is_own(address)).map(String::as_str).collect()
 }
 
-/// The pald that answers.
-pub(super) fn examine(health: &Health, strangers: &[&str], restart: &str) -> Vec<Finding> {
+/// Checks the pald that answers.
+pub(super) fn examine(health: &Health, foreign: &[&str], restart: &str) -> Vec<Finding> {
     let Health { version, pid, addresses, .. } = health;
-    let strange = strangers.iter().map(|address| {
+    let foreign_findings = foreign.iter().map(|address| {
         let port = address.rsplit(':').next().unwrap_or_default();
-        let text =
-            format!("{address} is not answered by pald (pid {pid}), although it listens there");
-        Finding::fault(SUBJECT, text, format!("See with `pald who {port}` who does, and stop it"))
+        let text = format!("Another program answers at {address}, where pald (pid {pid}) listens");
+        Finding::fault(SUBJECT, text, format!("Find it with `pald who {port}`, and stop it"))
     });
     let ips = addresses
         .iter()
         .map(|address| address.rsplit_once(':').map_or(address.as_str(), |it| it.0));
     let on = ips.collect::<Vec<_>>().join(" and ");
     let own = match version == OWN_VERSION {
-        _ if !strangers.is_empty() => None,
+        _ if !foreign.is_empty() => None,
         true => Some(Finding::ok(SUBJECT, format!("{version}, pid {pid}, on {on}"))),
         false => {
             let text = format!("{version}, pid {pid}, on {on}; this program is {OWN_VERSION}");
             Some(Finding::warn(SUBJECT, text, restart))
         }
     };
-    own.into_iter().chain(strange).collect()
+    own.into_iter().chain(foreign_findings).collect()
 }
 
-/// No pald answers, or not in full.
-pub(super) fn silent(error: &ClientError) -> Finding {
+/// Reports that pald does not answer, or not as it should.
+pub(super) fn unreachable(error: &ClientError) -> Finding {
     let hint = error.hint().unwrap_or_else(|| "pald status".to_owned());
     Finding::fault(SUBJECT, error.to_string(), hint)
 }
 
-/// Somebody else is where pald would listen.
-pub(super) fn taken(address: SocketAddr, holder: &Holder) -> Finding {
-    let hint = "Stop it, or set another `port_listen`, and then `pald start`";
+/// Reports that another program has pald's address.
+pub(super) fn in_use(address: SocketAddr, holder: &Holder) -> Finding {
+    let hint = "Stop it or set another `port_listen`, then run `pald start`";
     Finding::fault(SUBJECT, format!("{address} is in use by {holder}"), hint)
 }

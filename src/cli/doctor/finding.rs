@@ -1,29 +1,29 @@
-//! One line of what `pald doctor` has to say, and how to mend it.
+//! A line of `pald doctor`, with the command that fixes what it found.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::cli) enum Level {
-    /// As it should be.
+    /// All is well.
     Ok,
-    /// It works, and may one day not.
+    /// It works now, but may fail later.
     Warn,
     /// It does not work.
     Fault,
 }
 
-/// What was found about a subject.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(in crate::cli) struct Finding {
     pub(in crate::cli) level: Level,
-    /// What it is about, in a word.
+    /// The subject, in one word.
     pub(in crate::cli) subject: &'static str,
     pub(in crate::cli) text: String,
-    /// The command that mends it.
+    /// The command that fixes it.
     pub(in crate::cli) hint: Option<String>,
 }
 
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn findings_stand_in_columns_with_their_hints_below() {
+    fn findings_are_aligned_with_their_hints_below() {
         let findings = [
             Finding::ok("daemon", "0.1.0, pid 4121, on 127.0.0.1 and [::1]"),
             Finding::warn("range", "a", "sudo sysctl"),

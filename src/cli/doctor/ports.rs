@@ -1,19 +1,19 @@
-//! Whether the services can have their ports, and whether these are held for them.
+//! Whether services can use their ports, and whether the ports are held.
 
 use super::Finding;
 use crate::api::{Health, Services, State};
-use crate::cli::holder::{in_words, port_of};
+use crate::cli::holder::{in_sentence, port_of};
 
-/// How many ports a line names.
+/// How many ports a line lists.
 const MAX_NAMED: usize = 10;
 
-/// The services that could not be started now, although they do not run.
+/// Finds services that are not running and could not start, because their ports are blocked.
 pub(super) fn examine(services: &Services) -> Vec<Finding> {
     let blocked = services.services.iter().filter(|it| it.state == Some(State::Blocked));
     blocked
         .map(|service| {
             let reason = service.reason.as_deref().unwrap_or("something");
-            let whose = service.holder.iter().map(|holder| format!(": {}", in_words(holder)));
+            let whose = service.holder.iter().map(|holder| format!(": {}", in_sentence(holder)));
             let text =
                 format!("{} is blocked by {reason}{}", port_of(service), whose.collect::<String>());
             Finding::warn("port", text, format!("pald who {}", service.port))
@@ -21,7 +21,7 @@ pub(super) fn examine(services: &Services) -> Vec<Finding> {
         .collect()
 }
 
-/// The ports that should be held and are not.
+/// Finds ports that should be held and are not.
 pub(super) fn holds(health: &Health, is_wanted: bool) -> Vec<Finding> {
     let Health { holds, services, .. } = health;
     let mut findings = Vec::new();
@@ -30,14 +30,14 @@ pub(super) fn holds(health: &Health, is_wanted: bool) -> Vec<Finding> {
         if let Some(more) = holds.missing.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
             ports.push(format!("and {more} more"));
         }
-        let text = format!("not held, since others are on them: {}", ports.join(", "));
+        let text = format!("not held, because other programs use them: {}", ports.join(", "));
         findings.push(Finding::warn("holds", text, format!("pald who {first}")));
     }
-    // Elsewhere than on Linux nothing is held.
+    // Ports are held only on Linux.
     if is_wanted && cfg!(target_os = "linux") && holds.max < *services {
         let text =
             format!("the limit on open files lets pald hold {} of {services} ports", holds.max);
-        let hint = "LimitNOFILE=65536 by `systemctl --user edit pald.service`, or `ulimit -n 65536` before `pald`";
+        let hint = "Set LimitNOFILE=65536 with `systemctl --user edit pald.service`, or run `ulimit -n 65536` before `pald`";
         findings.push(Finding::warn("limit", text, hint));
     }
     findings

@@ -1,9 +1,9 @@
-//! How the range lies in the one that the kernel takes ports from by itself.
+//! Whether the range overlaps the kernel's ephemeral range.
 
 use super::Finding;
 use crate::api::Overlap;
 
-/// The range from the first to the last port, both inclusive, where the kernel may take of it.
+/// Reports an overlap; the range is its first and last port, both inclusive.
 pub(super) fn examine((min, max): (u16, u16), overlap: &Overlap, is_held: bool) -> Finding {
     let ephemeral = &overlap.ephemeral;
     let ends = ephemeral

@@ -10,11 +10,11 @@ use crate::timestamp::Timestamp;
 
 const SUBJECT: &str = "store";
 const DUMP: &str = "dump";
-/// For how long a service may be missing from the dump: that is written within a second of a change,
-/// and a busy machine needs longer.
+/// How long a service may be missing from the dump. The dump is written within a second of a change,
+/// but a busy machine needs longer.
 const MAX_LAG_SECONDS: u64 = 10;
 
-/// The store and the dump of the pald that answers.
+/// Checks the store and the dump of the pald that answers.
 pub(super) fn examine(
     health: &Health,
     services: &Services,
@@ -24,8 +24,8 @@ pub(super) fn examine(
     let written = health.dump.written_at.as_deref().and_then(Timestamp::parse);
     let mut findings = Vec::new();
     if let Some(error) = &health.store.error {
-        let text = format!("{} takes no changes: {error}", Shown(&health.store.path));
-        let hint = format!("Mend that first; `df -h` shows the room on the disk; then {restart}");
+        let text = format!("{} accepts no changes: {error}", Shown(&health.store.path));
+        let hint = format!("Fix that first (`df -h` shows free space), then: {restart}");
         findings.push(Finding::fault(SUBJECT, text, hint));
     }
     if let Some(error) = &health.dump.error {
@@ -45,7 +45,7 @@ pub(super) fn examine(
     findings
 }
 
-/// What is odd about the time at which the dump was written.
+/// Checks when the dump was written against the clock and the newest service.
 fn clock(
     written: Timestamp,
     services: &Services,
@@ -53,7 +53,8 @@ fn clock(
     restart: &str,
 ) -> Option<Finding> {
     if written > now {
-        let text = format!("was written at {written}, which is yet to come: the clock was changed");
+        let text =
+            format!("was written at {written}, which is in the future: the clock was changed");
         return Some(Finding::warn(DUMP, text, "timedatectl"));
     }
     let created = |created_at: &str| Timestamp::parse(created_at);
@@ -70,19 +71,16 @@ fn clock(
     })
 }
 
-/// The dump on the disk, where no pald can be asked.
-pub(super) fn unasked(dump_file: &Path, now: Timestamp) -> Option<Finding> {
+/// Checks the dump on disk, if pald does not answer.
+pub(super) fn check_dump(dump_file: &Path, now: Timestamp) -> Option<Finding> {
     let written = std::fs::metadata(dump_file).and_then(|metadata| metadata.modified()).ok();
     let written = written.map(Timestamp::of)?;
     Some(match written > now {
         true => {
             let text =
-                format!("was written at {written}, which is yet to come: the clock was changed");
+                format!("was written at {written}, which is in the future: the clock was changed");
             Finding::warn(DUMP, text, "timedatectl")
         }
-        false => Finding::ok(
-            DUMP,
-            format!("written {}; the store is not looked into", elapsed(written, now)),
-        ),
+        false => Finding::ok(DUMP, format!("written {}; store not checked", elapsed(written, now))),
     })
 }

@@ -45,12 +45,12 @@ fn shown(findings: impl IntoIterator<Item = Finding>) -> String {
 }
 
 #[test]
-fn a_daemon_is_right_if_it_alone_answers_and_is_of_this_version() {
+fn a_daemon_is_well_if_it_alone_answers_and_has_this_version() {
     let own = format!("ok    daemon   {OWN_VERSION}, pid 4121, on 127.0.0.1 and [::1]\n");
     assert_eq!(shown(daemon::examine(&health(), &[], "again")), own);
     let stranger = "\
-fault daemon   [::1]:49200 is not answered by pald (pid 4121), although it listens there
-      hint: See with `pald who 49200` who does, and stop it
+fault daemon   Another program answers at [::1]:49200, where pald (pid 4121) listens
+      hint: Find it with `pald who 49200`, and stop it
 ";
     assert_eq!(shown(daemon::examine(&health(), &["[::1]:49200"], "again")), stranger);
     let old = Health { version: "0.0.9".into(), ..health() };
@@ -61,7 +61,7 @@ fault daemon   [::1]:49200 is not answered by pald (pid 4121), although it liste
 }
 
 #[test]
-fn what_keeps_changes_from_store_or_dump_is_a_fault_and_an_odd_clock_a_warning() {
+fn a_store_or_dump_that_cannot_be_written_is_a_fault_and_an_odd_clock_a_warning() {
     let now = |seconds: u64| {
         let start = Timestamp::parse("2026-11-22T10:00:00Z").unwrap();
         Timestamp::from_unix_seconds(start.unix_seconds() + seconds).unwrap()
@@ -75,15 +75,15 @@ fn what_keeps_changes_from_store_or_dump_is_a_fault_and_an_odd_clock_a_warning()
     failed.store.error = Some("No space".into());
     failed.dump.error = Some("Read-only".into());
     let faults = "\
-fault store    ~/.pald/db takes no changes: No space
-      hint: Mend that first; `df -h` shows the room on the disk; then again
+fault store    ~/.pald/db accepts no changes: No space
+      hint: Fix that first (`df -h` shows free space), then: again
 fault dump     ~/.pald/dump can't be written: Read-only
       hint: ls -ld ~/.pald
 ";
     assert_eq!(examine(&failed, 8), faults);
 
     let future = "\
-warn  dump     was written at 2026-11-22T10:00:04Z, which is yet to come: the clock was changed
+warn  dump     was written at 2026-11-22T10:00:04Z, which is in the future: the clock was changed
       hint: timedatectl
 ";
     assert_eq!(examine(&health(), 3), future);
@@ -133,13 +133,13 @@ fn ports_that_are_not_held_are_named_and_so_is_a_limit_that_is_too_low() {
     assert_eq!(holds(0, &[], false), "");
     let many: Vec<_> = (1..=12).collect();
     let missing = "\
-warn  holds    not held, since others are on them: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, and 2 more
+warn  holds    not held, because other programs use them: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, and 2 more
       hint: pald who 1
 ";
     assert_eq!(holds(99, &many, true), missing);
     let limit = "\
 warn  limit    the limit on open files lets pald hold 8 of 9 ports
-      hint: LimitNOFILE=65536 by `systemctl --user edit pald.service`, or `ulimit -n 65536` before `pald`
+      hint: Set LimitNOFILE=65536 with `systemctl --user edit pald.service`, or run `ulimit -n 65536` before `pald`
 ";
     assert_eq!(holds(8, &[], true), if cfg!(target_os = "linux") { limit } else { "" });
 }

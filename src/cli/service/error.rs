@@ -1,4 +1,4 @@
-//! Why pald can't be made a service, in words.
+//! Errors of the service commands.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,46 +10,46 @@ use crate::cli::explain::Explain;
 use crate::client::Url;
 use crate::files::{ReadError, Shown};
 
-/// Why something can't be done with the service.
+/// An error of the service manager or of the service files.
 #[derive(Debug, Error)]
 pub(in crate::cli) enum ServiceError {
-    /// There is no home folder to write to.
-    #[error("No home folder is known for this user")]
+    /// The user has no home folder.
+    #[error("Can't find your home folder")]
     NoHome,
-    /// The system has no such manager.
-    #[error("Can't run `{tool}`, which starts services here")]
+    /// The service manager is not installed.
+    #[error("Can't run `{tool}`, which manages services on this system")]
     NoTool {
         /// Its command.
         tool: String,
         /// What the system said.
         source: io::Error,
     },
-    /// The manager does not run for this user.
-    #[error("There is no session that could run a service for you: {said}")]
+    /// The service manager is not running for this user.
+    #[error("Can't reach the service manager of your login session: {said}")]
     NoSession {
-        /// What its command said.
+        /// Its command's message.
         said: String,
-        /// Whether the session is there, and only `XDG_RUNTIME_DIR` is not set.
+        /// The session's folder, if the session exists and only `XDG_RUNTIME_DIR` is not set.
         runtime_dir: Option<PathBuf>,
     },
-    /// The manager refused.
+    /// A command of the service manager failed.
     #[error("`{command}` failed: {said}")]
     Failed {
-        /// What was run.
+        /// The command.
         command: String,
-        /// The first line that it said.
+        /// The first line of its message.
         said: String,
     },
-    /// A file stands where pald's would be.
-    #[error("{} is there, and pald has not written it", Shown(.path))]
+    /// A file that pald did not write is where pald's would be.
+    #[error("{} exists, and pald did not write it", Shown(.path))]
     Foreign {
         /// The file.
         path: PathBuf,
     },
-    /// A file of the service can't be read, or should not be.
+    /// A service file can't or must not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// A file of the service can't be written or removed.
+    /// A service file can't be written or removed.
     #[error("Can't change {}", Shown(.path))]
     Write {
         /// The file.
@@ -57,12 +57,12 @@ pub(in crate::cli) enum ServiceError {
         /// What the system said.
         source: io::Error,
     },
-    /// A pald runs that is not the service.
+    /// A pald is running that is not the service.
     #[error(
-        "pald is already running (pid {pid}, version {version}) at {url}, and not as a service"
+        "pald is already running (pid {pid}, version {version}) at {url}, but not as a service"
     )]
     Foreground {
-        /// Its process.
+        /// Its process ID.
         pid: u32,
         /// Its version.
         version: String,
@@ -72,17 +72,17 @@ pub(in crate::cli) enum ServiceError {
     /// There is no service to start.
     #[error("pald is not installed as a service")]
     NotInstalled,
-    /// There is nobody who could be asked.
-    #[error("`pald remove` can't ask here whether to go on")]
+    /// There is no terminal to ask on.
+    #[error("`pald remove` can't ask for confirmation here")]
     Unconfirmed,
-    /// The user has said no.
+    /// The user said no.
     #[error("Nothing was removed")]
     Declined,
-    /// It can't be told which program or which file the service is to have.
-    #[error("Can't tell the path of this program or of its configuration")]
+    /// The path of this program or of its configuration is unknown.
+    #[error("Can't find the path of this program or of its configuration")]
     Program(#[source] io::Error),
-    /// A path has characters that a file of the service can't hold.
-    #[error("The path {} has characters that no service can be given", Shown(.path))]
+    /// A service file can't express a path.
+    #[error("The path {} has characters that a service file can't contain", Shown(.path))]
     Path {
         /// The path.
         path: PathBuf,
@@ -94,14 +94,14 @@ impl Explain for ServiceError {
         Some(match self {
             Self::NoHome => "Set HOME".to_owned(),
             Self::NoTool { .. } => {
-                "Run `pald` in the foreground, or under the supervisor that this system has"
+                "Run `pald` in the foreground, or under this system's own service manager"
                     .to_owned()
             }
             Self::NoSession { runtime_dir: Some(folder), .. } => {
-                format!("Try again after `export XDG_RUNTIME_DIR={}`", folder.display())
+                format!("Run `export XDG_RUNTIME_DIR={}` and try again", folder.display())
             }
             Self::NoSession { runtime_dir: None, .. } => {
-                "Run `pald` in the foreground; or log in as yourself, or let root run \
+                "Run `pald` in the foreground; or log in directly, or have root run \
                  `loginctl enable-linger` for you, and try again"
                     .to_owned()
             }
@@ -113,14 +113,16 @@ impl Explain for ServiceError {
                     .to_owned()
             }
             Self::Foreground { pid, .. } => {
-                format!("End it first, with Ctrl-C where it runs or with `kill {pid}`")
+                format!("Stop it first, with Ctrl-C where it runs or with `kill {pid}`")
             }
             Self::NotInstalled => {
                 "`pald install` installs and starts it; `pald` runs it in the foreground".to_owned()
             }
             Self::Unconfirmed => "Add `--yes`".to_owned(),
             Self::Foreign { .. } => "Move it away first".to_owned(),
-            Self::Path { .. } => "Move the program or the file to a plainer path".to_owned(),
+            Self::Path { .. } => {
+                "Move the program or the configuration to a simpler path".to_owned()
+            }
             Self::Declined | Self::Program(_) | Self::Read(_) | Self::Write { .. } => return None,
         })
     }

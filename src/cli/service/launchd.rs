@@ -1,6 +1,6 @@
-//! The user's launchd on macOS: an agent in `~/Library/LaunchAgents`, and `launchctl`.
+//! launchd on macOS: an agent in `~/Library/LaunchAgents`, and `launchctl`.
 //!
-//! This was written from launchd.plist(5) and launchctl(1), and was never run.
+//! Written from launchd.plist(5) and launchctl(1); never run yet.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ const AGENT_FILE: &str = include_str!("pald.plist");
 #[derive(Debug)]
 pub(super) struct Launchd {
     home: PathBuf,
-    /// The numeric user, whose agents live in the domain `gui/<user>`.
+    /// The user ID; the user's agents live in the domain `gui/<user>`.
     user: u32,
 }
 
@@ -36,7 +36,7 @@ impl Launchd {
         format!("gui/{}/{LABEL}", self.user).into()
     }
 
-    /// The agent that starts this program.
+    /// Returns the agent that starts this program.
     fn content(&self, program: &Program) -> Result<String, ServiceError> {
         let mut arguments = string(&program.path)?;
         if let Some(config) = &program.config {
@@ -62,11 +62,11 @@ impl Manager for Launchd {
     }
 
     fn state(&self) -> Result<State, ServiceError> {
-        let output = super::output_of(&["launchctl".into(), "print".into(), self.target()])?;
+        let output = super::run(&["launchctl".into(), "print".into(), self.target()])?;
         let is_known = self.agent().is_file();
         match output.status.success() {
             true => Ok(state_of(&String::from_utf8_lossy(&output.stdout), is_known)),
-            // What is not loaded can't be printed.
+            // An agent that is not loaded can't be printed.
             false => Ok(State { is_known, ..State::default() }),
         }
     }
@@ -80,23 +80,23 @@ impl Manager for Launchd {
             Step::Enable => vec![bootstrap()],
             Step::Disable => vec![bootout()],
             Step::Start => vec![launchctl(&["kickstart".into(), self.target()])],
-            // It ends with 0 then, and is not started again.
+            // pald exits with 0 then, and launchd does not restart it.
             Step::Stop => vec![launchctl(&["kill".into(), "SIGTERM".into(), self.target()])],
             Step::Restart => vec![bootout(), bootstrap()],
         }
     }
 }
 
-/// The state in what `launchctl print` prints.
+/// Parses the output of `launchctl print`.
 fn state_of(printed: &str, is_enabled: bool) -> State {
     let pid = printed.lines().find_map(|line| line.trim().strip_prefix("pid = "));
     let pid = pid.and_then(|pid| pid.parse().ok());
     State { is_known: true, is_enabled, is_active: pid.is_some(), pid }
 }
 
-/// The path as an element of the agent.
+/// Returns the path as a string element of the agent.
 fn string(path: &Path) -> Result<String, ServiceError> {
-    let text = super::plain(path)?;
+    let text = super::text_of(path)?;
     let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     Ok(format!("<string>{escaped}</string>"))
 }
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_agent_starts_the_program_that_is_asked_for() {
+    fn the_agent_starts_the_given_program() {
         let program = Program {
             path: "/opt/a&b/pald".into(),
             config: Some("/etc/<pald>.toml".into()),
@@ -146,13 +146,13 @@ mod tests {
         ];
         for (step, expected) in rows {
             let commands: Vec<_> =
-                launchd().commands(step).iter().map(|words| super::super::shown(words)).collect();
+                launchd().commands(step).iter().map(|words| super::super::joined(words)).collect();
             assert_eq!(commands, expected, "{step:?}");
         }
     }
 
     #[test]
-    fn the_state_is_read_from_what_launchctl_prints() {
+    fn the_state_is_parsed_from_launchctl() {
         let printed =
             "gui/501/pald = {\n\tactive count = 1\n\tstate = running\n\n\tpid = 4121\n}\n";
         let running = State { is_known: true, is_enabled: true, is_active: true, pid: Some(4121) };

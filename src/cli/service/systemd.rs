@@ -1,4 +1,4 @@
-//! The user's systemd: unit files in `~/.config/systemd/user`, and `systemctl --user`.
+//! systemd for one user: unit files in `~/.config/systemd/user`, and `systemctl --user`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -11,16 +11,16 @@ const SOCKET: &str = "pald.socket";
 const UNIT_FILE: &str = include_str!("pald.service");
 const SOCKET_FILE: &str = include_str!("pald.socket");
 
-/// Where the Debian package has the program, and its units, which name that path.
+/// Where the Debian package puts the program, and the units that start it.
 const PACKAGED_PROGRAM: &str = "/usr/bin/pald";
 const PACKAGED_UNITS: &str = "/usr/lib/systemd/user";
 
 /// The systemd of the user.
 #[derive(Debug)]
 pub(super) struct Systemd {
-    /// Where the user's own units are.
+    /// The folder of the user's own units.
     folder: PathBuf,
-    /// Where those of the package would be.
+    /// The folder of the package's units.
     packaged: PathBuf,
 }
 
@@ -30,7 +30,7 @@ impl Systemd {
         Ok(Self { folder: config.join("systemd/user"), packaged: PACKAGED_UNITS.into() })
     }
 
-    /// Whether the package's own unit starts this very program.
+    /// Returns whether the package's own unit starts this program.
     fn is_packaged(&self, program: &Program) -> bool {
         program.path == Path::new(PACKAGED_PROGRAM)
             && program.config.is_none()
@@ -60,10 +60,10 @@ impl Manager for Systemd {
 
     fn state(&self) -> Result<State, ServiceError> {
         let properties = "--property=LoadState,UnitFileState,ActiveState,MainPID";
-        let output = super::output_of(&systemctl(&["show", UNIT, properties]))?;
+        let output = super::run(&systemctl(&["show", UNIT, properties]))?;
         if !output.status.success() {
             return Err(ServiceError::NoSession {
-                said: super::said(&output),
+                said: super::stderr_line(&output),
                 runtime_dir: runtime_dir(),
             });
         }
@@ -74,7 +74,7 @@ impl Manager for Systemd {
         let words: &[&str] = match step {
             Step::Reload => &["daemon-reload"],
             Step::Enable => &["enable", "--now", UNIT],
-            // The socket, if it is there, would start the service again.
+            // Otherwise the socket would start the service again.
             Step::Disable => &["disable", "--now", SOCKET, UNIT],
             Step::Start => &["start", UNIT],
             Step::Stop => &["stop", SOCKET, UNIT],
@@ -88,14 +88,14 @@ fn systemctl(words: &[&str]) -> Vec<OsString> {
     ["systemctl", "--user"].iter().chain(words).map(OsString::from).collect()
 }
 
-/// The session's folder, if there is one although the environment does not say so.
+/// Returns the session's folder, if it exists and the environment does not name it.
 fn runtime_dir() -> Option<PathBuf> {
     let folder = PathBuf::from(format!("/run/user/{}", rustix::process::getuid().as_raw()));
     let is_unknown = std::env::var_os("XDG_RUNTIME_DIR").is_none();
     (is_unknown && folder.join("systemd/private").exists()).then_some(folder)
 }
 
-/// The state in what `systemctl show` prints: a line `Name=value` for each property.
+/// Parses the output of `systemctl show`: a line `Name=value` for each property.
 fn state_of(shown: &str) -> State {
     let properties: BTreeMap<_, _> =
         shown.lines().filter_map(|line| line.split_once('=')).collect();
@@ -109,24 +109,24 @@ fn state_of(shown: &str) -> State {
     }
 }
 
-/// The unit that starts this program.
+/// Returns the unit that starts this program.
 fn unit(program: &Program) -> Result<String, ServiceError> {
-    // In the path of the program a `$` is a `$`, in an argument it is written twice
+    // In arguments, but not in the path of the program, `$` is written `$$`
     // (systemd.service(5), "Command lines").
-    let mut command = word(super::plain(&program.path)?);
+    let mut command = word(super::text_of(&program.path)?);
     if let Some(config) = &program.config {
         command.push_str(" --config ");
-        command.push_str(&word(super::plain(config)?).replace('$', "$$"));
+        command.push_str(&word(super::text_of(config)?).replace('$', "$$"));
     }
     Ok(UNIT_FILE.replace("ExecStart=/usr/bin/pald", &format!("ExecStart={command}")))
 }
 
-/// The sockets of a pald that listens on this program's port.
+/// Returns the sockets on this program's port.
 fn socket(program: &Program) -> String {
     SOCKET_FILE.replace(":49200\n", &format!(":{}\n", program.port_listen))
 }
 
-/// A word of a command line, quoted if need be.
+/// Quotes a word of a command line, if it needs quotes.
 fn word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._+-@:".contains(c);
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");

@@ -7,7 +7,7 @@ fn program(path: &str, config: Option<&str>) -> Program {
 }
 
 #[test]
-fn the_units_start_the_program_that_is_asked_for() {
+fn the_units_start_the_given_program() {
     let systemd = Systemd { folder: "/c".into(), packaged: "/nowhere".into() };
     // (program, configuration, what follows `ExecStart=`)
     let rows = [
@@ -26,11 +26,14 @@ fn the_units_start_the_program_that_is_asked_for() {
         assert!(sockets.contains(listen), "{sockets}");
     }
     let error = systemd.files(Some(&program("/a\nb", None))).unwrap_err();
-    assert_eq!(error.to_string(), "The path /a\\nb has characters that no service can be given");
+    assert_eq!(
+        error.to_string(),
+        "The path /a\\nb has characters that a service file can't contain"
+    );
 }
 
 #[test]
-fn the_unit_of_the_package_is_used_as_it_is() {
+fn the_unit_of_the_package_is_used_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("pald.service"), UNIT_FILE).unwrap();
     let systemd = Systemd { folder: "/c".into(), packaged: folder.path().into() };
