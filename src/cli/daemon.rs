@@ -3,8 +3,10 @@
 
 pub(super) mod descriptors;
 mod error;
+mod locks;
 pub(super) mod log;
 pub(super) mod notify;
 pub(super) mod signals;
 
 pub(super) use error::ServeError;
+pub(super) use locks::Locks;

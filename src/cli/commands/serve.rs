@@ -1,24 +1,23 @@
 //! `pald serve`, and `pald` without a command: serves in the foreground.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::rt::System;
 use clap::Args;
+use rustix::fs::Mode;
 use tracing::{info, warn};
 
 use crate::cli::daemon::descriptors::Descriptors;
 use crate::cli::daemon::signals::shutdown_signal;
-use crate::cli::daemon::{ServeError, log, notify};
+use crate::cli::daemon::{Locks, ServeError, log, notify};
 use crate::cli::{Failure, Session};
 use crate::config::{Config, ConfigError};
 use crate::files::{self, Shown};
 use crate::http::guard::{Guard, Hosts};
 use crate::http::{self, About, Listeners};
-use crate::lock::{Lock, LockError};
-use crate::port::Port;
 use crate::probe::{self, Overlap, Peers};
 use crate::registry::{OpenError, Registry, RegistryOptions};
 use crate::store;
@@ -55,16 +54,16 @@ fn check(session: &Session) -> Result<(), ConfigError> {
 
 /// Serves until a signal; on return everything is on disk.
 fn serve(session: &Session) -> Result<(), ServeError> {
-    let mode = rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO;
-    rustix::process::umask(mode);
+    let others = Mode::RWXG | Mode::RWXO;
+    rustix::process::umask(others);
     let sources = session.sources();
-    let own_folder = sources.paths.own_folder();
     let config = Config::load(&sources)?;
     for variable in &config.unknown_variables {
         warn!("Unknown setting {variable}");
     }
     let is_store = store::exists(&config.data_dir).map_err(OpenError::Store)?;
-    let [store_lock, _dump_lock] = lock(&config)?;
+    let locks = Locks::acquire(&config)?;
+    let own_folder = sources.paths.own_folder();
     for folder in own_folder.iter().chain(is_store.then_some(&config.data_dir)) {
         make_private(folder)?;
     }
@@ -78,14 +77,7 @@ fn serve(session: &Session) -> Result<(), ServeError> {
     descriptors.make_room(config.port_range.size());
     let overlap = probe::overlap(config.port_range, config.port_listen);
     warn_of_overlap(&config, overlap.as_ref());
-    let registry = Arc::new(Registry::open(RegistryOptions {
-        port_range: config.port_range,
-        port_listen: config.port_listen,
-        port_listen_before: port_in(store_lock.previous()),
-        max_holds: max_holds(&config, descriptors),
-        data_dir: config.data_dir.clone(),
-        dump_file: config.dump_file.clone(),
-    })?);
+    let registry = Arc::new(open_registry(&config, &locks, descriptors)?);
     let about = About {
         started_at,
         addresses: listeners.addresses(),
@@ -93,14 +85,13 @@ fn serve(session: &Session) -> Result<(), ServeError> {
         dump_file: config.dump_file.clone(),
         overlap,
     };
-    let served = System::new().block_on(until_signal(
-        &config,
-        Arc::clone(&registry),
-        about,
-        guard,
-        listeners,
-        descriptors,
-    ));
+    let served = System::new().block_on(async {
+        let signal = shutdown_signal()?;
+        log_serving(&config, &about, registry.len());
+        notify::ready();
+        let registry = Arc::clone(&registry);
+        http::serve(registry, about, guard, listeners, descriptors.connections, signal).await
+    });
     registry.close();
     info!("Stopped");
     served.map_err(ServeError::Http)
@@ -119,61 +110,30 @@ fn make_private(folder: &Path) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Locks the store and the dump against other processes.
-fn lock(config: &Config) -> Result<[Lock; 2], ServeError> {
-    for path in [&config.data_dir, &config.dump_file] {
-        let folder = files::folder_of(path);
-        files::create_private_folder(folder)
-            .map_err(|source| ServeError::Folder { path: folder.to_owned(), source })?;
-    }
-    let (pid, version) = (std::process::id(), env!("CARGO_PKG_VERSION"));
-    let url = format!("http://127.0.0.1:{}", config.port_listen);
-    let holder = format!("pald (pid {pid}, version {version}) at {url}");
-    let store = Lock::acquire(&resolved(&config.data_dir), &holder).map_err(already_running)?;
-    let dump = Lock::acquire(&config.dump_file, &holder)?;
-    Ok([store, dump])
-}
-
-/// Resolves links, so that a store has one lock whichever path leads to it.
-fn resolved(path: &Path) -> PathBuf {
-    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// Returns the port in a lock holder's description of itself.
-fn port_in(holder: &str) -> Option<Port> {
-    holder.rsplit_once(':').and_then(|(_, port)| Port::parse(port).ok())
-}
-
-/// Names the pald that has the store, if a pald holds the lock.
-fn already_running(error: LockError) -> ServeError {
-    match &error {
-        LockError::Held { holder, .. } => match holder.strip_prefix("pald ") {
-            Some(holder) => ServeError::Running { holder: holder.to_owned() },
-            None => error.into(),
-        },
-        LockError::NotALock { .. } | LockError::Io { .. } => error.into(),
-    }
-}
-
-async fn until_signal(
+fn open_registry(
     config: &Config,
-    registry: Arc<Registry>,
-    about: About,
-    guard: Guard,
-    listeners: Listeners,
+    locks: &Locks,
     descriptors: Descriptors,
-) -> io::Result<()> {
-    let signal = shutdown_signal()?;
+) -> Result<Registry, OpenError> {
+    Registry::open(RegistryOptions {
+        port_range: config.port_range,
+        port_listen: config.port_listen,
+        port_listen_before: locks.previous_port(),
+        max_holds: max_holds(config, descriptors),
+        data_dir: config.data_dir.clone(),
+        dump_file: config.dump_file.clone(),
+    })
+}
+
+fn log_serving(config: &Config, about: &About, services: usize) {
     info!(
         addresses = http::shown(&about.addresses),
         range = %config.port_range,
         store = %Shown(&config.data_dir),
         dump = %Shown(&config.dump_file),
-        services = registry.len(),
+        services,
         "Serving"
     );
-    notify::ready();
-    http::serve(registry, about, guard, listeners, descriptors.connections, signal).await
 }
 
 /// Returns the guard for this configuration.
