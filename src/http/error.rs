@@ -23,8 +23,6 @@ use crate::service_name::{ServiceName, ServiceNameError};
 pub(super) enum HttpError {
     #[error(transparent)]
     Parameter(#[from] ParameterError),
-    #[error("Parameter `{name}` is {value}; use {allowed}")]
-    Value { name: &'static str, value: Quoted, allowed: &'static str },
     #[error("The pattern {pattern} can't be used: {reason}")]
     Pattern { pattern: Quoted, reason: &'static str },
     #[error("The body is not the JSON that is expected here: {0}")]
@@ -98,9 +96,7 @@ impl HttpError {
                     row(Kind::Blank, 400, 415)
                 }
             },
-            Self::Parameter(_) | Self::Value { .. } | Self::Pattern { .. } | Self::Json(_) => {
-                row(Kind::Blank, 400, 400)
-            }
+            Self::Parameter(_) | Self::Pattern { .. } | Self::Json(_) => row(Kind::Blank, 400, 400),
             Self::Name(_) => row(Kind::NameInvalid, 400, 400),
             Self::Port(_) => row(Kind::PortOutOfRange, 400, 400),
             Self::Addresses(_) => row(Kind::Blank, 400, 400),
@@ -156,8 +152,7 @@ impl HttpError {
             ),
             Self::UnknownPath => Some("Try /get, /set, /del or /v1/openapi.json".to_owned()),
             Self::Panic => Some("The log of pald says more; please report it".to_owned()),
-            Self::Value { .. }
-            | Self::Pattern { .. }
+            Self::Pattern { .. }
             | Self::Json(_)
             | Self::Port(_)
             | Self::Addresses(_)

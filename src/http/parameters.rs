@@ -8,7 +8,6 @@ use actix_web::web::{BytesMut, Payload};
 use thiserror::Error;
 
 use super::body::{self, BodyError, Expected};
-use super::error::HttpError;
 use crate::quoted::Quoted;
 
 /// The longest query and the longest body, in bytes.
@@ -33,6 +32,16 @@ pub enum ParameterError {
     /// A `%` is not followed by two hexadecimal digits.
     #[error("{0} contains a % that two hexadecimal digits don't follow")]
     Percent(Quoted),
+    /// It has a value that is none of those that are allowed.
+    #[error("Parameter `{name}` is {value}; use {allowed}")]
+    Value {
+        /// The parameter.
+        name: &'static str,
+        /// Its value.
+        value: Quoted,
+        /// What is allowed, in words.
+        allowed: &'static str,
+    },
     /// The query has more than 8 KiB.
     #[error("The query is {bytes} bytes long; at most 8192 are allowed")]
     LongQuery {
@@ -99,14 +108,14 @@ impl<'a> Parameters<'a> {
     }
 
     /// The parameter as `true` or `false`, if it occurs.
-    pub(super) fn switch(&self, name: &'static str) -> Result<Option<bool>, HttpError> {
+    pub(super) fn switch(&self, name: &'static str) -> Result<Option<bool>, ParameterError> {
         Ok(match self.at_most_one(name)?.as_deref() {
             None => None,
             Some(b"true") => Some(true),
             Some(b"false") => Some(false),
             Some(other) => {
                 let value = Quoted::new(other);
-                return Err(HttpError::Value { name, value, allowed: "true or false" });
+                return Err(ParameterError::Value { name, value, allowed: "true or false" });
             }
         })
     }

@@ -14,6 +14,7 @@ mod dump;
 mod health;
 mod openapi;
 mod ports;
+mod responses;
 mod services;
 mod shapes;
 

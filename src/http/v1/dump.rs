@@ -5,13 +5,13 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::ask;
-use super::openapi::{BadBody, Refusals, Wrong};
+use super::responses::{BadBody, Refusals, Wrong};
 use crate::api::{Imported, Problem};
 use crate::dump::{self, DumpEntry};
 use crate::dump_file;
 use crate::http::body::{self, Expected};
 use crate::http::error::HttpError;
-use crate::http::parameters::Parameters;
+use crate::http::parameters::{ParameterError, Parameters};
 use crate::http::reply;
 use crate::quoted::Quoted;
 use crate::registry::{Import, ImportMode, Registry};
@@ -72,7 +72,8 @@ pub(super) async fn import(
         Some(b"replace") => ImportMode::Replace,
         Some(other) => {
             let value = Quoted::new(other);
-            return Err(HttpError::Value { name: "mode", value, allowed: "merge or replace" });
+            let allowed = "merge or replace";
+            return Err(ParameterError::Value { name: "mode", value, allowed }.into());
         }
     };
     let dry_run = parameters.switch("dry_run")?.unwrap_or(false);

@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 
 use super::About;
-use super::openapi::Refusals;
+use super::responses::Refusals;
 use crate::api::{DumpHealth, Health, HealthStatus, HoldsHealth, Overlap, StoreHealth};
 use crate::files::Shown;
 use crate::http::reply;

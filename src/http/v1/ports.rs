@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::openapi::{Missing, Refusals, Wrong};
+use super::responses::{Missing, Refusals, Wrong};
 use super::shapes::Used;
 use super::{ask, port_of};
 use crate::api::Port;

@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use glob::Pattern;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::openapi::{BadBody, Missing, Refusals, Wrong};
+use super::responses::{BadBody, Missing, Refusals, Wrong};
 use super::{ask, service_of, shapes};
 use crate::addresses::Addresses;
 use crate::api::{Problem, RangeUsage, RegisterRequest, Service, Services};
