@@ -47,7 +47,7 @@ fn the_page_comes_with_what_it_may_do_and_by_links_alone() {
         assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
         assert_eq!(reply.header("cross-origin-opener-policy"), Some("same-origin"));
         assert_eq!(reply.header("cross-origin-resource-policy"), Some("same-origin"));
-        assert_eq!(reply.header("x-frame-options"), Some("DENY"));
+        assert_eq!(reply.header("referrer-policy"), Some("no-referrer"));
         assert_eq!((reply.status, reply.header("x-content-type-options")), (200, Some("nosniff")));
         let head = client.request("HEAD", path, "");
         assert_eq!((head.status, head.body.as_str()), (200, ""));

@@ -209,9 +209,7 @@ fn every_reply_is_plain_text_that_no_cache_keeps() {
     for (reply, status) in replies {
         assert_eq!(reply.status, status);
         assert_eq!(reply.header("content-type"), Some("text/plain; charset=utf-8"), "{status}");
-        assert_eq!(reply.header("cache-control"), Some("no-cache, no-store, must-revalidate"));
-        assert_eq!(reply.header("pragma"), Some("no-cache"));
-        assert_eq!(reply.header("expires"), Some("0"));
+        assert_eq!(reply.header("cache-control"), Some("no-store"));
         assert_eq!(reply.header("server"), None);
     }
 }

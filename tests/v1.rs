@@ -24,7 +24,7 @@ fn assert_problem(reply: &Reply, status: u16, kind: &str, detail: &str) {
     assert_eq!(problem["detail"], detail);
     assert_eq!((reply.status, &problem["status"]), (status, &json!(status)));
     assert_eq!(problem["type"], kind);
-    assert_eq!(reply.header("content-type"), Some("application/problem+json"));
+    assert_eq!(reply.header("content-type"), Some("application/problem+json; charset=utf-8"));
     assert!(problem["title"].is_string());
 }
 
@@ -49,7 +49,7 @@ fn a_service_is_registered_shown_and_released() {
     shown["state"] = json!("idle");
     let reply = client.get("/v1/services/shop");
     assert_eq!((reply.status, reply.json()), (200, shown.clone()));
-    assert_eq!(reply.header("content-type"), Some("application/json"));
+    assert_eq!(reply.header("content-type"), Some("application/json; charset=utf-8"));
     assert_eq!(client.get("/v1/services/shop?state=false").json(), made);
 
     let all = client.get("/v1/services").json();

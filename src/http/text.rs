@@ -37,7 +37,7 @@ async fn get(
     let parameters = Parameters::of(&request, payload).await?;
     let service = parameters.exactly_one("service")?;
     match registry.lookup(&service) {
-        Some(port) => Ok(reply::port(port)),
+        Some(port) => Ok(port_reply(port)),
         // Or it is no name at all.
         None => Err(HttpError::NotRegistered(ServiceName::parse(&service)?)),
     }
@@ -62,7 +62,7 @@ async fn set(
         ChangeError::NotNew { service, port } => HttpError::NotNew { service, port },
         other => other.into(),
     })?;
-    Ok(reply::port(registered.registration.port))
+    Ok(port_reply(registered.registration.port))
 }
 
 /// Takes `port` from its service.
@@ -75,4 +75,8 @@ async fn del(
     let port = Port::parse(parameters.exactly_one("port")?)?;
     registry.release(Target::Port(port)).await?;
     Ok(reply::text("OK\n".to_owned()))
+}
+
+fn port_reply(port: Port) -> HttpResponse {
+    reply::text(format!("{port}\n"))
 }

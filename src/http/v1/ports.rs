@@ -52,5 +52,5 @@ pub(super) async fn delete(
     registry: Data<Registry>,
 ) -> Result<HttpResponse, HttpError> {
     registry.release(Target::Port(port_of(&request)?)).await?;
-    Ok(reply::nothing())
+    Ok(reply::no_content())
 }

@@ -222,5 +222,5 @@ pub(super) async fn delete(
     registry: Data<Registry>,
 ) -> Result<HttpResponse, HttpError> {
     registry.release(Target::Service(service_of(&request)?)).await?;
-    Ok(reply::nothing())
+    Ok(reply::no_content())
 }
