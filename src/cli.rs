@@ -31,7 +31,7 @@ use terminal::Terminal;
 
 /// Keeps track of which service has which port on this machine.
 ///
-/// Without a command pald serves in the foreground until it gets SIGTERM or Ctrl-C.
+/// Without a command, pald serves in the foreground until it gets SIGTERM or Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "pald", version, after_help = AFTER_HELP)]
 pub struct Cli {

@@ -6,7 +6,7 @@
 //!
 //! | modules | what lives there |
 //! | --- | --- |
-//! | [`cli`] | the command line, a file for each command, and the one table to exit codes |
+//! | [`cli`] | the command line, a file for each command, and the one table of exit codes |
 //! | [`http`], [`client`], [`config`] | the HTTP service, with the page for browsers; the one client of it; the layers of settings |
 //! | [`registry`] | the rules: register, release, import, lookup; the model, and the committer that changes it |
 //! | [`store`], [`probe`], [`dump_file`] | sled; what the machine says about a port; the dump on disk |

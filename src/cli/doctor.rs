@@ -48,7 +48,7 @@ pub(super) fn examine(session: &Session) -> Result<Vec<Finding>, Failure> {
     Ok(findings)
 }
 
-/// Checks everything with the daemon at this address, or without it if it does not answer.
+/// Runs all checks with the daemon at this address, or without it if it does not answer.
 fn check(client: &Client, config: Option<&Config>) -> Vec<Finding> {
     let mut findings = Vec::new();
     match client.health() {
@@ -86,7 +86,7 @@ fn check_down(client: &Client, error: &ClientError, config: Option<&Config>) -> 
         let address = SocketAddr::new(ip, config.port_listen.number());
         probe::listener_on(address).map(|holder| daemon::in_use(address, &holder))
     };
-    // The program that has taken the address says more than that pald does not answer.
+    // That another program has the address says more than that pald does not answer.
     let is_asked = *client.url() == Url::of_port(config.port_listen);
     let instead = if is_asked { in_use(Ipv4Addr::LOCALHOST.into()) } else { None };
     let mut findings = vec![instead.unwrap_or_else(|| daemon::unreachable(error))];

@@ -20,7 +20,7 @@ pub(super) enum CommandError {
     #[error("PALD_URL is {0}")]
     UrlVariable(UrlError),
     #[error("{0} is not a valid variable name; use letters, digits and _, and no digit first")]
-    Variable(Quoted),
+    VariableName(Quoted),
     #[error("The pattern {pattern} can't be used: {reason}")]
     Pattern { pattern: Quoted, reason: &'static str },
     #[error("Variable {0} is set twice")]
@@ -40,11 +40,11 @@ pub(super) enum CommandError {
     #[error("{} is larger than {MAX_BYTES} bytes, the maximum for a dump; nothing was imported", Shown(.path))]
     TooLarge { path: PathBuf },
     #[error("{text}")]
-    Lines { text: String },
+    BadLines { text: String },
     #[error("pald doctor found {}", faults(*.0))]
     Faults(usize),
     #[error("pald has no command {0}")]
-    NoManual(Quoted),
+    UnknownCommand(Quoted),
     #[error("`pald import --replace` can't ask for confirmation here")]
     Unconfirmed,
     #[error("Nothing was imported")]
@@ -54,16 +54,16 @@ pub(super) enum CommandError {
     #[error("Can't write {}", Shown(.path))]
     Write { path: PathBuf, source: io::Error },
     #[error("Can't write to stdout")]
-    Answer(#[source] io::Error),
+    Stdout(#[source] io::Error),
 }
 
 impl Explain for CommandError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::InUse { .. } => "Stop it first",
-            Self::Lines { .. } => "Fix the dump and import it again",
+            Self::BadLines { .. } => "Fix the dump and import it again",
             Self::Unconfirmed => "Add `--yes`, or see what would change with `--dry-run`",
-            Self::NoManual(_) => "`pald man` lists all commands",
+            Self::UnknownCommand(_) => "`pald man` lists all commands",
             Self::NotAFile { .. } => "Leave the file out to write to stdout",
             Self::VariableTwice(_) => "Choose another name, as in `WEB=shop.web`",
             _ => return None,

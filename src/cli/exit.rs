@@ -69,15 +69,15 @@ impl Exit {
             | CommandError::UnknownUse { .. }
             | CommandError::Declined => Self::No,
             CommandError::UrlFlag(_)
-            | CommandError::Variable(_)
+            | CommandError::VariableName(_)
             | CommandError::VariableTwice(_)
             | CommandError::Pattern { .. }
             | CommandError::NotAFile { .. }
-            | CommandError::NoManual(_)
+            | CommandError::UnknownCommand(_)
             | CommandError::Unconfirmed => Self::Usage,
             CommandError::InUse { .. } => Self::Conflict,
-            CommandError::Lines { .. } | CommandError::TooLarge { .. } => Self::Dump,
-            CommandError::Read { .. } | CommandError::Write { .. } | CommandError::Answer(_) => {
+            CommandError::BadLines { .. } | CommandError::TooLarge { .. } => Self::Dump,
+            CommandError::Read { .. } | CommandError::Write { .. } | CommandError::Stdout(_) => {
                 Self::Storage
             }
             CommandError::UrlVariable(_) => Self::Config,

@@ -1,7 +1,7 @@
 //! What the top of the program needs of an error besides its text.
 //!
 //! Hints that name a flag, a command or a file are made here, and nowhere below: only the command
-//! line knows how a user got into trouble.
+//! line knows what the user typed.
 
 use super::Exit;
 use crate::addresses::AddressesError;
@@ -23,7 +23,7 @@ pub(super) trait Explain: std::error::Error {
 
 impl Explain for ConfigError {
     fn hint(&self) -> Option<String> {
-        // Settings are named there by the keys of the file, as a user of the command line does.
+        // These hints name only settings, so they stay with the errors.
         Self::hint(self)
     }
 

@@ -97,7 +97,7 @@ pub(super) fn manager() -> Result<Box<dyn Manager>, ServiceError> {
     }
 }
 
-/// Returns the commands of a step as a line of shell.
+/// Returns the commands of a step as one shell line.
 pub(super) fn command_line(manager: &dyn Manager, step: Step) -> String {
     manager.commands(step).iter().map(|words| joined(words)).collect::<Vec<_>>().join(" && ")
 }

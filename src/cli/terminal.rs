@@ -43,7 +43,7 @@ impl Terminal {
         let mut stdout = io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(CommandError::Answer),
+            other => other.map_err(CommandError::Stdout),
         }
     }
 
@@ -85,7 +85,7 @@ impl Terminal {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// Asks a question; anything but a yes is a no.
+    /// Asks a question; returns whether the answer is yes.
     pub(super) fn confirm(self, question: &str) -> bool {
         let mut answer = String::new();
         let asked = write!(io::stderr(), "{question} [y/N] ")

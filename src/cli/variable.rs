@@ -25,7 +25,7 @@ impl Variable {
             text.iter().all(is_legal) && text.first().is_some_and(|b| !b.is_ascii_digit());
         let name = std::str::from_utf8(text).ok().filter(|_| is_name);
         name.map(|name| Self(name.to_owned()))
-            .ok_or_else(|| CommandError::Variable(Quoted::new(text)))
+            .ok_or_else(|| CommandError::VariableName(Quoted::new(text)))
     }
 
     /// Returns the default variable of a service: `SHOP_WEB_PORT` for `shop.web`.

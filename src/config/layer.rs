@@ -67,13 +67,13 @@ impl Layer {
 }
 
 fn check_variable(key: &'static Key, variable: &str, value: &str) -> Result<(), ConfigError> {
-    let is_right = match key.kind {
+    let is_valid = match key.kind {
         Kind::Port => Port::parse(value).is_ok(),
         Kind::Switch => matches!(value, "true" | "false"),
         // Paths and lists are checked after the layers are merged.
         Kind::Path | Kind::Users | Kind::Hosts => true,
     };
-    match is_right {
+    match is_valid {
         true => Ok(()),
         false => Err(ConfigError::Value {
             place: Place::Variable(variable.to_owned()),
@@ -137,7 +137,7 @@ impl Document<'_> {
     }
 
     fn check(&self, key: &'static Key, value: &Spanned<DeValue<'_>>) -> Result<(), ConfigError> {
-        let is_right = match (key.kind, value.get_ref()) {
+        let is_valid = match (key.kind, value.get_ref()) {
             (Kind::Port, DeValue::Integer(integer)) => {
                 let number = u16::from_str_radix(integer.as_str(), integer.radix());
                 number.is_ok_and(|number| Port::new(number).is_some())
@@ -153,7 +153,7 @@ impl Document<'_> {
             }
             _ => false,
         };
-        if is_right {
+        if is_valid {
             return Ok(());
         }
         let written = self.text.get(value.span()).unwrap_or_default();

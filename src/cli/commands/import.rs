@@ -84,7 +84,7 @@ fn explain(error: ClientError, path: &Path) -> Failure {
                     lines.collect::<String>() + &problem.detail
                 }
             };
-            CommandError::Lines { text }.into()
+            CommandError::BadLines { text }.into()
         }
         other => other.into(),
     }

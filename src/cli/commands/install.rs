@@ -6,6 +6,7 @@ use crate::cli::service::{self, Manager, Program, ServiceError, State, Step};
 use crate::cli::{Failure, Session};
 use crate::client::Url;
 use crate::config::{Config, KEYS, Sources};
+use crate::port::Port;
 
 /// Install pald as your user service; it starts now and at each login
 #[derive(Debug, Args)]
@@ -21,7 +22,7 @@ impl Install {
         let manager = service::manager()?;
         let state = manager.state()?;
         service::refuse_foreground(manager.as_ref(), state, config.port_listen)?;
-        let program = program(&sources, &config)?;
+        let program = program(&sources, config.port_listen)?;
         let answer = match install(manager.as_ref(), state, &program)? {
             true => {
                 let url = Url::of_port(config.port_listen);
@@ -43,11 +44,11 @@ fn warn_of_variables(session: &Session) {
 }
 
 /// Returns this program as the service will start it.
-fn program(sources: &Sources, config: &Config) -> Result<Program, ServiceError> {
+fn program(sources: &Sources, port_listen: Port) -> Result<Program, ServiceError> {
     let path = std::env::current_exe().map_err(ServiceError::Program)?;
-    let named = sources.file.as_ref().map(std::path::absolute).transpose();
-    let config_file = named.map_err(ServiceError::Program)?;
-    Ok(Program { path, config: config_file, port_listen: config.port_listen })
+    let config = sources.file.as_ref().map(std::path::absolute).transpose();
+    let config = config.map_err(ServiceError::Program)?;
+    Ok(Program { path, config, port_listen })
 }
 
 /// Writes missing files and starts the service; returns whether there was anything to do.

@@ -26,11 +26,12 @@ impl Man {
             None => render(pald),
             Some(name) => {
                 let command = pald.find_subcommand(name);
-                let command = command.ok_or_else(|| CommandError::NoManual(Quoted::new(name)))?;
+                let command =
+                    command.ok_or_else(|| CommandError::UnknownCommand(Quoted::new(name)))?;
                 render(command.clone())
             }
         };
-        Ok(session.terminal.answer_bytes(page.map_err(CommandError::Answer)?.as_bytes())?)
+        Ok(session.terminal.answer_bytes(page.map_err(CommandError::Stdout)?.as_bytes())?)
     }
 }
 

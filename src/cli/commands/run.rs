@@ -17,7 +17,7 @@ use crate::client::{Client, Existing};
 use crate::quoted::Quoted;
 use crate::service_name::ServiceName;
 
-/// Run a command with the port of a service, which is registered if necessary
+/// Run a command with a service's port; registers the service if needed
 ///
 /// PORT is set to the port, and {port} in the command's arguments is replaced by it. The command
 /// replaces pald, so signals and the exit code are its own.
@@ -63,13 +63,12 @@ impl Run {
                 client.register(&service, &RegisterRequest::default(), Existing::Accept)?;
             variables.push((variable, answer.port.to_string()));
         }
-        // clap requires at least one.
         let (program, arguments) = self.command.split_first().expect("clap requires a command");
         let arguments = arguments.iter().map(|argument| with_port(argument, &port));
         let mut command = Command::new(program);
         command.args(arguments);
         command.envs(variables.iter().map(|(variable, port)| (variable.as_str(), port)));
-        Err(not_run(program, command.exec()).into())
+        Err(exec_error(program, command.exec()).into())
     }
 }
 
@@ -118,7 +117,7 @@ fn with_port(argument: &OsStr, port: &str) -> OsString {
     OsString::from_vec(replaced)
 }
 
-fn not_run(program: &OsStr, source: io::Error) -> CommandError {
+fn exec_error(program: &OsStr, source: io::Error) -> CommandError {
     let program = Quoted::new(program.as_bytes());
     match source.kind() {
         io::ErrorKind::NotFound => CommandError::NoSuchCommand { program, source },

@@ -39,7 +39,7 @@ fn run_as(health: &Health) -> String {
             true => format!("{kind}, started at each login"),
             false => format!("{kind}, not started at login"),
         },
-        // Without a service manager, nothing else could have started it.
+        // It was not started by a service manager, or there is none.
         _ => "a program in the foreground".to_owned(),
     }
 }

@@ -13,7 +13,7 @@ use crate::http::ListenError;
 use crate::lock::LockError;
 use crate::registry::OpenError;
 
-/// Why pald does not serve.
+/// Why the daemon does not serve.
 #[derive(Debug, Error)]
 pub(in crate::cli) enum ServeError {
     /// The configuration can't be used.

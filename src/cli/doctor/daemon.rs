@@ -21,7 +21,7 @@ pub(super) fn foreign_addresses(health: &Health) -> Vec<&str> {
     health.addresses.iter().filter(|address| !is_own(address)).map(String::as_str).collect()
 }
 
-/// Checks the pald that answers.
+/// Checks the version and the addresses of the pald that answers.
 pub(super) fn examine(health: &Health, foreign: &[&str], restart: &str) -> Vec<Finding> {
     let Health { version, pid, addresses, .. } = health;
     let foreign_findings = foreign.iter().map(|address| {

@@ -1,4 +1,4 @@
-//! Whether the settings are right. Right ones are no finding.
+//! Whether the settings are valid. Valid ones yield no finding.
 
 use super::Finding;
 use crate::cli::Failure;

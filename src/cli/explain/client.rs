@@ -26,7 +26,7 @@ impl Explain for ClientError {
     }
 }
 
-/// Returns the hint in terms of the command line; where it has none, the daemon's own.
+/// Returns a hint in terms of the command line, or else the daemon's own.
 fn hint_of(problem: &Problem) -> Option<String> {
     let Problem { kind, status, hint, service, port, .. } = problem;
     match (kind, service, port) {
@@ -37,7 +37,7 @@ fn hint_of(problem: &Problem) -> Option<String> {
         (ProblemType::NameTaken, Some(service), _) => Some(format!(
             "Leave the port out to accept it, or release it with `pald del {service}`"
         )),
-        // The conflicts of an import name many services in the text, and none as a value.
+        // An import: its text names the services, its values don't.
         (ProblemType::NameTaken, None, _) => Some(
             "Release these services first, or replace the registry with `pald import --replace`"
                 .to_owned(),
@@ -52,7 +52,7 @@ fn hint_of(problem: &Problem) -> Option<String> {
         (ProblemType::RangeExhausted, _, _) => {
             let way =
                 "Free one with `pald del --port PORT`, or raise `port_max` in ~/.pald/config.toml";
-            // The daemon's own hint goes on with who uses the ports.
+            // After a semicolon, the daemon's own hint says what uses the ports.
             let users = hint.as_deref().and_then(|hint| hint.split_once("; "));
             Some(users.map_or_else(|| way.to_owned(), |(_, users)| format!("{way}; {users}")))
         }

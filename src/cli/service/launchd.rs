@@ -10,7 +10,7 @@ use super::{MARK, Manager, Program, ServiceError, ServiceFile, State, Step};
 const LABEL: &str = "pald";
 const AGENT_FILE: &str = include_str!("pald.plist");
 
-/// The launchd of the user.
+/// launchd for one user.
 #[derive(Debug)]
 pub(super) struct Launchd {
     home: PathBuf,

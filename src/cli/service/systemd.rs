@@ -15,7 +15,7 @@ const SOCKET_FILE: &str = include_str!("pald.socket");
 const PACKAGED_PROGRAM: &str = "/usr/bin/pald";
 const PACKAGED_UNITS: &str = "/usr/lib/systemd/user";
 
-/// The systemd of the user.
+/// systemd for one user.
 #[derive(Debug)]
 pub(super) struct Systemd {
     /// The folder of the user's own units.
@@ -47,7 +47,7 @@ impl Manager for Systemd {
         let program = program.filter(|program| !self.is_packaged(program));
         let contents = [(UNIT, program.map(unit).transpose()?), (SOCKET, program.map(socket))];
         let marked = |content: String| {
-            format!("# {MARK}\n# Changes go into `systemctl --user edit`.\n{content}")
+            format!("# {MARK}\n# Make changes with `systemctl --user edit`.\n{content}")
         };
         Ok(contents
             .into_iter()
