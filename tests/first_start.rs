@@ -21,7 +21,7 @@ fn lines(dump: &str) -> Vec<String> {
 }
 
 #[test]
-fn an_old_dump_is_taken_over_and_goes_on() {
+fn an_old_dump_is_imported_and_written_on() {
     let home = Home::new(9);
     fs::write(home.file("dump"), DUMP_OF_2015).unwrap();
     let daemon = home.start();
@@ -112,7 +112,7 @@ fn a_bad_dump_ends_the_start_with_65_and_is_not_touched() {
 }
 
 #[test]
-fn a_dump_that_is_no_plain_file_of_ours_is_refused_and_never_waited_for() {
+fn a_dump_that_is_not_a_regular_file_is_refused_without_blocking() {
     let home = Home::new(3);
     let dump = home.file("dump");
     let refused = |message: &str| {
@@ -134,7 +134,7 @@ fn a_dump_that_is_no_plain_file_of_ours_is_refused_and_never_waited_for() {
 }
 
 #[test]
-fn an_interrupted_first_start_is_made_again() {
+fn an_interrupted_first_start_is_repeated() {
     let home = Home::new(3);
     fs::create_dir(home.file("db.new")).unwrap();
     fs::write(home.file("db.new/db"), "half a database").unwrap();
@@ -145,7 +145,7 @@ fn an_interrupted_first_start_is_made_again() {
 }
 
 #[test]
-fn pald_is_not_moved_onto_a_port_that_is_a_services() {
+fn pald_does_not_listen_on_the_port_of_a_service() {
     let home = Home::new(3);
     let daemon = home.start();
     assert_eq!(daemon.set("shop").port(), home.min);
@@ -182,7 +182,7 @@ fn every_dump_that_is_not_empty_is_kept_as_it_was() {
 }
 
 #[test]
-fn what_is_no_store_is_never_taken_for_one() {
+fn a_folder_that_is_not_a_store_is_left_alone() {
     let home = Home::new(3);
     let foreign = home.path().join("documents");
     fs::create_dir(&foreign).unwrap();

@@ -53,7 +53,7 @@ fn it_listens_on_both_loopback_addresses_and_nowhere_else() {
 }
 
 #[test]
-fn what_pald_makes_is_private() {
+fn files_that_pald_creates_are_private() {
     for was_there in [false, true] {
         let home = Home::new(3);
         if was_there {
@@ -105,7 +105,7 @@ fn the_dump_follows_each_change() {
 }
 
 #[test]
-fn a_dump_that_cant_be_written_is_tried_again_and_fails_no_request() {
+fn a_failed_write_of_the_dump_is_retried_and_fails_no_request() {
     let home = Home::new(9);
     let daemon = home.start();
     wait_for_dump(&home, str::is_empty);
@@ -154,7 +154,7 @@ fn the_log_has_a_line_per_change_and_none_per_lookup() {
 }
 
 #[test]
-fn a_request_in_flight_is_finished_when_pald_is_asked_to_end() {
+fn an_open_request_is_finished_before_pald_stops() {
     let home = Home::new(9);
     let daemon = home.start();
     let mut stream = TcpStream::connect(("127.0.0.1", home.listen)).unwrap();
@@ -179,7 +179,7 @@ fn a_request_in_flight_is_finished_when_pald_is_asked_to_end() {
 }
 
 #[test]
-fn a_log_that_nobody_reads_stops_nothing() {
+fn a_log_that_is_not_read_blocks_nothing() {
     let home = Home::new(200);
     let mut command = home.command();
     command.env("RUST_LOG", "trace").stdout(Stdio::null()).stderr(Stdio::piped());
@@ -203,7 +203,7 @@ fn a_log_that_nobody_reads_stops_nothing() {
 }
 
 #[test]
-fn services_that_found_no_room_are_held_once_others_are_released() {
+fn services_beyond_the_limit_are_held_once_others_are_released() {
     // With `ulimit -n 340`, 30 services were registered and 25 of them released: the 5 that were
     // left had found no descriptor for their holds, and were never held.
     let home = Home::new(30);

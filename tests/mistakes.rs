@@ -1,4 +1,4 @@
-//! What is wrong before the start ends it, with one message and the right exit code.
+//! Mistakes that end the start, each with one message and its exit code.
 
 use std::fs;
 use std::net::TcpListener;
@@ -30,7 +30,7 @@ fn a_mistake_in_the_configuration_ends_the_start_with_78() {
         fs::write(home.file("config.toml"), content).unwrap();
         let (code, stderr) = home.run(home.command());
         assert_eq!((code, stderr), (Some(78), format!("Error: {message}")), "{content}");
-        // Nothing was made on the way.
+        // Nothing was created.
         assert_eq!(fs::read_dir(home.file("")).unwrap().count(), 1);
     }
 }
@@ -56,7 +56,7 @@ fn a_mistake_in_a_variable_or_a_named_file_ends_the_start_with_78() {
 }
 
 #[test]
-fn usage_is_2_and_help_and_version_are_answers() {
+fn wrong_usage_ends_with_2_and_help_and_version_are_answers() {
     let home = Home::new(3);
     let output = home.command().arg("--nonsense").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
@@ -69,7 +69,7 @@ fn usage_is_2_and_help_and_version_are_answers() {
 }
 
 #[test]
-fn a_second_pald_ends_with_4_and_says_who_has_what() {
+fn a_second_pald_ends_with_4_and_names_the_holder() {
     let home = Home::new(3);
     let daemon = home.start();
     let holder = format!("(pid {}, version {})", daemon.pid(), env!("CARGO_PKG_VERSION"));
@@ -89,7 +89,7 @@ fn a_second_pald_ends_with_4_and_says_who_has_what() {
     );
     assert_eq!(home.run(command), (Some(4), expected));
 
-    // The same store by another way is the same store.
+    // A store has one lock, whichever path leads to it.
     std::os::unix::fs::symlink(home.file(""), home.path().join("other-way")).unwrap();
     let mut command = home.command();
     command.env("PALD_DATA_DIR", home.path().join("other-way/db"));

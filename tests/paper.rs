@@ -57,7 +57,7 @@ fn bash_completes_commands_and_each_shell_gets_a_script() {
 }
 
 #[test]
-fn serve_check_tells_whether_pald_would_start_and_makes_nothing() {
+fn serve_check_reports_wrong_settings_and_creates_nothing() {
     let home = Home::new(1);
     let check = |variable: Option<&str>| {
         let mut command = home.command();

@@ -1,5 +1,5 @@
-//! pald as a user's service: what is written, and what systemd is asked for. systemd itself is
-//! played by a script, since few machines that run tests have a session of it.
+//! pald as a user service: the files it writes and the commands it gives to systemd. A script stands
+//! in for systemctl, since few test machines run a systemd session.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ fn pald_with_path(home: &Home, line: &str, path: &str) -> (Option<i32>, String, 
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
-/// What systemctl was asked for since the last time, without its `--user`.
+/// Returns the commands that systemctl got since the last call, without `--user`.
 fn asked(home: &Home) -> Vec<String> {
     let path = home.path().join("systemctl.log");
     let log = fs::read_to_string(&path).unwrap_or_default();
@@ -57,7 +57,7 @@ fn refused(code: i32, message: &str) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn installing_twice_changes_nothing_and_removing_takes_away_what_was_made() {
+fn installing_twice_changes_nothing_and_removing_undoes_it() {
     let home = home();
     let url = format!("http://127.0.0.1:{}", home.listen);
     let installed = format!("pald is installed as a systemd user service, and serves at {url}");
@@ -99,14 +99,14 @@ fn installing_again_brings_the_service_up_to_date() {
     let command = format!("\nExecStart={PALD} --config {}\n", config.display());
     assert!(text.contains(&command), "{text}");
 
-    // What is installed and does not run is started.
+    // An installed service that is not running is started.
     fs::remove_file(home.path().join("active")).unwrap();
     assert_eq!(pald(&home, &line).0, Some(0));
     assert_eq!(asked(&home), [SHOW, "start pald.service"]);
 }
 
 #[test]
-fn a_unit_of_somebody_else_is_neither_replaced_nor_removed() {
+fn a_unit_that_pald_did_not_write_is_neither_replaced_nor_removed() {
     let home = home();
     let path = unit(&home, "pald.service");
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -126,7 +126,7 @@ fn the_service_is_started_and_stopped_only_where_it_is_installed() {
     assert_eq!(pald(&home, "stop"), done("pald is not running"));
     pald(&home, "install");
     asked(&home);
-    // (command, answer, what systemctl is asked for)
+    // (command, answer, command for systemctl)
     let rows = [
         ("start", "pald is already running", "start pald.service"),
         ("stop", "pald stopped", "stop pald.socket pald.service"),
@@ -140,7 +140,7 @@ fn the_service_is_started_and_stopped_only_where_it_is_installed() {
 }
 
 #[test]
-fn a_machine_without_a_session_is_told_what_to_do_instead() {
+fn without_a_session_the_hint_says_what_to_do_instead() {
     let home = home();
     fs::remove_file(home.path().join("session")).unwrap();
     for line in ["install", "remove --yes", "start", "stop"] {
@@ -173,7 +173,7 @@ fn a_pald_in_the_foreground_is_not_disturbed() {
 }
 
 #[test]
-fn settings_that_the_service_will_not_have_are_named() {
+fn settings_that_the_service_will_not_see_are_warned_of() {
     let home = home();
     let mut command = home.command();
     let output = command.arg("install").env("PATH", "/nowhere").output().unwrap();

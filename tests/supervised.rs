@@ -1,4 +1,4 @@
-//! pald under a service manager: sockets that are handed over, and what is told back.
+//! pald under a service manager: sockets that are handed over, and notifications.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -52,7 +52,7 @@ fn a_socket_that_is_handed_over_is_used_and_the_other_one_is_bound() {
 }
 
 #[test]
-fn any_other_thing_that_is_handed_over_ends_the_start_with_78() {
+fn any_other_descriptor_that_is_handed_over_ends_the_start_with_78() {
     let home = Home::new(3);
     let (folder, elsewhere) = (tempfile::tempdir().unwrap(), format!("127.0.0.1:{}", home.min));
     let listener = TcpListener::bind(&elsewhere).unwrap();
@@ -120,7 +120,7 @@ fn the_first_connection_to_a_socket_of_systemd_is_answered() {
     let first = std::thread::spawn(move || {
         let start = Instant::now();
         while TcpStream::connect(addresses[1]).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(30), "nobody listens");
+            assert!(start.elapsed() < Duration::from_secs(30), "nothing listens");
             std::thread::yield_now();
         }
         addresses.map(status_at)
@@ -131,12 +131,12 @@ fn the_first_connection_to_a_socket_of_systemd_is_answered() {
 }
 
 #[test]
-fn a_service_manager_is_told_when_pald_serves_and_when_it_ends() {
+fn a_service_manager_is_notified_when_pald_serves_and_when_it_stops() {
     let home = Home::new(3);
     let path = home.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    let told = || {
+    let notification = || {
         let mut text = [0; 100];
         let length = socket.recv(&mut text).unwrap();
         String::from_utf8(text[..length].to_vec()).unwrap()
@@ -144,9 +144,9 @@ fn a_service_manager_is_told_when_pald_serves_and_when_it_ends() {
     let mut command = home.command();
     command.env("NOTIFY_SOCKET", &path);
     let daemon = home.start_command(command);
-    assert_eq!(told(), "READY=1\n");
+    assert_eq!(notification(), "READY=1\n");
     assert_eq!(daemon.get("/get?service=shop").status, 404);
     daemon.send_signal(Signal::TERM);
-    assert_eq!(told(), "STOPPING=1\n");
+    assert_eq!(notification(), "STOPPING=1\n");
     assert_eq!(daemon.wait().0, Some(0));
 }

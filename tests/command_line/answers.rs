@@ -1,11 +1,11 @@
-//! What the commands answer while pald runs.
+//! The answers of the commands while pald runs.
 
 use std::net::TcpListener;
 
 use super::{pald, session, shell};
 use crate::daemon::Home;
 
-/// How this process is named where it uses a port.
+/// The name and ID of this process, as a holder.
 fn own_process() -> (String, u32) {
     let name = std::fs::read_to_string("/proc/self/comm").unwrap();
     (name.trim_end().to_owned(), std::process::id())
@@ -73,7 +73,7 @@ Error: shop.web is not registered
 }
 
 #[test]
-fn an_exhausted_range_has_an_exit_code_of_its_own() {
+fn an_exhausted_range_has_its_own_exit_code() {
     let home = Home::new(2);
     let _daemon = home.start();
     session(
@@ -112,7 +112,7 @@ fn a_service_is_shown_as_json() {
 }
 
 #[test]
-fn a_port_in_use_is_shown_with_who_uses_it() {
+fn a_port_in_use_is_shown_with_its_holder() {
     let home = Home::new(9);
     let _daemon = home.start();
     shell(&home, "pald set shop.web; pald set shop.db");
@@ -125,7 +125,7 @@ fn a_port_in_use_is_shown_with_who_uses_it() {
     let (name, pid) = own_process();
     let in_use_by = format!("{name} ({pid})");
     let width = in_use_by.len().max(12);
-    let (heading, nobody) = ("IN USE BY", "-");
+    let (heading, unused) = ("IN USE BY", "-");
     session(
         &home,
         &format!(
@@ -133,7 +133,7 @@ fn a_port_in_use_is_shown_with_who_uses_it() {
 $ pald list
 PORT   NAME      {heading:width$}  SINCE
 49201  shop.web  {in_use_by:width$}  {date}
-49202  shop.db   {nobody:width$}  {date}
+49202  shop.db   {unused:width$}  {date}
 $ pald list 'shop.d?'
 PORT   NAME     IN USE BY     SINCE
 49202  shop.db  -             {date}
@@ -208,7 +208,7 @@ Error: \"1A\" is not a valid variable name; use letters, digits and _, and no di
 }
 
 #[test]
-fn a_second_pald_says_who_runs() {
+fn a_second_pald_names_the_running_one() {
     let home = Home::new(9);
     let daemon = home.start();
     let (pid, version) = (daemon.pid(), env!("CARGO_PKG_VERSION"));
@@ -230,7 +230,7 @@ hint: See `pald status`
 }
 
 #[test]
-fn an_answer_that_cant_be_written_is_an_error_and_one_that_nobody_reads_is_none() {
+fn a_failed_write_to_stdout_is_an_error_and_a_closed_pipe_is_not() {
     let home = Home::new(9);
     let _daemon = home.start();
     session(
@@ -248,7 +248,7 @@ $ pald get shop
 }
 
 #[test]
-fn a_url_and_the_environment_say_which_pald_is_asked() {
+fn a_url_and_the_environment_choose_the_pald() {
     let [one, other] = [Home::new(9), Home::new(9)];
     let (_one, _other) = (one.start(), other.start());
     shell(&other, "pald set shop --port 5432");

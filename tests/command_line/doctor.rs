@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::{pald, ports, shell};
 use crate::daemon::{Daemon, Home};
 
-/// What `pald doctor` says, with the age of the dump as 4 s.
+/// Runs `pald doctor`; the age of the dump becomes 4 s.
 fn doctor(home: &Home) -> (Option<i32>, String, String) {
     let (code, stdout, stderr) = pald(home, &["doctor"]);
     let ages = stdout.lines().map(|line| match line.split_once("written ") {
@@ -52,7 +52,7 @@ fn a_healthy_pald_has_nothing_to_fix() {
 }
 
 #[test]
-fn a_range_that_the_kernel_takes_from_is_a_warning_with_the_line_that_reserves_it() {
+fn an_overlap_with_the_ephemeral_range_is_a_warning_with_the_command_that_reserves_the_range() {
     let setting =
         |name| fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).unwrap_or_default();
     let is_usual = setting("ip_local_port_range").split_whitespace().eq(["32768", "60999"])
@@ -72,7 +72,7 @@ fn a_range_that_the_kernel_takes_from_is_a_warning_with_the_line_that_reserves_i
 }
 
 #[test]
-fn a_service_that_could_not_start_is_a_warning_that_says_who_is_in_the_way() {
+fn a_blocked_port_is_a_warning_that_names_the_blocker() {
     let home = Home::new(3);
     let (daemon, port) = start(&home);
     let _socket = UdpSocket::bind(("127.0.0.1", port)).unwrap();
@@ -114,9 +114,9 @@ warn  files    ~/.pald/db/db has mode 0640: others can read it
 }
 
 #[test]
-fn without_a_daemon_what_is_left_is_checked() {
+fn without_a_daemon_the_files_and_the_port_are_checked() {
     let home = Home::new(3);
-    let nobody = ports(
+    let no_answer = ports(
         &home,
         "\
 fault daemon   Nothing answers at http://127.0.0.1:49200
@@ -124,12 +124,12 @@ fault daemon   Nothing answers at http://127.0.0.1:49200
 ",
     );
     let one = "Error: pald doctor found 1 fault\n".to_owned();
-    assert_eq!(doctor(&home), (Some(1), nobody.clone(), one.clone()));
+    assert_eq!(doctor(&home), (Some(1), no_answer.clone(), one.clone()));
     assert_eq!(fs::read_dir(home.file("")).unwrap().count(), 0);
 
     let dump = File::create(home.file("dump")).unwrap();
     dump.set_permissions(Permissions::from_mode(0o600)).unwrap();
-    let written = nobody.clone() + "ok    dump     written 4 s ago; store not checked\n";
+    let written = no_answer.clone() + "ok    dump     written 4 s ago; store not checked\n";
     let (code, stdout, stderr) = pald(&home, &["doctor"]);
     assert_eq!((code, stderr), (Some(1), one.clone()));
     assert_eq!(stdout.lines().count(), written.lines().count(), "{stdout}");
@@ -152,7 +152,7 @@ fault daemon   Nothing answers at http://127.0.0.1:49200
             std::process::id()
         ),
     );
-    assert!(code == Some(1) && stdout.starts_with(&(nobody + &taken)), "{stdout}");
+    assert!(code == Some(1) && stdout.starts_with(&(no_answer + &taken)), "{stdout}");
 
     fs::write(home.file("config.toml"), "port_lisen = 1\n").unwrap();
     let wrong = "\
@@ -163,16 +163,16 @@ fault config   ~/.pald/config.toml:1:1: unknown key `port_lisen`
 }
 
 #[test]
-fn status_says_how_pald_is_or_that_nothing_answers() {
+fn status_shows_the_daemon_or_that_nothing_answers() {
     let home = Home::new(3);
-    let nobody = ports(
+    let no_answer = ports(
         &home,
         "\
 Error: Nothing answers at http://127.0.0.1:49200
 hint: Start pald with `pald start`, or in the foreground with `pald`
 ",
     );
-    assert_eq!(pald(&home, &["status"]), (Some(3), String::new(), nobody));
+    assert_eq!(pald(&home, &["status"]), (Some(3), String::new(), no_answer));
 
     let (daemon, _) = start(&home);
     let (code, stdout, stderr) = pald(&home, &["status"]);

@@ -6,7 +6,7 @@ use super::{pald, session, shell};
 use crate::daemon::Home;
 
 #[test]
-fn a_dump_says_what_changes_and_changes_it() {
+fn an_import_reports_its_changes_and_a_dry_run_makes_none() {
     let home = Home::new(9);
     let _daemon = home.start();
     session(
@@ -48,7 +48,7 @@ Error: extra is not registered
 }
 
 #[test]
-fn a_dump_that_is_wrong_or_in_conflict_changes_nothing() {
+fn a_bad_or_conflicting_dump_changes_nothing() {
     let home = Home::new(9);
     let _daemon = home.start();
     session(
@@ -108,7 +108,7 @@ fn an_export_is_private_and_can_be_imported_elsewhere() {
 }
 
 #[test]
-fn an_export_replaces_files_alone() {
+fn an_export_replaces_only_regular_files() {
     let home = Home::new(9);
     let _daemon = home.start();
     session(

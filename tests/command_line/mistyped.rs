@@ -1,4 +1,4 @@
-//! What the command line says to what it can't take; no daemon is asked.
+//! Mistakes on the command line, found before a daemon is asked.
 
 use super::{pald, session};
 use crate::daemon::Home;
@@ -54,7 +54,7 @@ fn names_ports_and_addresses_are_checked_before_pald_is_asked() {
 }
 
 #[test]
-fn what_is_no_command_line_is_told_with_the_usage() {
+fn a_malformed_command_line_is_answered_with_the_usage() {
     let home = Home::new(1);
     let rows: &[&[&str]] = &[
         &["frob"],
@@ -79,7 +79,7 @@ fn what_is_no_command_line_is_told_with_the_usage() {
 }
 
 #[test]
-fn help_is_there_for_each_command() {
+fn each_command_has_help() {
     let home = Home::new(1);
     for command in ["serve", "get", "set", "del", "list", "who", "run", "env", "export", "import"] {
         let (code, help, stderr) = pald(&home, &["help", command]);
@@ -96,7 +96,7 @@ fn help_is_there_for_each_command() {
 }
 
 #[test]
-fn wrong_settings_end_a_command_as_they_end_the_start() {
+fn wrong_settings_end_a_command_with_the_same_error_as_the_start() {
     let home = Home::new(1);
     std::fs::write(home.file("config.toml"), "port_lisen = 1\n").unwrap();
     session(

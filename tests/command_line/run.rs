@@ -39,7 +39,7 @@ y
 }
 
 #[test]
-fn a_service_without_a_hold_stays_without() {
+fn a_service_without_a_hold_stays_without_one() {
     let home = Home::new(9);
     let _daemon = home.start();
     session(
@@ -61,7 +61,7 @@ $ pald get other --json | grep '\"hold\"'
 struct Running(Child);
 
 impl Running {
-    /// Starts a server and waits until it lets somebody in.
+    /// Starts a server and waits until it answers.
     fn start(home: &Home, command: &[&str]) -> Self {
         let mut pald = prepared(home, PALD);
         pald.args(["run", "shop.web", "--"]).args(command);
@@ -105,7 +105,7 @@ impl Drop for Running {
 type End = Result<i32, i32>;
 
 #[test]
-fn servers_start_and_end_on_their_port_over_and_over() {
+fn servers_start_and_stop_on_their_port_repeatedly() {
     let [home, inner] = [Home::new(9), Home::new(9)];
     let _daemon = home.start();
     let inner_home = format!("HOME={}", inner.path().display());
@@ -122,7 +122,7 @@ fn servers_start_and_end_on_their_port_over_and_over() {
     ];
     for (command, ends) in rows {
         if Command::new(command[0]).arg("--version").output().is_err() {
-            println!("skipped: there is no {}", command[0]);
+            println!("skipped: {} is missing", command[0]);
             continue;
         }
         for (signal, expected) in [Signal::INT, Signal::TERM].into_iter().zip(ends) {

@@ -1,4 +1,4 @@
-//! What the commands say where no pald is.
+//! The commands while no pald answers, or another program does.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener};
@@ -35,7 +35,7 @@ fn without_a_daemon_all_commands_say_how_to_start_it() {
     session(
         &home,
         "\
-$ pald get shop.web; echo $?        # nobody listens
+$ pald get shop.web; echo $?        # nothing listens
 Error: Nothing answers at http://127.0.0.1:49200
 hint: Start pald with `pald start`, or in the foreground with `pald`
 3
@@ -51,7 +51,7 @@ Error: Nothing answers at http://127.0.0.1:1
 }
 
 #[test]
-fn a_wrong_address_is_a_mistake_of_whoever_wrote_it() {
+fn a_wrong_address_is_a_usage_error_on_the_command_line_and_else_a_configuration_error() {
     let home = Home::new(1);
     session(
         &home,
@@ -76,8 +76,8 @@ fn answer_all(port: u16, answer: &'static str) {
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
-            // A client that has gone is no matter of the program. One that still sends would not
-            // see the answer if the connection were closed at once.
+            // Errors of a client that has gone do not matter. One that is still sending would miss the
+            // answer if the connection were closed at once.
             let _ = stream.read(&mut [0; 4096]);
             let _ = stream.write_all(answer.as_bytes());
             let _ = stream.shutdown(Shutdown::Write);
@@ -118,7 +118,7 @@ fn another_program_on_the_port_is_not_taken_for_pald() {
 }
 
 #[test]
-fn one_who_hangs_up_is_told_from_one_who_is_not_there() {
+fn a_closed_connection_and_a_closed_port_are_different_errors() {
     let home = Home::new(1);
     answer_all(home.listen, "");
     let (code, stdout, stderr) = pald(&home, &["get", "shop"]);

@@ -1,4 +1,4 @@
-//! What is different where a person sits in front of a terminal.
+//! What differs at a terminal: questions and colours.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -32,7 +32,7 @@ fn on_terminal(command: &mut Command, typed: &str) -> (Option<i32>, String) {
 }
 
 #[test]
-fn whoever_sits_at_a_terminal_is_asked_before_services_are_released() {
+fn at_a_terminal_an_import_asks_before_it_releases_services() {
     let home = Home::new(9);
     let _daemon = home.start();
     shell(&home, "pald set shop; pald set web --port 5000; printf 'web\\t5000\\n' > dump");
@@ -54,7 +54,7 @@ fn whoever_sits_at_a_terminal_is_asked_before_services_are_released() {
 }
 
 #[test]
-fn colors_are_for_terminals_and_for_those_who_ask() {
+fn only_terminals_get_colors_unless_asked() {
     let home = Home::new(9);
     let _daemon = home.start();
     let plain = "Error: shop is not registered\nhint: `pald set shop` registers it\n";
