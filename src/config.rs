@@ -1,5 +1,5 @@
-//! The configuration: defaults, the system's file, the user's file or the one named instead, and the
-//! environment, each overriding the one before. Errors name the place of the wrong value.
+//! The configuration: defaults, the system's file, the user's file or the one named instead, and
+//! the environment, each overriding the one before. Errors name the place of the wrong value.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -254,7 +254,7 @@ impl<'a> Merged<'a> {
     }
 }
 
-/// Returns the items of a list without blanks around them; drops empty ones, as a variable may have.
+/// Returns the items of a list without blanks around them; drops empty ones.
 fn parts(list: &[String]) -> impl Iterator<Item = &str> {
     list.iter().map(|part| part.trim()).filter(|part| !part.is_empty())
 }

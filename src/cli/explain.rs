@@ -15,7 +15,9 @@ mod start;
 /// An error that can end a command.
 pub(super) trait Explain: std::error::Error {
     /// Returns what to do about the error, as a sentence without its final period.
-    fn hint(&self) -> Option<String>;
+    fn hint(&self) -> Option<String> {
+        None
+    }
 
     /// Returns the exit code; the table is in [`Exit`]'s file.
     fn exit(&self) -> Exit;
@@ -43,20 +45,12 @@ impl Explain for ServiceNameError {
 }
 
 impl Explain for PortError {
-    fn hint(&self) -> Option<String> {
-        None
-    }
-
     fn exit(&self) -> Exit {
         Exit::Usage
     }
 }
 
 impl Explain for AddressesError {
-    fn hint(&self) -> Option<String> {
-        None
-    }
-
     fn exit(&self) -> Exit {
         Exit::Usage
     }

@@ -20,7 +20,8 @@ pub(super) fn in_sentence(holder: &Holder) -> String {
     }
 }
 
-/// Names a holder with its user and start: `node (pid 8812) of user ann, since 2026-11-22T10:00:00Z,`.
+/// Names a holder with its user and start:
+/// `node (pid 8812) of user ann, since 2026-11-22T10:00:00Z,`.
 pub(super) fn in_full(holder: &Holder) -> String {
     let user = &holder.user;
     if holder.pid.is_none() {

@@ -44,8 +44,9 @@ fn render(command: Command) -> io::Result<String> {
     Ok(with_headings(&String::from_utf8_lossy(&page)))
 }
 
-/// Gives the examples, and the further parts of pald's own page, their own headings. clap_mangen puts
-/// all of them under one heading, EXTRA.
+/// Gives the examples, and the further parts of pald's own page, their own headings.
+///
+/// clap_mangen puts all of them under one heading, EXTRA.
 fn with_headings(page: &str) -> String {
     let page = page.replace("\n.SH EXTRA\nExample:\n", "\n.SH EXAMPLES\n");
     let page = page.replace("\n.SH EXTRA\nExamples:\n", "\n.SH EXAMPLES\n");

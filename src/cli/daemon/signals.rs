@@ -35,7 +35,9 @@ async fn hung_up(signal: Option<&mut Signal>) {
     }
 }
 
-/// Returns whether pald was started with SIGHUP ignored (proc_pid_status(5): a mask, bit 0 is signal 1).
+/// Returns whether pald was started with SIGHUP ignored.
+///
+/// The mask is described in proc_pid_status(5); bit 0 is signal 1.
 fn is_hang_up_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

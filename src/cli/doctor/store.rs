@@ -10,8 +10,8 @@ use crate::timestamp::Timestamp;
 
 const SUBJECT: &str = "store";
 const DUMP: &str = "dump";
-/// How long a service may be missing from the dump. The dump is written within a second of a change,
-/// but a busy machine needs longer.
+/// How long a service may be missing from the dump. It is written within a second of a change, but
+/// a busy machine needs longer.
 const MAX_LAG_SECONDS: u64 = 10;
 
 /// Checks the store and the dump of the pald that answers.
