@@ -33,7 +33,7 @@ pub use listen::{ListenError, Listeners, UnexpectedSocket};
 pub use v1::About;
 
 use error::HttpError;
-use guard::Admission;
+use guard::Refusal;
 
 /// How long a client may take for the head of a request, and again for its body.
 const REQUEST_TIME: Duration = Duration::from_secs(5);
@@ -67,11 +67,11 @@ pub async fn serve(
             .app_data(registry.clone())
             .app_data(about.clone())
             .wrap_fn(move |request, service| {
-                let admission = guard.admit(&request);
+                let admitted = guard.admit(&request);
                 // As the router reads it, which decodes it.
                 let is_v1 = v1::includes(request.match_info().as_str());
                 // The handler's future is made now and polled only once the request is let in.
-                let answer = answer(admission, service.call(request));
+                let answer = answer(admitted, service.call(request));
                 answer.map(move |answered| if is_v1 { problem::tell(answered) } else { answered })
             })
             // Those that are asked most come first.
@@ -105,10 +105,10 @@ fn workers() -> usize {
 
 /// Answers a request that is let in; a handler that panics is a 500, and all else goes on.
 async fn answer<T>(
-    admission: Admission,
+    admitted: Result<(), Refusal>,
     handler: impl Future<Output = Result<T, actix_web::Error>>,
 ) -> Result<T, actix_web::Error> {
-    admission.decide().await.map_err(HttpError::Refused)?;
+    admitted.map_err(HttpError::Refused)?;
     let answer = AssertUnwindSafe(handler).catch_unwind().await;
     answer.unwrap_or_else(|_| Err(HttpError::Panic.into()))
 }
@@ -125,16 +125,15 @@ mod tests {
     #[test]
     fn a_handler_that_panics_is_a_500_and_one_that_is_refused_never_runs() {
         let panics = async || -> Result<(), actix_web::Error> { panic!("for the test") };
-        let answer = |admission| {
-            actix_web::rt::System::new().block_on(answer(admission, panics())).unwrap_err()
+        let answer = |admitted| {
+            actix_web::rt::System::new().block_on(answer(admitted, panics())).unwrap_err()
         };
-        let answered = answer(Admission::Decided(Ok(())));
+        let answered = answer(Ok(()));
         let response = answered.error_response();
         assert_eq!(response.status(), 500);
         assert_eq!(response.headers().get("x-content-type-options").unwrap(), "nosniff");
 
-        let refused = Admission::Decided(Err(guard::Refusal::CrossSite));
-        let answered = answer(refused);
+        let answered = answer(Err(Refusal::CrossSite));
         assert_eq!(answered.error_response().status(), 403);
     }
 }

@@ -3,10 +3,12 @@
 
 mod claim;
 mod ephemeral;
+mod peers;
 pub mod sys;
 mod who;
 
 pub use claim::{Claimer, Hold, Occupied, hold};
 pub use ephemeral::{Overlap, overlap};
-pub use sys::{HOLDS_PORTS, OwnEnd, Peer, Peers, TELLS_USERS, Who, listener_on};
+pub use peers::{Connection, OwnEnd, Peers};
+pub use sys::{HOLDS_PORTS, TELLS_USERS, Who, listener_on};
 pub use who::{Holder, PortState, Process, Reason, UnknownReason, User};

@@ -5,15 +5,17 @@
 //! can't forge; curl, wget and scripts send none of these headers and pass.
 
 use std::any::Any;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::dev::{Extensions, ServiceRequest};
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::http::{Method, Uri, Version};
 use actix_web::rt::net::TcpStream;
-use actix_web::web;
 use thiserror::Error;
+use tracing::warn;
 
-use crate::probe::{self, OwnEnd, Peer, Peers};
+use crate::probe::{self, OwnEnd, Peers};
 use crate::quoted::Quoted;
 use crate::users::Users;
 
@@ -39,19 +41,26 @@ pub struct Guard {
     hosts: Hosts,
     users: Users,
     peers: Peers,
+    /// Whether the log says that users are unknown. True until they are known again.
+    is_warned: AtomicBool,
 }
 
 impl Guard {
     /// Answers to the names of `hosts`, and lets these `users` make changes.
     ///
-    /// Elsewhere than on Linux no user can be told, and every one may.
-    pub fn new(hosts: Hosts, users: Users, peers: Peers) -> Self {
+    /// Where the system does not tell which user a connection is from, every user may. Else a
+    /// connection of pald's own is looked up, so that the log says at the start if that fails.
+    pub fn new(hosts: Hosts, users: Users) -> Self {
         let users = if probe::TELLS_USERS { users } else { Users::Anybody };
-        Self { hosts, users, peers }
+        let guard = Self { hosts, users, peers: Peers::default(), is_warned: false.into() };
+        if guard.users != Users::Anybody {
+            guard.known(guard.peers.check());
+        }
+        guard
     }
 
-    /// Notes at the start of a connection which socket of ours it has: only with that can its user
-    /// be told later, when a change is asked for. Lookups are for every user.
+    /// Notes at the start of a connection which socket of ours it has. The user is looked up with
+    /// it when a change is asked for. Lookups are for every user.
     pub(super) fn meet(&self, connection: &dyn Any, extensions: &mut Extensions) {
         let Some(connection) = connection.downcast_ref::<TcpStream>() else { return };
         if self.users != Users::Anybody
@@ -61,8 +70,11 @@ impl Guard {
         }
     }
 
-    /// Lets a request in, or says why not.
-    pub(super) fn admit(&self, request: &ServiceRequest) -> Admission {
+    /// Lets a request in.
+    ///
+    /// # Errors
+    /// The first check that the request does not pass.
+    pub(super) fn admit(&self, request: &ServiceRequest) -> Result<(), Refusal> {
         let head = Head {
             method: request.method(),
             uri: request.uri(),
@@ -70,50 +82,38 @@ impl Guard {
             headers: request.headers(),
         };
         let is_change = head.is_change();
-        let checked = head.check_as(is_change, &self.hosts);
-        if checked.is_err() || !is_change || self.users == Users::Anybody {
-            return Admission::Decided(checked);
+        head.check_as(is_change, &self.hosts)?;
+        if !is_change || self.users == Users::Anybody {
+            return Ok(());
         }
-        match self.peer_of(request) {
-            Some(peer) if peer.is_slow() => Admission::Ask(Box::new(peer), self.users.clone()),
-            peer => Admission::Decided(check_user(&self.users, peer.and_then(Peer::user))),
+        match self.user_of(request) {
+            user if self.users.include(user) => Ok(()),
+            Some(user) => Err(Refusal::User(user)),
+            None => Err(Refusal::UnknownUser),
         }
     }
 
-    /// The other end of the connection that a request came on.
-    fn peer_of(&self, request: &ServiceRequest) -> Option<Peer> {
+    /// Returns the user whose connection a request came on, if that is known.
+    fn user_of(&self, request: &ServiceRequest) -> Option<u32> {
         let (own_end, peer) = (request.conn_data()?, request.peer_addr()?);
-        Some(self.peers.of(own_end, request.app_config().local_addr(), peer))
+        self.known(self.peers.user(own_end, request.app_config().local_addr(), peer))?
     }
-}
 
-/// Whether a request is let in; it may take a while to tell.
-#[derive(Debug)]
-pub(super) enum Admission {
-    /// It is, or it is not.
-    Decided(Result<(), Refusal>),
-    /// If this peer is one of these users. Boxed, since it would make each answer larger.
-    Ask(Box<Peer>, Users),
-}
-
-impl Admission {
-    /// Asks for the user if need be, off the async workers.
-    pub(super) async fn decide(self) -> Result<(), Refusal> {
-        match self {
-            Self::Decided(decided) => decided,
-            Self::Ask(peer, users) => {
-                let asked = web::block(move || peer.user()).await;
-                check_user(&users, asked.ok().flatten())
-            }
-        }
-    }
-}
-
-fn check_user(users: &Users, user: Option<u32>) -> Result<(), Refusal> {
-    match user {
-        user if users.include(user) => Ok(()),
-        Some(user) => Err(Refusal::User(user)),
-        None => Err(Refusal::UnknownUser),
+    /// Returns what was looked up, and says in the log if the system does not answer, once until it
+    /// answers again.
+    fn known<T>(&self, looked_up: io::Result<T>) -> Option<T> {
+        let was_warned = self.is_warned.swap(looked_up.is_err(), Ordering::Relaxed);
+        looked_up
+            .inspect_err(|cause| {
+                if !was_warned {
+                    warn!(
+                        %cause,
+                        "Can't tell which user a connection is from, so changes are refused; \
+                         `allow_users = [\"*\"]` lets every user of this machine make them"
+                    );
+                }
+            })
+            .ok()
     }
 }
 
@@ -156,8 +156,8 @@ pub enum Refusal {
     /// The client's user may not make changes.
     #[error("Refused: user {0} may not make changes here")]
     User(u32),
-    /// The client's user can't be told.
-    #[error("Refused: the user of this connection can't be told")]
+    /// The client's user is unknown.
+    #[error("Refused: can't tell which user this connection is from")]
     UnknownUser,
 }
 

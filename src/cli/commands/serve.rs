@@ -18,10 +18,9 @@ use crate::config::{Config, ConfigError};
 use crate::files::{self, Shown};
 use crate::http::guard::{Guard, Hosts};
 use crate::http::{self, About, Listeners};
-use crate::probe::{self, Overlap, Peers};
+use crate::probe::{self, Overlap};
 use crate::registry::{OpenError, Registry, RegistryOptions};
 use crate::store;
-use crate::users::Users;
 
 /// Serve in the foreground until SIGTERM or Ctrl-C; the default without a command
 #[derive(Debug, Default, Args)]
@@ -138,15 +137,7 @@ fn log_serving(config: &Config, about: &About, services: usize) {
 
 /// Returns the guard for this configuration.
 fn guard(config: &Config) -> Guard {
-    let peers = Peers::open();
-    let users = config.allow_users.clone();
-    if cfg!(target_os = "linux") && matches!(peers, Peers::Unknown) && users != Users::Anybody {
-        warn!(
-            "Can't tell which user a connection is from, so all changes are refused; \
-             `allow_users = [\"*\"]` accepts changes from every user of this machine"
-        );
-    }
-    Guard::new(Hosts::new(config.allowed_hosts.clone()), users.with_own(), peers)
+    Guard::new(Hosts::new(config.allowed_hosts.clone()), config.allow_users.clone().with_own())
 }
 
 /// Returns how many ports may be held: none if that is switched off or impossible.

@@ -1,11 +1,10 @@
 //! Linux: netlink's sock_diag knows every socket, and `/proc` its processes.
 
 mod peers;
-mod proc_net;
 pub mod sock_diag;
 mod who;
 
-pub use peers::{OwnEnd, Peer, Peers};
+pub use peers::PeerLookup;
 pub use who::{Who, listener_on};
 
 /// Whether a bound socket keeps a port for its service, and lets only the service in.

@@ -3,7 +3,7 @@
 mod peers;
 mod who;
 
-pub use peers::{OwnEnd, Peer, Peers};
+pub use peers::PeerLookup;
 pub use who::{Who, listener_on};
 
 /// Whether a bound socket keeps a port for its service, and lets only the service in.

@@ -6,7 +6,6 @@ use std::process::{Child, Command, Stdio};
 use rustix::net::sockopt::set_socket_linger;
 use socket2::{Domain, Socket, Type};
 
-use super::super::proc_net::uid_by_proc;
 use super::*;
 
 const NOBODY: u32 = 65534;
@@ -44,10 +43,8 @@ fn found((client, server): (SocketAddr, SocketAddr)) -> Option<DiagSocket> {
     SockDiag::open().unwrap().lookup(client, server).unwrap()
 }
 
-/// Whose the socket is, by netlink and by /proc.
-fn owners((client, server): (SocketAddr, SocketAddr)) -> [Option<u32>; 2] {
-    let by_proc = uid_by_proc(client, server).unwrap();
-    [found((client, server)), by_proc].map(|found| found.and_then(|socket| socket.owner()))
+fn owner(addresses: (SocketAddr, SocketAddr)) -> Option<u32> {
+    found(addresses).and_then(|socket| socket.owner())
 }
 
 fn our_uid() -> u32 {
@@ -66,7 +63,6 @@ fn an_open_client_is_known_by_its_user_and_inode() {
         let (uid, state) = (our_uid(), TcpState::Established);
         let expected = DiagSocket { uid, inode: inode(&connection.client), state };
         assert_eq!(found((client, server)), Some(expected.clone()), "{row:?}");
-        assert_eq!(uid_by_proc(client, server).unwrap(), Some(expected.clone()), "{row:?}");
         assert_eq!(expected.owner(), Some(uid));
         let ours = DiagSocket { inode: inode(&connection.server), ..expected };
         assert_eq!(found((server, client)), Some(ours), "{row:?}");
@@ -98,7 +94,7 @@ fn a_half_closed_client_keeps_its_user() {
         let found = found(addresses).unwrap();
         assert!(matches!(found.state, TcpState::FinWait1 | TcpState::FinWait2), "{found:?}");
         assert_eq!(found.inode, inode(&connection.client));
-        assert_eq!(owners(addresses), [Some(our_uid()); 2]);
+        assert_eq!(owner(addresses), Some(our_uid()));
     }
 }
 
@@ -111,12 +107,12 @@ fn a_client_that_closed_is_nobody() {
         drop(client);
         assert_eq!(server.read(&mut [0]).unwrap(), 0);
         assert!(found(addresses).is_none_or(|orphan| orphan.inode == 0));
-        assert_eq!(owners(addresses), [None; 2]);
+        assert_eq!(owner(addresses), None);
         // Our own end can't tell: it is in CLOSE_WAIT, as it is with a half-closed client.
         assert!(server.peer_addr().is_ok());
         drop(server);
         assert!(found(addresses).is_none_or(|waiting| waiting.inode == 0));
-        assert_eq!(owners(addresses), [None; 2]);
+        assert_eq!(owner(addresses), None);
     }
 }
 
@@ -130,7 +126,7 @@ fn a_client_that_closed_with_words_on_the_way_is_nobody() {
         let addresses = of_client(&server);
         let orphan = found(addresses).unwrap();
         assert_eq!((orphan.state, orphan.inode), (TcpState::FinWait1, 0));
-        assert_eq!(owners(addresses), [None; 2]);
+        assert_eq!(owner(addresses), None);
     }
 }
 
@@ -139,7 +135,6 @@ fn a_client_that_reset_is_gone_and_our_own_end_knows() {
     for row in ADDRESSES {
         let (_listener, server, addresses) = after_reset(Connection::new(row));
         assert_eq!(found(addresses), None);
-        assert_eq!(uid_by_proc(addresses.0, addresses.1).unwrap(), None);
         assert_eq!(server.peer_addr().unwrap_err().kind(), io::ErrorKind::NotConnected);
     }
 }
@@ -185,7 +180,7 @@ fn only_our_own_end_tells_a_client_from_one_with_its_port_after_it() {
         let (listener, first, addresses) = after_reset(connection);
         let second = connect_from(from, listener);
         assert_eq!(of_client(&second.server), addresses);
-        assert_eq!(owners(addresses), [Some(our_uid()); 2]);
+        assert_eq!(owner(addresses), Some(our_uid()));
         assert_eq!(found((addresses.1, addresses.0)).unwrap().inode, inode(&second.server));
         assert!(second.server.peer_addr().is_ok());
         assert_eq!(first.peer_addr().unwrap_err().kind(), io::ErrorKind::NotConnected);
@@ -201,7 +196,6 @@ fn a_stranger_who_listens_on_the_port_of_a_client_is_not_the_client() {
         let (_listener, _server, addresses) = after_reset(connection);
         stranger.listen(1).unwrap();
         assert_eq!(found(addresses), None);
-        assert_eq!(uid_by_proc(addresses.0, addresses.1).unwrap(), None);
     }
 }
 
@@ -214,7 +208,7 @@ fn a_client_bound_to_the_loopback_interface_is_found() {
         client.bind_device(Some(b"lo")).unwrap();
         client.connect(&listener.local_addr().unwrap().into()).unwrap();
         let (server, _) = listener.accept().unwrap();
-        assert_eq!(owners(of_client(&server)), [Some(our_uid()); 2]);
+        assert_eq!(owner(of_client(&server)), Some(our_uid()));
     }
 }
 
@@ -238,10 +232,10 @@ fn another_user_is_told_from_us() {
         let mut client = client_of_nobody(listener.local_addr().unwrap());
         let (server, _) = listener.accept().unwrap();
         let addresses = of_client(&server);
-        assert_eq!(owners(addresses), [Some(NOBODY); 2]);
+        assert_eq!(owner(addresses), Some(NOBODY));
         drop(client.stdin.take());
         client.wait().unwrap();
-        assert_eq!(owners(addresses), [None; 2]);
+        assert_eq!(owner(addresses), None);
     }
 }
 

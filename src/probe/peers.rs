@@ -1,0 +1,85 @@
+//! Which user a connection is from.
+//!
+//! Not here: which users may make changes.
+
+use std::cell::OnceCell;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
+
+use rustix::fs::fstat;
+
+use super::sys::PeerLookup;
+
+/// Finds the users at the other ends of connections.
+#[derive(Debug, Default)]
+pub struct Peers {
+    lookup: Mutex<PeerLookup>,
+}
+
+/// Our end of a connection.
+#[derive(Debug)]
+pub struct OwnEnd {
+    /// The inode of our socket, which a later connection with the same addresses does not have.
+    inode: u64,
+    /// The user at the other end, once it is known.
+    user: OnceCell<u32>,
+}
+
+/// One connection, as our end sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connection {
+    /// Our address.
+    pub local: SocketAddr,
+    /// The address of the other end.
+    pub peer: SocketAddr,
+    /// The inode of our socket.
+    pub inode: u64,
+}
+
+impl Peers {
+    /// Looks up a connection that this process makes to itself, which takes 200 ms at most.
+    ///
+    /// # Errors
+    /// Why users are unknown. That may pass: each lookup tries again.
+    pub fn check(&self) -> io::Result<()> {
+        self.with_lookup(PeerLookup::check)
+    }
+
+    /// Returns the user at the other end of a connection with these addresses; `None` if either end
+    /// is closed.
+    ///
+    /// A user that is found is kept with `own_end`, and not looked up again.
+    ///
+    /// # Errors
+    /// The system does not answer, or has no answer that pald knows how to ask for. The next call
+    /// tries again.
+    pub fn user(
+        &self,
+        own_end: &OwnEnd,
+        local: SocketAddr,
+        peer: SocketAddr,
+    ) -> io::Result<Option<u32>> {
+        if let Some(user) = own_end.user.get() {
+            return Ok(Some(*user));
+        }
+        let connection = Connection { local, peer, inode: own_end.inode };
+        let user = self.with_lookup(|lookup| lookup.user(connection))?;
+        Ok(user.map(|user| *own_end.user.get_or_init(|| user)))
+    }
+
+    fn with_lookup<T>(&self, ask: impl FnOnce(&mut PeerLookup) -> T) -> T {
+        ask(&mut self.lookup.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl OwnEnd {
+    /// Returns our end of a connection that was just accepted.
+    ///
+    /// # Errors
+    /// The system does not tell the socket's inode.
+    pub fn of(connection: impl AsFd) -> io::Result<Self> {
+        Ok(Self { inode: fstat(connection)?.st_ino, user: OnceCell::new() })
+    }
+}
