@@ -7,8 +7,8 @@ mod peers;
 pub mod sys;
 mod who;
 
-pub use claim::{Claimer, Hold, Occupied, hold};
+pub use claim::{Hold, Occupied};
 pub use ephemeral::{Overlap, overlap};
 pub use peers::{Connection, OwnEnd, Peers};
-pub use sys::{HOLDS_PORTS, TELLS_USERS, Who, listener_on};
+pub use sys::{Claimer, HOLDS_PORTS, TELLS_USERS, Who, hold, listener_on};
 pub use who::{Holder, PortState, Process, Reason, UnknownReason, User};

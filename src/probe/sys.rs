@@ -8,6 +8,6 @@ pub mod linux;
 pub mod portable;
 
 #[cfg(all(target_os = "linux", not(pald_portable)))]
-pub use linux::{HOLDS_PORTS, PeerLookup, TELLS_USERS, Who, listener_on};
+pub use linux::{Claimer, HOLDS_PORTS, PeerLookup, TELLS_USERS, Who, hold, listener_on};
 #[cfg(any(pald_portable, not(target_os = "linux")))]
-pub use portable::{HOLDS_PORTS, PeerLookup, TELLS_USERS, Who, listener_on};
+pub use portable::{Claimer, HOLDS_PORTS, PeerLookup, TELLS_USERS, Who, hold, listener_on};

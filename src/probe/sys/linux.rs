@@ -1,9 +1,11 @@
 //! Linux: netlink's sock_diag knows every socket, and `/proc` its processes.
 
+mod claim;
 mod peers;
 pub mod sock_diag;
 mod who;
 
+pub use claim::{Claimer, hold};
 pub use peers::PeerLookup;
 pub use who::{Who, listener_on};
 

@@ -1,8 +1,10 @@
 //! Any Unix: ports are claimed by binding and connecting alone, and no socket's owner is known.
 
+mod claim;
 mod peers;
 mod who;
 
+pub use claim::{Claimer, hold};
 pub use peers::PeerLookup;
 pub use who::{Who, listener_on};
 
