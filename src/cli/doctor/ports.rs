@@ -3,6 +3,7 @@
 use super::Finding;
 use crate::api::{Health, Services, State};
 use crate::cli::holder::{in_sentence, port_of};
+use crate::probe;
 
 /// How many ports a line lists.
 const MAX_NAMED: usize = 10;
@@ -33,8 +34,7 @@ pub(super) fn holds(health: &Health, is_wanted: bool) -> Vec<Finding> {
         let text = format!("not held, because other programs use them: {}", ports.join(", "));
         findings.push(Finding::warn("holds", text, format!("pald who {first}")));
     }
-    // Ports are held only on Linux.
-    if is_wanted && cfg!(target_os = "linux") && holds.max < *services {
+    if is_wanted && probe::HOLDS_PORTS && holds.max < *services {
         let text =
             format!("the limit on open files lets pald hold {} of {services} ports", holds.max);
         let hint = "Set LimitNOFILE=65536 with `systemctl --user edit pald.service`, or run `ulimit -n 65536` before `pald`";

@@ -141,5 +141,5 @@ warn  holds    not held, because other programs use them: 1, 2, 3, 4, 5, 6, 7, 8
 warn  limit    the limit on open files lets pald hold 8 of 9 ports
       hint: Set LimitNOFILE=65536 with `systemctl --user edit pald.service`, or run `ulimit -n 65536` before `pald`
 ";
-    assert_eq!(holds(8, &[], true), if cfg!(target_os = "linux") { limit } else { "" });
+    assert_eq!(holds(8, &[], true), if probe::HOLDS_PORTS { limit } else { "" });
 }
