@@ -8,7 +8,7 @@ pub mod sys;
 mod who;
 
 pub use claim::{Hold, Occupied};
-pub use ephemeral::{Overlap, overlap};
+pub use ephemeral::{Ephemeral, Overlap, ReservedPorts, overlap};
 pub use peers::{Connection, OwnEnd, Peers};
 pub use sys::{Claimer, HOLDS_PORTS, TELLS_USERS, Who, hold, listener_on};
 pub use who::{Holder, PortState, Process, Reason, UnknownReason, User};

@@ -1,15 +1,17 @@
-//! Linux: netlink's sock_diag knows every socket, and `/proc` its processes.
+//! Linux: netlink's sock_diag lists every socket, and `/proc` shows whose they are.
 
 mod claim;
+mod ephemeral;
 mod peers;
 pub mod sock_diag;
 mod who;
 
 pub use claim::{Claimer, hold};
+pub use ephemeral::ephemeral;
 pub use peers::PeerLookup;
 pub use who::{Who, listener_on};
 
-/// Whether a bound socket keeps a port for its service, and lets only the service in.
+/// Whether pald holds ports: a bound socket keeps others away, and lets the service in.
 pub const HOLDS_PORTS: bool = true;
 /// Whether the system tells which user a connection is from.
 pub const TELLS_USERS: bool = true;

@@ -1,32 +1,32 @@
-//! Elsewhere than on Linux pald has no way to tell who has a port.
+//! What uses a port: unknown here.
 
 use std::net::SocketAddr;
 
 use crate::port::Port;
 use crate::probe::who::{Holder, PortState, UnknownReason};
 
-/// Elsewhere than on Linux nothing is known about a port.
+/// Finds nothing out: there is no way to list sockets that works on every Unix.
 #[derive(Debug)]
 pub struct Who;
 
 impl Who {
-    /// There is nothing to open.
+    /// Makes one; there is nothing to open.
     pub fn open() -> Self {
         Self
     }
 
-    /// It is not known.
-    pub fn state(&mut self, _port: Port, _own: &dyn Fn(u64) -> bool) -> PortState {
+    /// Returns that the state is unknown.
+    pub fn state(&mut self, _port: Port, _is_own: &dyn Fn(u64) -> bool) -> PortState {
         PortState::Unknown(UnknownReason::Unsupported)
     }
 
-    /// They are not known.
-    pub fn states(&mut self, ports: &[Port], _own: &dyn Fn(u64) -> bool) -> Vec<PortState> {
+    /// Returns that the states are unknown, one for each port.
+    pub fn states(&mut self, ports: &[Port], _is_own: &dyn Fn(u64) -> bool) -> Vec<PortState> {
         vec![PortState::Unknown(UnknownReason::Unsupported); ports.len()]
     }
 }
 
-/// Nobody is known.
+/// Returns `None`: no listener's holder is known.
 pub fn listener_on(_address: SocketAddr) -> Option<Holder> {
     None
 }

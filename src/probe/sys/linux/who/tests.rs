@@ -8,7 +8,6 @@ use std::time::Instant;
 use socket2::{Domain, Socket, Type};
 
 use super::*;
-use crate::probe::who::{Process, User};
 use crate::timestamp::Timestamp;
 
 const NOBODY: u32 = 65534;
@@ -197,46 +196,6 @@ fn users_see_each_other() {
     assert_eq!(words, "in use by user root; process not visible");
     drop(input);
     assert!(child.wait().unwrap().success());
-}
-
-#[test]
-fn states_are_said_in_words() {
-    let user = |name: Option<&str>| User { uid: 1000, name: name.map(str::to_owned) };
-    let process = Process { pid: 8812, name: "node".to_owned(), since: None };
-    let node = Holder { user: user(Some("ann")), process: Some(process) };
-    let ann = Holder { user: user(Some("ann")), process: None };
-    let unnamed = Holder { user: user(None), process: None };
-    let peer: SocketAddr = "127.0.0.1:5432".parse().unwrap();
-    let cause = io::ErrorKind::TimedOut;
-    let blocked =
-        |reason, holder: Option<&Holder>| PortState::Blocked { reason, holder: holder.cloned() };
-    let left = Duration::from_millis(30_001);
-    let rows = [
-        (PortState::Free, "free"),
-        (PortState::Running(node.clone()), "in use by node (pid 8812)"),
-        (PortState::Running(ann.clone()), "in use by user ann; process not visible"),
-        (PortState::Running(unnamed), "in use by user 1000; process not visible"),
-        (
-            blocked(Reason::Outbound { peer }, Some(&node)),
-            "blocked by an outbound connection to 127.0.0.1:5432 of node (pid 8812)",
-        ),
-        (
-            blocked(Reason::Bound, Some(&ann)),
-            "blocked by a bound socket that does not listen of user ann; process not visible",
-        ),
-        (blocked(Reason::TimeWait { left }, None), "blocked by TIME_WAIT for another 31 s"),
-        (
-            blocked(Reason::Redirect { address: peer }, None),
-            "blocked by a redirect of 127.0.0.1 without a socket, such as a container's",
-        ),
-        (
-            PortState::Unknown(UnknownReason::NotConnected { address: peer, cause }),
-            "unknown: no socket is there, but a connection to 127.0.0.1:5432 fails (timed out)",
-        ),
-    ];
-    for (state, words) in rows {
-        assert_eq!(state.to_string(), words);
-    }
 }
 
 #[test]
