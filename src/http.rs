@@ -16,6 +16,7 @@ use futures_util::FutureExt as _;
 
 use crate::registry::Registry;
 
+mod blocking;
 mod body;
 mod error;
 pub mod guard;
@@ -23,6 +24,7 @@ mod listen;
 mod page;
 pub mod parameters;
 mod problem;
+mod register;
 mod reply;
 mod text;
 mod v1;
@@ -34,6 +36,7 @@ pub use v1::About;
 
 use error::HttpError;
 use guard::Refusal;
+use register::OccupiedPorts;
 
 /// How long a client may take for the head of a request, and again for its body.
 const REQUEST_TIME: Duration = Duration::from_secs(5);
@@ -59,6 +62,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let (registry, about) = (web::Data::from(registry), web::Data::new(about));
+    let occupied_ports = web::Data::new(OccupiedPorts::default());
     let guard = Arc::new(guard);
     let door = Arc::clone(&guard);
     let app = move || {
@@ -66,6 +70,7 @@ pub async fn serve(
         App::new()
             .app_data(registry.clone())
             .app_data(about.clone())
+            .app_data(occupied_ports.clone())
             .wrap_fn(move |request, service| {
                 let admitted = guard.admit(&request);
                 // As the router reads it, which decodes it.

@@ -82,7 +82,7 @@ fn a_refusal_is_one_line_that_says_why_and_changes_nothing() {
             "Refused: a web page of another site must not use pald\n",
         ),
         ("OPTIONS /set", &own, 405, "This method is not allowed here; use GET, POST\n"),
-        ("GET /get?service=a", &own, 404, "a is not registered\nhint: `pald set a` registers it\n"),
+        ("GET /get?service=a", &own, 404, "a is not registered\nhint: Register it with /set\n"),
     ];
     for (request, headers, status, body) in rows {
         let (method, target) = request.split_once(' ').unwrap();

@@ -31,7 +31,7 @@ fn the_listening_port_is_never_given_to_a_service() {
     assert_eq!(reply.status, 412);
     let expected = format!(
         "No ports available: all 2 ports in {}-{} are registered (2) or in use by others (0)\n\
-         hint: Free one with `pald del --port PORT`, or raise `port_max` in ~/.pald/config.toml\n",
+         hint: Release one with /del, or raise `port_max` in ~/.pald/config.toml\n",
         home.min, home.max
     );
     assert_eq!(reply.body, expected);
@@ -75,7 +75,7 @@ fn a_mistake_is_400_with_a_plain_line_and_changes_nothing() {
     let long = format!("/get?service={}", "n".repeat(256));
     let numbers = "is not a plain number; use 1 to 65535 without sign, blanks or leading zeros";
     let rows: &[(&str, u16, String)] = &[
-        ("/get", 400, "Parameter `service` is missing\nhint: Try `curl -d service=NAME` with the same address\n".into()),
+        ("/get", 400, "Parameter `service` is missing\nhint: Try `curl -d service=NAME`\n".into()),
         ("/set?service", 400, "Service name is empty; use 1 to 255 letters, digits and . _ -\n".into()),
         ("/set?service=", 400, "Service name is empty; use 1 to 255 letters, digits and . _ -\n".into()),
         ("/set?service=my+app", 400, "Service name \"my app\" contains a space; use letters, digits and . _ -\nhint: Try `my-app`\n".into()),
@@ -87,8 +87,8 @@ fn a_mistake_is_400_with_a_plain_line_and_changes_nothing() {
         ("/set?service=%zz", 400, "\"%zz\" contains a % that two hexadecimal digits don't follow\n".into()),
         ("/set?service=a&service=a", 400, "Parameter `service` occurs more than once\n".into()),
         (&long, 400, "Service name is 256 bytes long; at most 255 are allowed\n".into()),
-        ("/get?service=nope", 404, "nope is not registered\nhint: `pald set nope` registers it\n".into()),
-        ("/del", 400, "Parameter `port` is missing\nhint: Try `curl -d port=PORT` with the same address\n".into()),
+        ("/get?service=nope", 404, "nope is not registered\nhint: Register it with /set\n".into()),
+        ("/del", 400, "Parameter `port` is missing\nhint: Try `curl -d port=PORT`\n".into()),
         ("/del?port=", 400, format!("Port \"\" {numbers}\n")),
         ("/del?port=0", 400, "Port 0 is outside 1-65535\n".into()),
         ("/del?port=1", 400, "Port 1 is not registered\n".into()),
@@ -99,7 +99,7 @@ fn a_mistake_is_400_with_a_plain_line_and_changes_nothing() {
         ("/del?port=01", 400, format!("Port \"01\" {numbers}\n")),
         ("/del?port=-1", 400, format!("Port \"-1\" {numbers}\n")),
         ("/del?port=%D9%A1", 400, format!("Port \"\\u{{661}}\" {numbers}\n")),
-        ("/del?service=shop", 400, "Parameter `port` is missing\nhint: Try `curl -d port=PORT` with the same address\n".into()),
+        ("/del?service=shop", 400, "Parameter `port` is missing\nhint: Try `curl -d port=PORT`\n".into()),
         ("//", 404, "There is nothing at this path\nhint: Try /get, /set, /del or /v1/openapi.json\n".into()),
         ("/set/", 404, "There is nothing at this path\nhint: Try /get, /set, /del or /v1/openapi.json\n".into()),
         ("/SET?service=a", 404, "There is nothing at this path\nhint: Try /get, /set, /del or /v1/openapi.json\n".into()),
@@ -132,11 +132,7 @@ fn a_mistake_is_400_with_a_plain_line_and_changes_nothing() {
             b"service=a",
             "The body has no Content-Type; send a form, application/x-www-form-urlencoded\n",
         ),
-        (
-            form,
-            b"",
-            "Parameter `service` is missing\nhint: Try `curl -d service=NAME` with the same address\n",
-        ),
+        (form, b"", "Parameter `service` is missing\nhint: Try `curl -d service=NAME`\n"),
         (form, &body_of_8193, "The body is longer than 8192 bytes\n"),
         (form, &megabyte, "The body is longer than 8192 bytes\n"),
     ];
@@ -233,7 +229,7 @@ fn a_port_that_is_asked_for_is_given_whoever_runs_on_it() {
             running.to_string(),
             400,
             format!(
-                "inside is already registered on port {inside}\nhint: Leave the port out to accept it, or release it with `pald del inside`\n"
+                "inside is already registered on port {inside}\nhint: Leave `port` out to accept it, or release it first with /del\n"
             ),
         ),
         (
@@ -241,7 +237,7 @@ fn a_port_that_is_asked_for_is_given_whoever_runs_on_it() {
             running.to_string(),
             400,
             format!(
-                "Port {running} is already registered to running\nhint: `pald del running` releases it\n"
+                "Port {running} is already registered to running\nhint: Release it with /del, or ask for another port\n"
             ),
         ),
         (
@@ -249,7 +245,7 @@ fn a_port_that_is_asked_for_is_given_whoever_runs_on_it() {
             home.min.to_string(),
             400,
             format!(
-                "Port {0} is already registered to shop\nhint: `pald del shop` releases it\n",
+                "Port {0} is already registered to shop\nhint: Release it with /del, or ask for another port\n",
                 home.min
             ),
         ),
@@ -287,14 +283,14 @@ fn a_port_that_others_use_is_skipped_and_named() {
     let reply = daemon.set("b");
     let start = format!(
         "No ports available: all 3 ports in {}-{} are registered (1) or in use by others (2)\n\
-         hint: Free one with `pald del --port PORT`, or raise `port_max` in ~/.pald/config.toml; {0} is in use by ",
+         hint: Release one with /del, or raise `port_max` in ~/.pald/config.toml; {0} is in use by ",
         home.min, home.max
     );
     assert_eq!(reply.status, 412);
     assert!(reply.body.starts_with(&start), "{}", reply.body);
     assert!(reply.body.contains(&format!("(pid {})", std::process::id())), "{}", reply.body);
     let start = std::time::Instant::now();
-    let line = format!("skipped port={} state=in use by ", home.min);
+    let line = format!("Skipped a port that others use port={} ", home.min);
     while !daemon.log().contains(&line) {
         assert!(start.elapsed() < std::time::Duration::from_secs(30), "{}", daemon.log());
         std::thread::yield_now();

@@ -3,6 +3,8 @@
 mod dump;
 mod machine;
 
+use std::net::TcpListener;
+
 use serde_json::{Value, json};
 
 use crate::daemon::{Client, Daemon, Home, Reply, wait_for_dump};
@@ -101,17 +103,22 @@ fn a_wish_is_followed_or_refused_with_who_is_in_the_way() {
 }
 
 #[test]
-fn a_full_pool_is_told_as_such() {
-    let home = Home::new(1);
+fn a_full_range_is_a_problem_that_says_what_uses_its_ports() {
+    let home = Home::new(2);
     let Daemon { client, .. } = &home.start();
+    let _server = TcpListener::bind(("127.0.0.1", home.max)).unwrap();
     assert_eq!(put(client, "/v1/services/a", &json!({})).status, 201);
     let reply = put(client, "/v1/services/b", &json!({}));
-    assert_eq!(
-        (reply.status, &reply.json()["type"]),
-        (409, &json!("urn:pald:error:pool-exhausted"))
-    );
+    let problem = reply.json();
+    assert_eq!((reply.status, &problem["type"]), (409, &json!("urn:pald:error:pool-exhausted")));
+    let shown = client.get(&format!("/v1/ports/{}", home.max)).json();
+    assert_eq!(problem["occupied"], json!([shown]));
+    assert_eq!(shown["holder"]["pid"], json!(std::process::id()));
+    let hint = problem["hint"].as_str().unwrap();
+    let end = format!("(pid {})", std::process::id());
+    assert!(hint.starts_with("Release a service, or raise") && hint.ends_with(&end), "{hint}");
     let pool = client.get("/v1/services").json()["pool"].clone();
-    assert_eq!((&pool["used"], &pool["free"]), (&json!(1), &json!(0)));
+    assert_eq!((&pool["used"], &pool["free"]), (&json!(1), &json!(1)));
 }
 
 #[test]

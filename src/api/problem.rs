@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Port;
+
 /// Why a request was not done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
@@ -24,6 +26,9 @@ pub struct Problem {
     /// The port that the service has, or that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// Of an exhausted range: the first 3 ports that others use, and what uses them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub occupied: Vec<Port>,
     /// What is wrong with a dump, line by line: the first 20 of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<LineProblem>,

@@ -1,4 +1,4 @@
-//! Why a request was not done, and the one table from that to a kind of problem and to statuses.
+//! Why a request was not done, and the one table from that to problem types and statuses.
 
 use actix_web::body::MessageBody;
 use actix_web::http::header::{self, HeaderValue};
@@ -14,9 +14,12 @@ use crate::addresses::AddressesError;
 use crate::api::ProblemType;
 use crate::dump::BadLine;
 use crate::port::{Port, PortError};
+use crate::probe::PortState;
 use crate::quoted::Quoted;
 use crate::registry::{ChangeError, Target};
 use crate::service_name::{ServiceName, ServiceNameError};
+
+mod hint;
 
 /// Why a request was not done.
 #[derive(Debug, Error)]
@@ -25,7 +28,7 @@ pub(super) enum HttpError {
     Parameter(#[from] ParameterError),
     #[error("The pattern {pattern} can't be used: {reason}")]
     Pattern { pattern: Quoted, reason: &'static str },
-    #[error("The body is not the JSON that is expected here: {0}")]
+    #[error("The JSON in the body is wrong: {0}")]
     Json(String),
     #[error(transparent)]
     Name(#[from] ServiceNameError),
@@ -35,27 +38,38 @@ pub(super) enum HttpError {
     Addresses(#[from] AddressesError),
     #[error("{}", bad_lines(.0))]
     BadLines(Vec<BadLine>),
-    #[error("The dump names no service; nothing was imported")]
+    #[error("The dump has no services; nothing was imported")]
     DumpEmpty,
-    #[error("The dump is not as pald wrote it; nothing was imported")]
+    #[error("The dump is incomplete, or was edited after pald wrote it; nothing was imported")]
     DumpNotWhole,
     #[error(transparent)]
     Change(#[from] ChangeError),
+    /// No port is left. `occupied` says what uses the first ports that others have.
+    #[error("{error}")]
+    Exhausted { error: ChangeError, occupied: Vec<(Port, PortState)> },
+    /// What a lookup answers; a change answers the registry's own error.
     #[error("{0} is not registered")]
     NotRegistered(ServiceName),
-    #[error("{service} is already registered (port {port})")]
-    NotNew { service: ServiceName, port: Port },
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error("This method is not allowed here; use {allow}")]
     Method { allow: &'static str },
     #[error("There is nothing at this path")]
     UnknownPath,
-    #[error("pald has made a mistake; nothing was changed that was not answered before")]
+    #[error("Internal error: pald could not finish this request")]
     Panic,
 }
 
-/// The answer to a method that a path does not take.
+/// The two kinds of routes. Their clients get other statuses, and hints in other words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Routes {
+    /// `/get`, `/set` and `/del`.
+    Text,
+    /// Those under `/v1`.
+    V1,
+}
+
+/// Refuses a method that a path does not take.
 pub(super) fn refuse_method(allow: &'static str) -> Result<HttpResponse, HttpError> {
     Err(HttpError::Method { allow })
 }
@@ -73,7 +87,7 @@ impl From<BodyError> for HttpError {
     }
 }
 
-/// A row of the table.
+/// A row of the table of errors.
 pub(super) struct Row {
     pub(super) kind: ProblemType,
     /// The status on a text route, as the 2015 program's clients know them.
@@ -83,10 +97,9 @@ pub(super) struct Row {
 }
 
 impl HttpError {
-    /// The one table.
+    /// Returns the row of the one table.
     pub(super) fn row(&self) -> Row {
         use ProblemType as Kind;
-        let row = |kind, text, v1| Row { kind, text, v1 };
         match self {
             Self::Parameter(ParameterError::Body(error)) => match error {
                 BodyError::Slow => row(Kind::Blank, 408, 408),
@@ -96,30 +109,16 @@ impl HttpError {
                     row(Kind::Blank, 400, 415)
                 }
             },
-            Self::Parameter(_) | Self::Pattern { .. } | Self::Json(_) => row(Kind::Blank, 400, 400),
+            Self::Parameter(_) | Self::Pattern { .. } | Self::Json(_) | Self::Addresses(_) => {
+                row(Kind::Blank, 400, 400)
+            }
             Self::Name(_) => row(Kind::NameInvalid, 400, 400),
             Self::Port(_) => row(Kind::PortOutOfRange, 400, 400),
-            Self::Addresses(_) => row(Kind::Blank, 400, 400),
             Self::BadLines(_) | Self::DumpEmpty | Self::DumpNotWhole => {
                 row(Kind::DumpInvalid, 400, 400)
             }
-            Self::Change(error) => match error {
-                ChangeError::NotRegistered(Target::Service(_)) => row(Kind::NotFound, 404, 404),
-                ChangeError::NotRegistered(Target::Port(_)) => row(Kind::NotFound, 400, 404),
-                ChangeError::Taken { .. }
-                | ChangeError::Listening(_)
-                | ChangeError::OwnPort { .. } => row(Kind::PortTaken, 400, 409),
-                ChangeError::NotNew { .. } => row(Kind::NameTaken, 400, 412),
-                ChangeError::HasAnother { .. } | ChangeError::Conflict(_) => {
-                    row(Kind::NameTaken, 400, 409)
-                }
-                ChangeError::Exhausted { .. } => row(Kind::RangeExhausted, 412, 409),
-                ChangeError::Storage(_) | ChangeError::Unanswered => row(Kind::Storage, 500, 500),
-                ChangeError::TooLarge => row(Kind::Storage, 500, 507),
-                ChangeError::Probe { .. } => row(Kind::Blank, 500, 500),
-            },
             Self::NotRegistered(_) => row(Kind::NotFound, 404, 404),
-            Self::NotNew { .. } => row(Kind::NameTaken, 400, 412),
+            Self::Change(error) | Self::Exhausted { error, .. } => row_of_change(error),
             Self::Refused(refusal) => match refusal {
                 Refusal::HostMissing | Refusal::Host(_) | Refusal::Target => {
                     row(Kind::HostNotAllowed, 403, 403)
@@ -135,33 +134,7 @@ impl HttpError {
         }
     }
 
-    /// What to do about it.
-    pub(super) fn hint(&self) -> Option<String> {
-        match self {
-            Self::Parameter(error) => error.hint(),
-            Self::Name(error) => error.hint(),
-            Self::Change(_) => None,
-            Self::Refused(refusal) => refusal.hint(),
-            Self::NotRegistered(service) => Some(format!("`pald set {service}` registers it")),
-            Self::NotNew { .. } => Some("Leave `new` out to accept it".to_owned()),
-            Self::BadLines(_) => Some("Mend the dump and import it again".to_owned()),
-            Self::DumpNotWhole => Some(
-                "Take an undamaged copy; or if you have edited it, take pald's comments out of it: \
-                 sed 's/# pald:.*//'"
-                    .to_owned(),
-            ),
-            Self::UnknownPath => Some("Try /get, /set, /del or /v1/openapi.json".to_owned()),
-            Self::Panic => Some("The log of pald says more; please report it".to_owned()),
-            Self::Pattern { .. }
-            | Self::Json(_)
-            | Self::Port(_)
-            | Self::Addresses(_)
-            | Self::DumpEmpty
-            | Self::Method { .. } => None,
-        }
-    }
-
-    /// A reply of this status, with the headers that the error itself asks for.
+    /// Makes a reply of this status, with the headers that the error needs.
     pub(super) fn reply(
         &self,
         status: u16,
@@ -183,13 +156,34 @@ impl HttpError {
     }
 }
 
+fn row(kind: ProblemType, text: u16, v1: u16) -> Row {
+    Row { kind, text, v1 }
+}
+
+fn row_of_change(error: &ChangeError) -> Row {
+    use ProblemType as Kind;
+    match error {
+        ChangeError::NotRegistered(Target::Service(_)) => row(Kind::NotFound, 404, 404),
+        ChangeError::NotRegistered(Target::Port(_)) => row(Kind::NotFound, 400, 404),
+        ChangeError::Taken { .. } | ChangeError::Listening(_) | ChangeError::OwnPort { .. } => {
+            row(Kind::PortTaken, 400, 409)
+        }
+        ChangeError::NotNew { .. } => row(Kind::NameTaken, 400, 412),
+        ChangeError::HasAnother { .. } | ChangeError::Conflict(_) => row(Kind::NameTaken, 400, 409),
+        ChangeError::Exhausted { .. } => row(Kind::RangeExhausted, 412, 409),
+        ChangeError::Storage(_) | ChangeError::Unanswered => row(Kind::Storage, 500, 500),
+        ChangeError::TooLarge => row(Kind::Storage, 500, 507),
+        ChangeError::Probe { .. } => row(Kind::Blank, 500, 500),
+    }
+}
+
 impl ResponseError for HttpError {
     fn status_code(&self) -> StatusCode {
         StatusCode::from_u16(self.row().text).expect("the table has only real statuses")
     }
 
     fn error_response(&self) -> HttpResponse {
-        let text = match self.hint() {
+        let text = match self.hint(Routes::Text) {
             Some(hint) => format!("{self}\nhint: {hint}\n"),
             None => format!("{self}\n"),
         };

@@ -53,17 +53,6 @@ pub enum ParameterError {
     Body(#[from] BodyError),
 }
 
-impl ParameterError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Missing("port") => Some("Try `curl -d port=PORT` with the same address".into()),
-            Self::Missing(name) => Some(format!("Try `curl -d {name}=NAME` with the same address")),
-            _ => None,
-        }
-    }
-}
-
 /// The query and the body of a request, as they were sent.
 #[derive(Debug)]
 pub struct Parameters<'a> {

@@ -5,10 +5,11 @@ use actix_web::dev::ServiceResponse;
 use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
 
-use super::error::{HttpError, Row};
+use super::error::{HttpError, Routes, Row};
 use super::reply;
-use crate::api::{LineProblem, Problem, ProblemType};
-use crate::registry::ChangeError;
+use super::v1::shapes;
+use crate::api::{LineProblem, Port, Problem, ProblemType};
+use crate::registry::{ChangeError, Target};
 
 /// How many bad lines of a dump a problem lists.
 const MAX_LISTED_LINES: usize = 20;
@@ -43,10 +44,11 @@ fn response(error: &HttpError) -> HttpResponse {
         title: title(kind, v1).to_owned(),
         status: v1,
         detail: error.to_string(),
-        hint: error.hint(),
+        hint: error.hint(Routes::V1),
         service,
         port,
         lines: lines(error),
+        occupied: occupied(error),
     };
     error.reply(v1, reply::PROBLEM, reply::to_json(&problem))
 }
@@ -59,7 +61,15 @@ fn in_the_way(error: &HttpError) -> (Option<String>, Option<u16>) {
             | ChangeError::HasAnother { service, port }
             | ChangeError::NotNew { service, port },
         ) => (Some(service.to_string()), Some(port.number())),
-        HttpError::Change(ChangeError::Listening(port)) => (None, Some(port.number())),
+        HttpError::NotRegistered(service)
+        | HttpError::Change(ChangeError::NotRegistered(Target::Service(service))) => {
+            (Some(service.to_string()), None)
+        }
+        HttpError::Change(
+            ChangeError::NotRegistered(Target::Port(port))
+            | ChangeError::Listening(port)
+            | ChangeError::OwnPort { port, .. },
+        ) => (None, Some(port.number())),
         _ => (None, None),
     }
 }
@@ -68,6 +78,11 @@ fn lines(error: &HttpError) -> Vec<LineProblem> {
     let HttpError::BadLines(lines) = error else { return Vec::new() };
     let listed = lines.iter().take(MAX_LISTED_LINES);
     listed.map(|bad| LineProblem { line: bad.number, reason: bad.error.to_string() }).collect()
+}
+
+fn occupied(error: &HttpError) -> Vec<Port> {
+    let HttpError::Exhausted { occupied, .. } = error else { return Vec::new() };
+    occupied.iter().map(|(port, state)| shapes::port(*port, state, None)).collect()
 }
 
 fn title(kind: ProblemType, status: u16) -> &'static str {

@@ -5,9 +5,10 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::error::{HttpError, refuse_method};
 use super::parameters::Parameters;
+use super::register::{OccupiedPorts, register};
 use super::reply;
 use crate::port::Port;
-use crate::registry::{ChangeError, Existing, RegisterOptions, Registry, Target};
+use crate::registry::{Existing, RegisterOptions, Registry, Target};
 use crate::service_name::ServiceName;
 
 /// Adds the three routes.
@@ -38,7 +39,7 @@ async fn get(
     let service = parameters.exactly_one("service")?;
     match registry.lookup(&service) {
         Some(port) => Ok(port_reply(port)),
-        // Or it is no name at all.
+        // Or it is no legal name at all.
         None => Err(HttpError::NotRegistered(ServiceName::parse(&service)?)),
     }
 }
@@ -48,6 +49,7 @@ async fn set(
     request: HttpRequest,
     payload: Payload,
     registry: Data<Registry>,
+    occupied_ports: Data<OccupiedPorts>,
 ) -> Result<HttpResponse, HttpError> {
     let parameters = Parameters::of(&request, payload).await?;
     let service = ServiceName::parse(parameters.exactly_one("service")?)?;
@@ -57,11 +59,7 @@ async fn set(
         Some(false) | None => Existing::Accept,
     };
     let options = RegisterOptions { port, existing, ..RegisterOptions::default() };
-    let registered = registry.register(service, options).await.map_err(|error| match error {
-        // Here it has another name than on the command line.
-        ChangeError::NotNew { service, port } => HttpError::NotNew { service, port },
-        other => other.into(),
-    })?;
+    let registered = register(&registry, &occupied_ports, service, options).await?;
     Ok(port_reply(registered.registration.port))
 }
 

@@ -6,7 +6,6 @@ use percent_encoding::percent_decode_str;
 
 use super::error::{HttpError, refuse_method};
 use crate::port::Port;
-use crate::registry::ChangeError;
 use crate::service_name::ServiceName;
 
 mod about;
@@ -16,7 +15,7 @@ mod openapi;
 mod ports;
 mod responses;
 mod services;
-mod shapes;
+pub(super) mod shapes;
 
 pub use about::About;
 
@@ -73,12 +72,4 @@ fn port_of(request: &HttpRequest) -> Result<Port, HttpError> {
 fn last_segment(request: &HttpRequest) -> Vec<u8> {
     let segment = request.uri().path().rsplit('/').next().unwrap_or_default();
     percent_decode_str(segment).collect()
-}
-
-/// The answer of a question that blocks, asked off the async workers.
-async fn ask<T: Send + 'static>(
-    question: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, HttpError> {
-    // The pool ends only with the whole program, or when the question panics.
-    web::block(question).await.map_err(|_| ChangeError::Unanswered.into())
 }

@@ -22,7 +22,7 @@ $ pald set shop.web
 49201
 $ pald set --new shop.web; echo $?
 Error: shop.web is already registered (port 49201)
-hint: Drop `--new` to accept it
+hint: Leave `--new` out to accept it
 4
 $ pald set shop.web; echo $?
 49201
@@ -46,7 +46,7 @@ hint: Leave the port out to accept it, or release it with `pald del shop.db`
 4
 $ pald set other --port 49205; echo $?
 Error: Port 49205 is already registered to shop.db
-hint: `pald del shop.db` releases it
+hint: Release it with `pald del shop.db`
 4
 $ pald set other --port 49200; echo $?
 Error: Port 49200 is where pald itself listens

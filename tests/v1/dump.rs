@@ -62,13 +62,13 @@ fn a_dump_is_taken_over_whole_or_not_at_all() {
     wait_for_dump(&home, |written| written == dump);
     delete(client, "/v1/services/new");
     let part = dump.lines().take(2).map(|line| format!("{line}\n")).collect::<String>();
-    let detail = "The dump is not as pald wrote it; nothing was imported";
+    let detail = "The dump is incomplete, or was edited after pald wrote it; nothing was imported";
     assert_problem(&import("", &part), 400, "urn:pald:error:dump-invalid", detail);
     assert_eq!(import("?mode=replace", &dump).json()["added"], json!(["new"]));
     let nothing = import("?mode=replace", &client.get("/v1/dump").body).json();
     assert_eq!((&nothing["kept"], &nothing["revision"]), (&json!(3), &json!(5)));
     let empty = import("?mode=replace", "");
-    let detail = "The dump names no service; nothing was imported";
+    let detail = "The dump has no services; nothing was imported";
     assert_problem(&empty, 400, "urn:pald:error:dump-invalid", detail);
     let only = import("?mode=replace", &format!("a {b}\n")).json();
     assert_eq!((&only["removed"], &only["kept"]), (&json!(["b", "new"]), &json!(1)));

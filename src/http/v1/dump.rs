@@ -4,11 +4,11 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::ask;
 use super::responses::{BadBody, Refusals, Wrong};
 use crate::api::{Imported, Problem};
 use crate::dump::{self, DumpEntry};
 use crate::dump_file;
+use crate::http::blocking::run_blocking;
 use crate::http::body::{self, Expected};
 use crate::http::error::HttpError;
 use crate::http::parameters::{ParameterError, Parameters};
@@ -34,7 +34,7 @@ const DUMP: Expected = Expected {
     )
 )]
 pub(super) async fn export(registry: Data<Registry>) -> Result<HttpResponse, HttpError> {
-    Ok(reply::text(ask(move || registry.dump()).await?))
+    Ok(reply::text(run_blocking(move || registry.dump()).await?))
 }
 
 /// Takes a dump over, all of it or nothing
@@ -77,7 +77,7 @@ pub(super) async fn import(
         }
     };
     let dry_run = parameters.switch("dry_run")?.unwrap_or(false);
-    let entries = ask(move || entries(&text)).await??;
+    let entries = run_blocking(move || entries(&text)).await??;
     let imported = registry.import(Import { entries, mode, dry_run }).await?;
     let names = |services: Vec<ServiceName>| services.iter().map(ToString::to_string).collect();
     let shown = Imported {

@@ -5,9 +5,9 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::responses::{Missing, Refusals, Wrong};
-use super::shapes::Used;
-use super::{ask, port_of};
+use super::{port_of, shapes};
 use crate::api::Port;
+use crate::http::blocking::run_blocking;
 use crate::http::error::HttpError;
 use crate::http::reply;
 use crate::registry::{Registry, Target};
@@ -28,10 +28,8 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, HttpError> {
     let port = port_of(&request)?;
     let service = registry.service_at(port).map(|registration| registration.service.to_string());
-    let state = ask(move || registry.state(port)).await?;
-    let Used { state, reason, holder } = Used::of(&state);
-    let shown = Port { port: port.number(), state, reason, service, holder };
-    Ok(reply::json(StatusCode::OK, &shown))
+    let state = run_blocking(move || registry.state(port)).await?;
+    Ok(reply::json(StatusCode::OK, &shapes::port(port, &state, service)))
 }
 
 /// Takes a port from its service

@@ -10,12 +10,14 @@ use glob::Pattern;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::responses::{BadBody, Missing, Refusals, Wrong};
-use super::{ask, service_of, shapes};
+use super::{service_of, shapes};
 use crate::addresses::Addresses;
 use crate::api::{Problem, RangeUsage, RegisterRequest, Service, Services};
+use crate::http::blocking::run_blocking;
 use crate::http::body::{self, Expected};
 use crate::http::error::HttpError;
 use crate::http::parameters::Parameters;
+use crate::http::register::{OccupiedPorts, register};
 use crate::http::reply;
 use crate::port::Port;
 use crate::quoted::Quoted;
@@ -59,7 +61,7 @@ pub(super) async fn list(
         pattern.as_ref().is_none_or(|pattern| pattern.matches(registration.service.as_str()))
     };
     // A long list takes a while to be written down, too.
-    let body = ask(move || {
+    let body = run_blocking(move || {
         let Snapshot { mut registrations, revision } = registry.snapshot();
         let range = range_usage(&registry, &registrations);
         registrations.retain(is_meant);
@@ -99,7 +101,7 @@ fn range_usage(registry: &Registry, registrations: &[Arc<Registration>]) -> Rang
 
 fn pattern(text: &[u8]) -> Result<Pattern, HttpError> {
     let wrong = |reason| HttpError::Pattern { pattern: Quoted::new(text), reason };
-    let pattern = std::str::from_utf8(text).map_err(|_| wrong("it is no text"))?;
+    let pattern = std::str::from_utf8(text).map_err(|_| wrong("it is not UTF-8"))?;
     Pattern::new(pattern).map_err(|error| wrong(error.msg))
 }
 
@@ -130,7 +132,7 @@ pub(super) async fn show(
     };
     let port = registration.port;
     let state = match with_state {
-        true => Some(ask(move || registry.state(port)).await?),
+        true => Some(run_blocking(move || registry.state(port)).await?),
         false => None,
     };
     Ok(reply::json(StatusCode::OK, &shapes::service(&registration, state.as_ref())))
@@ -166,11 +168,12 @@ pub(super) async fn put(
     request: HttpRequest,
     payload: Payload,
     registry: Data<Registry>,
+    occupied_ports: Data<OccupiedPorts>,
 ) -> Result<HttpResponse, HttpError> {
     let body = body::read(&request, payload, REGISTER_REQUEST).await?;
     let service = service_of(&request)?;
     let options = options(&request, &body)?;
-    let registered = registry.register(service, options).await?;
+    let registered = register(&registry, &occupied_ports, service, options).await?;
     let shown = shapes::service(&registered.registration, None);
     if !registered.is_new {
         return Ok(reply::json(StatusCode::OK, &shown));
@@ -187,7 +190,7 @@ fn options(request: &HttpRequest, body: &[u8]) -> Result<RegisterOptions, HttpEr
         [] | b"null" => RegisterRequest::default(),
         // serde takes a list of values for a struct, too.
         body if !body.starts_with(b"{") => {
-            return Err(HttpError::Json("send an object".to_owned()));
+            return Err(HttpError::Json("it must be an object".to_owned()));
         }
         body => serde_json::from_slice(body).map_err(|error| HttpError::Json(error.to_string()))?,
     };

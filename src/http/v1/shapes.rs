@@ -1,6 +1,7 @@
 //! What the registry and the machine say, in the shapes of the API.
 
 use crate::api;
+use crate::port::Port;
 use crate::probe::{self, PortState, Reason};
 use crate::registration::Registration;
 
@@ -19,15 +20,21 @@ pub(super) fn service(registration: &Registration, state: Option<&PortState>) ->
     }
 }
 
+/// A port, what it is used for, and the service that it is registered to.
+pub(in crate::http) fn port(port: Port, state: &PortState, service: Option<String>) -> api::Port {
+    let Used { state, reason, holder } = Used::of(state);
+    api::Port { port: port.number(), state, reason, service, holder }
+}
+
 /// What a port is used for.
-pub(super) struct Used {
-    pub(super) state: api::State,
-    pub(super) reason: Option<String>,
-    pub(super) holder: Option<api::Holder>,
+struct Used {
+    state: api::State,
+    reason: Option<String>,
+    holder: Option<api::Holder>,
 }
 
 impl Used {
-    pub(super) fn of(state: &PortState) -> Self {
+    fn of(state: &PortState) -> Self {
         let (state, reason, holder) = match state {
             PortState::Free => (api::State::Idle, None, None),
             PortState::Running(holder) => (api::State::Running, None, Some(holder)),

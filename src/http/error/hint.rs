@@ -1,0 +1,90 @@
+//! Hints: what a client of the text routes or of `/v1` can do about an error.
+//!
+//! Not here: hints that name commands. The command line makes those from a problem's type and values.
+
+use super::{HttpError, Routes};
+use crate::http::parameters::ParameterError;
+use crate::port::Port;
+use crate::probe::PortState;
+use crate::registry::ChangeError;
+
+impl HttpError {
+    /// Returns what to do about the error, in the terms of these routes.
+    pub(in crate::http) fn hint(&self, routes: Routes) -> Option<String> {
+        let hint = match self {
+            Self::Parameter(ParameterError::Missing("port")) => "Try `curl -d port=PORT`",
+            Self::Parameter(ParameterError::Missing(_)) => "Try `curl -d service=NAME`",
+            Self::Name(error) => return error.hint(),
+            Self::Change(error) => return change(error, routes),
+            Self::Exhausted { error, occupied } => return exhausted(error, occupied, routes),
+            Self::NotRegistered(_) if routes == Routes::Text => "Register it with /set",
+            Self::NotRegistered(_) => "Register it with PUT",
+            Self::Refused(refusal) => return refusal.hint(),
+            Self::BadLines(_) => "Fix the dump and import it again",
+            Self::DumpNotWhole => {
+                "Use an undamaged copy; or if you edited the dump, remove pald's comments: \
+                 sed 's/# pald:.*//'"
+            }
+            Self::UnknownPath => "Try /get, /set, /del or /v1/openapi.json",
+            Self::Panic => "See pald's log, and please report this",
+            Self::Parameter(_)
+            | Self::Pattern { .. }
+            | Self::Json(_)
+            | Self::Port(_)
+            | Self::Addresses(_)
+            | Self::DumpEmpty
+            | Self::Method { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+fn change(error: &ChangeError, routes: Routes) -> Option<String> {
+    use Routes::{Text, V1};
+    let hint = match (error, routes) {
+        (ChangeError::Exhausted { .. }, Text) => {
+            "Release one with /del, or raise `port_max` in ~/.pald/config.toml"
+        }
+        (ChangeError::Exhausted { .. }, V1) => {
+            "Release a service, or raise `port_max` in ~/.pald/config.toml"
+        }
+        (ChangeError::Taken { .. }, Text) => "Release it with /del, or ask for another port",
+        (ChangeError::Taken { service, .. }, V1) => {
+            return Some(format!("Release {service} first, or ask for another port"));
+        }
+        (ChangeError::NotNew { .. }, Text) => "Leave `new` out to accept it",
+        (ChangeError::NotNew { .. }, V1) => "Leave `If-None-Match` out to accept it",
+        (ChangeError::HasAnother { .. }, Text) => {
+            "Leave `port` out to accept it, or release it first with /del"
+        }
+        (ChangeError::HasAnother { service, .. }, V1) => {
+            return Some(format!("Leave `port` out to accept it, or release {service} first"));
+        }
+        (ChangeError::Conflict(_), _) => {
+            "Release these services first, or replace the registry with `mode=replace`"
+        }
+        (ChangeError::OwnPort { .. }, _) => "Remove it from the dump, or set another `port_listen`",
+        (ChangeError::TooLarge, _) => "Register fewer services, or fewer addresses for them",
+        (ChangeError::Storage(_), _) => "Free up space or repair the disk, then restart pald",
+        (ChangeError::Unanswered, _) => "Look the service up once pald is running again",
+        (
+            ChangeError::NotRegistered(_) | ChangeError::Listening(_) | ChangeError::Probe { .. },
+            _,
+        ) => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// The hint of an exhausted range, with what uses the first ports that others have.
+fn exhausted(
+    error: &ChangeError,
+    occupied: &[(Port, PortState)],
+    routes: Routes,
+) -> Option<String> {
+    let mut hint = change(error, routes)?;
+    // A port may have come free since.
+    for (port, state) in occupied.iter().filter(|(_, state)| *state != PortState::Free) {
+        hint.push_str(&format!("; {port} is {state}"));
+    }
+    Some(hint)
+}
