@@ -37,8 +37,10 @@ pub struct Service {
     pub hold: bool,
     /// What its port is used for; null where nobody has looked, as in the answer to a change.
     pub state: Option<State>,
-    /// Why it is blocked or unknown; else null.
+    /// Why it is blocked or unknown, for people; else null.
     pub reason: Option<String>,
+    /// The same for programs.
+    pub reason_code: Option<ReasonCode>,
     /// Who uses its port, if anybody does and that can be told.
     pub holder: Option<Holder>,
 }
@@ -47,10 +49,6 @@ pub struct Service {
 #[derive(Debug, ToSchema)]
 #[schema(pattern = "^[A-Za-z0-9_.:-]{1,2048}$")]
 pub struct Address(pub String);
-
-/// The reason of a port that is blocked by nothing but what is left of closed connections. How long
-/// that still stays is not said: a list would differ each second.
-pub const TIME_WAIT: &str = "TIME_WAIT, for up to 60 s";
 
 /// What a port is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -64,6 +62,31 @@ pub enum State {
     Blocked,
     /// It can't be told.
     Unknown,
+}
+
+/// Why a port is blocked or unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonCode {
+    /// Blocked: a TCP socket is bound to it and does not listen.
+    Bound,
+    /// Blocked: a UDP socket has it.
+    Udp,
+    /// Blocked: it is one end of a connection.
+    Connection,
+    /// Blocked: the kernel keeps the rest of a closed connection, for up to 60 s.
+    TimeWait,
+    /// Blocked: a firewall rule leads it elsewhere, such as for a container's published port.
+    Redirect,
+    /// Unknown: pald can't ask this system.
+    Unsupported,
+    /// Unknown: the kernel did not list its sockets.
+    NotListed,
+    /// Unknown: there is no socket, but a connection was neither accepted nor refused.
+    NotConnected,
+    /// A reason that only a newer pald knows.
+    #[serde(other)]
+    Other,
 }
 
 /// Who uses a port.
@@ -118,8 +141,10 @@ pub struct Port {
     pub port: u16,
     /// What it is used for.
     pub state: State,
-    /// Why it is blocked or unknown; else null.
+    /// Why it is blocked or unknown, for people; else null.
     pub reason: Option<String>,
+    /// The same for programs.
+    pub reason_code: Option<ReasonCode>,
     /// The service that it is registered to.
     pub service: Option<String>,
     /// Who uses it, if anybody does and that can be told.
@@ -216,8 +241,12 @@ pub struct HoldsHealth {
 /// How the range lies in the range that the kernel gives to connections by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Overlap {
-    /// The kernel's range, as in `32768-60999`.
+    /// The kernel's range for people, such as `32768-60999`.
     pub ephemeral: String,
+    /// The first port of the kernel's range.
+    pub ephemeral_min: u16,
+    /// The last port of the kernel's range.
+    pub ephemeral_max: u16,
     /// The command that takes our range out of it.
     pub reserve: String,
 }

@@ -94,6 +94,8 @@ fn check_down(client: &Client, error: &ClientError, config: Option<&Config>) -> 
     findings.extend(store::check_dump(&config.dump_file, Timestamp::now()));
     let overlap = probe::overlap(config.port_range, config.port_listen).map(|overlap| Overlap {
         ephemeral: overlap.ephemeral.to_string(),
+        ephemeral_min: overlap.ephemeral.min().number(),
+        ephemeral_max: overlap.ephemeral.max().number(),
         reserve: overlap.command(),
     });
     let range = (config.port_range.min().number(), config.port_range.max().number());

@@ -86,6 +86,7 @@ mod tests {
             hold: true,
             state: Some(state),
             reason: None,
+            reason_code: None,
             holder: None,
         }
     }

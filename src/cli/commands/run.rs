@@ -8,7 +8,7 @@ use std::process::Command;
 
 use clap::Args;
 
-use crate::api::{RegisterRequest, Service, State, TIME_WAIT};
+use crate::api::{ReasonCode, RegisterRequest, Service, State};
 use crate::cli::error::CommandError;
 use crate::cli::holder::{in_sentence, port_of};
 use crate::cli::variable::{Assignment, Variable};
@@ -88,9 +88,10 @@ fn check_free(
             return Err(CommandError::InUse { port, holder }.into());
         }
         // A restarted server finds connections in TIME_WAIT, and most servers start anyway.
-        Service { state: Some(State::Blocked), reason: Some(reason), .. }
-            if reason != TIME_WAIT =>
-        {
+        Service {
+            state: Some(State::Blocked), reason_code: Some(ReasonCode::TimeWait), ..
+        } => {}
+        Service { state: Some(State::Blocked), reason: Some(reason), .. } => {
             terminal.warn(&format!("Port {port} is blocked: {reason}"));
         }
         _ => {}

@@ -34,6 +34,7 @@ fn services() -> Services {
         hold: true,
         state: Some(State::Idle),
         reason: None,
+        reason_code: None,
         holder: None,
     };
     let range = RangeUsage { min: 49201, max: 49999, used: 1, free: 798 };
@@ -103,7 +104,12 @@ warn  dump     was written at 2026-11-22T09:59:49Z, before shop was registered a
 #[test]
 fn the_range_is_inside_the_kernels_or_overlaps_it() {
     let reserve = "sudo sysctl -w net.ipv4.ip_local_reserved_ports=49200-49999";
-    let overlap = Overlap { ephemeral: "32768-60999".into(), reserve: reserve.into() };
+    let overlap = Overlap {
+        ephemeral: "32768-60999".into(),
+        ephemeral_min: 32768,
+        ephemeral_max: 60999,
+        reserve: reserve.into(),
+    };
     let rows = [
         (
             (49201, 49999),

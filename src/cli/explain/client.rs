@@ -155,6 +155,7 @@ mod tests {
             port,
             state,
             reason: reason.map(str::to_owned),
+            reason_code: None,
             service: None,
             holder,
         };
