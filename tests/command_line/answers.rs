@@ -22,7 +22,7 @@ $ pald set shop.web
 49201
 $ pald set --new shop.web; echo $?
 Error: shop.web is already registered (port 49201)
-hint: Leave `--new` out to accept it
+hint: Drop `--new` to accept it
 4
 $ pald set shop.web; echo $?
 49201
