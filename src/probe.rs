@@ -1,5 +1,5 @@
-//! What the machine says about ports and sockets: who has a port, and which user a connection is
-//! from. What differs between systems is in `sys`.
+//! What the machine says about ports and sockets: what uses a port, whether it can be claimed, and
+//! which user a connection is from. What differs between systems is in `sys`.
 
 mod claim;
 mod ephemeral;

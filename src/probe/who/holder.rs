@@ -1,22 +1,22 @@
-//! Who has a port: a user, and a process where the system shows it to us.
+//! The holder of a port: a user, and a process where the system shows it to us.
 
 use std::fmt;
 
 use crate::timestamp::Timestamp;
 
-/// Whose a socket is.
+/// The user and the process that a socket belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// The user who made the socket, which may be another one than its process has by now.
+    /// The user who made the socket. Its process may have changed its user since.
     pub user: User,
-    /// A process that has it open. Processes of other users are visible to root alone.
+    /// A process that has it open. Only root sees the processes of other users.
     pub process: Option<Process>,
 }
 
-/// A process. It is the same one as another only if also `since` is the same.
+/// A process. Its pid may be another process's later, so only pid and `since` together identify it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
-    /// Its process id, which the system gives to others later.
+    /// Its process ID.
     pub pid: u32,
     /// Its short name of up to 15 bytes, as the system shows it.
     pub name: String,
@@ -27,7 +27,7 @@ pub struct Process {
 /// A user of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// The user's number, as our user namespace has it; unknown ones are 65534.
+    /// The user's ID in our user namespace; 65534 for users outside it.
     pub uid: u32,
     /// The user's name, if there is one.
     pub name: Option<String>,

@@ -1,6 +1,6 @@
-//! Asks the kernel through netlink's sock_diag whose a TCP socket is, and in which state.
+//! Looks up one TCP socket through netlink's sock_diag: its user, its inode and its state.
 //!
-//! Not here: whom pald believes, and the processes that have a socket open.
+//! Not here: which of that pald believes, and the processes that have a socket open.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -30,22 +30,22 @@ mod tests;
 pub use dump::{DumpedSocket, Transport};
 
 /// How long an answer may take. The kernel answers within the `send`, so only a fault takes longer.
-const ANSWER_TIME: Duration = Duration::from_millis(100);
-/// How many signals, and how many answers to earlier questions, are put up with for one answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(100);
+/// How many signals, and how many answers to earlier questions, a lookup passes over.
 const MAX_ATTEMPTS: usize = 16;
-/// An answer about one socket has about 120 bytes, and twice that with all that root is told.
+/// An answer about one socket takes about 120 bytes, and twice that for root, who is told more.
 const MAX_ANSWER_BYTES: usize = 4096;
 /// The index of `lo`, which is 1 in each network namespace (`LOOPBACK_IFINDEX` in the kernel).
 ///
-/// All connections within a machine run over `lo`. Named, it finds also those sockets that
-/// `SO_BINDTODEVICE` binds to it; unbound ones match any interface.
+/// All connections within a machine run over `lo`. A lookup that names it also finds the sockets
+/// that `SO_BINDTODEVICE` binds to it; all others match any interface.
 const LOOPBACK_INTERFACE: u32 = 1;
-/// Says that any socket of the addresses is meant (`INET_DIAG_NOCOOKIE`).
+/// Matches any socket with the addresses (`INET_DIAG_NOCOOKIE`).
 const ANY_COOKIE: [u8; 8] = [0xff; 8];
 
 /// What the kernel says about one TCP socket.
 ///
-/// Measured on Linux 6.18, of a client whose user is 65534, the same on IPv4 and IPv6:
+/// Measured on Linux 6.18 with a client whose user is 65534, the same on IPv4 and IPv6:
 ///
 /// | the client | state | inode | uid |
 /// | --- | --- | --- | --- |
@@ -57,12 +57,12 @@ const ANY_COOKIE: [u8; 8] = [0xff; 8];
 /// | is open, we have closed | CLOSE_WAIT | its own | 65534 |
 /// | closed after we did, or reset the connection | there is none | | |
 ///
-/// A uid without an inode is therefore nobody's; 0 there does not mean root. For a moment between
-/// the third row and the fourth there is no socket to be found.
+/// So a uid without an inode names no user, and 0 there does not mean root. For a moment between
+/// the third row and the fourth no socket is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiagSocket {
-    /// The user who made the socket, as our user namespace numbers it; users that it does not know
-    /// read 65534 (`/proc/sys/kernel/overflowuid`).
+    /// The user who made the socket, as our user namespace numbers it; 65534 for users outside it
+    /// (`/proc/sys/kernel/overflowuid`).
     pub uid: u32,
     /// The inode of its file, or 0 if no process has it open any longer.
     pub inode: u64,
@@ -71,12 +71,12 @@ pub struct DiagSocket {
 }
 
 impl DiagSocket {
-    /// The user whose connection this is, if the socket is a client's that is still open.
+    /// Returns the user of a client's socket; `None` unless a process still has it open.
     ///
-    /// True of the client of a connection of ours only if our own end is alive *after* the lookup:
-    /// else the client has reset the connection, and another user may have got its port. Our end
-    /// can be looked up too; that it is ours, and not that of a later connection with the same
-    /// addresses, only its inode tells.
+    /// It is the user of our connection only if our own end is alive *after* the lookup: else the
+    /// client may have reset the connection, and another user may have its port by now. Our end can
+    /// be looked up too, but only its inode tells it from that of a later connection with the same
+    /// addresses.
     pub fn owner(&self) -> Option<u32> {
         let is_open =
             matches!(self.state, TcpState::Established | TcpState::FinWait1 | TcpState::FinWait2);
@@ -84,7 +84,7 @@ impl DiagSocket {
     }
 }
 
-/// A netlink socket to the kernel's sock_diag, kept for many questions. It needs no privileges.
+/// A netlink socket to the kernel's sock_diag, for any number of lookups. It needs no privileges.
 #[derive(Debug)]
 pub struct SockDiag {
     socket: OwnedFd,
@@ -95,30 +95,30 @@ impl SockDiag {
     /// Opens the netlink socket.
     ///
     /// # Errors
-    /// The system has no netlink or does not let us use it. A kernel without `tcp_diag` lets it be
-    /// opened and then finds no socket at all, so a first lookup should be of one known to exist.
+    /// Netlink is missing or forbidden. A kernel without `tcp_diag` opens the socket and then finds
+    /// no TCP socket at all, so a first lookup should be of one that is known to exist.
     pub fn open() -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC;
         let protocol = Some(netlink::SOCK_DIAG);
         let socket =
             rustix::net::socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, protocol)?;
-        set_socket_timeout(&socket, Timeout::Recv, Some(ANSWER_TIME))?;
+        set_socket_timeout(&socket, Timeout::Recv, Some(ANSWER_TIMEOUT))?;
         // A connected netlink socket takes messages from its peer alone, which is the kernel.
         rustix::net::connect(&socket, &netlink::SocketAddrNetlink::new(0, 0))?;
         Ok(Self { socket, sequence: 0 })
     }
 
-    /// The TCP socket with exactly these addresses, as the socket itself sees them, if there is one.
+    /// Finds the TCP socket with exactly these addresses, as the socket itself sees them.
     ///
-    /// To find a client, `local` is the client's address and `peer` is ours. An IPv4 address and
-    /// the IPv6 address it is mapped to (`::ffff:127.0.0.1`) are the same here, as they are to the
-    /// kernel. Only connections within this machine and network namespace are found. 3-4 µs,
-    /// however many sockets there are.
+    /// To find a client, `local` is the client's address and `peer` is ours. An IPv4 address equals
+    /// the IPv6 address that it is mapped to (`::ffff:127.0.0.1`), as it does for the kernel. Only
+    /// connections within this machine and network namespace are found. Takes 3-4 µs, however many
+    /// sockets there are.
     ///
     /// # Errors
     /// `InvalidInput` if one address is IPv4 and the other IPv6, `TimedOut` after 100 ms,
-    /// `InvalidData` for an answer that can't be read, or what the system said. The next lookup
-    /// is not disturbed by any of them.
+    /// `InvalidData` for an answer that can't be read, or the kernel's own error. None of them
+    /// disturbs the next lookup.
     pub fn lookup(
         &mut self,
         local: SocketAddr,
@@ -156,10 +156,10 @@ impl SockDiag {
         Ok(())
     }
 
-    /// Waits for one datagram.
+    /// Receives one datagram.
     fn receive<'a>(&self, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
         for _ in 0..MAX_ATTEMPTS {
-            // With TRUNC the true length is answered, so that a cut datagram is noticed.
+            // With TRUNC the true length is returned, which shows that a datagram was cut.
             match rustix::net::recv(&self.socket, &mut *buffer, RecvFlags::TRUNC) {
                 Ok((_, length)) => return buffer.get(..length).ok_or_else(|| invalid("is cut")),
                 Err(Errno::INTR) => {}
@@ -171,7 +171,7 @@ impl SockDiag {
     }
 }
 
-/// An IPv4 address that is mapped into IPv6 as the IPv4 address it is, without a scope.
+/// Returns the address without a scope, and as IPv4 if it is an IPv4 address mapped into IPv6.
 pub(in crate::probe) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
@@ -193,13 +193,13 @@ fn question(local: SocketAddr, peer: SocketAddr) -> InetRequest {
     }
 }
 
-/// Reads a datagram as the answer to the question with this sequence number, which was about the
-/// socket with these canonical addresses; `None` if it is about another question.
+/// Parses a datagram as the answer to the lookup with this sequence number and these canonical
+/// addresses; the outer `None` means that it answers another one.
 ///
-/// This is [`SockDiag::lookup`] without its socket, for bytes that did not come from the kernel.
+/// This is [`SockDiag::lookup`] without its netlink socket, so that any bytes can be parsed.
 ///
 /// # Errors
-/// `InvalidData` for an answer that can't be read, or what the kernel said.
+/// `InvalidData` for an answer that can't be parsed, or the error that the kernel sent.
 pub fn read_answer(
     message: &[u8],
     sequence: u32,
@@ -209,31 +209,31 @@ pub fn read_answer(
     Ok(match answer(message, sequence)? {
         Answer::Stale => None,
         Answer::Nothing => Some(None),
-        // Where no connection fits, the kernel names a listener on the local address, which is a
-        // stranger. A listener has no peer.
+        // Where there is no such connection, the kernel names a listener on the local address. It
+        // has no peer, and may be another program's.
         Answer::Socket(found) if !has_addresses(&found.socket_id, local, peer) => Some(None),
         Answer::Socket(found) => Some(Some(socket(&found)?)),
     })
 }
 
-/// What one datagram says.
+/// The content of one datagram.
 #[derive(Debug)]
 enum Answer {
-    /// Something about another question.
+    /// It answers an earlier question.
     Stale,
     /// There is no such socket.
     Nothing,
     Socket(InetResponseHeader),
 }
 
-/// Reads a datagram as the answer to the question with this sequence number.
+/// Parses a datagram as the answer to the question with this sequence number.
 fn answer(message: &[u8], sequence: u32) -> io::Result<Answer> {
     let message = NetlinkBuffer::new_checked(message).map_err(invalid)?;
     if message.sequence_number() != sequence {
         return Ok(Answer::Stale);
     }
     match message.message_type() {
-        // The attributes that follow the header are not needed, and so can't be wrong.
+        // The attributes after the header are not needed, so whether they are right is not checked.
         SOCK_DIAG_BY_FAMILY => {
             InetResponseHeader::parse(message.payload()).map(Answer::Socket).map_err(invalid)
         }
@@ -245,7 +245,7 @@ fn answer(message: &[u8], sequence: u32) -> io::Result<Answer> {
     }
 }
 
-/// What the system said instead of an answer.
+/// Parses the error that the kernel sent instead of an answer.
 fn refusal(payload: &[u8]) -> io::Result<io::Error> {
     let error = ErrorBuffer::new_checked(payload).map_err(invalid)?;
     let code = error.code().map_or(0, |code| code.get().saturating_neg());

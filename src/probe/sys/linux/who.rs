@@ -1,4 +1,4 @@
-//! The evidence for a port's state on Linux: the kernel's sockets, then a connect.
+//! What uses a port, by the kernel's list of sockets, and then by a connect.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -16,38 +16,38 @@ mod processes;
 #[cfg(test)]
 mod tests;
 
-use evidence::{ByPort, Found, Holders, nearest};
+use evidence::{ByPort, Evidence, Holders, nearest};
 
 /// How long a connect to a loopback address may take.
-const CONNECT_TIME: Duration = Duration::from_millis(200);
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Tells who has a port, of all users' sockets, by a netlink socket that is kept.
+/// Finds what uses ports, among the sockets of all users.
 #[derive(Debug)]
 pub struct Who {
-    /// `None` until the first question, and after one that failed.
+    /// `None` before the first look and after one that failed.
     sock_diag: Option<SockDiag>,
 }
 
 impl Who {
-    /// Opens nothing yet; that is done, and if need be again, by the questions.
+    /// Makes one. It opens its netlink socket at the first look, and a new one after a failure.
     pub fn open() -> Self {
         Self { sock_diag: None }
     }
 
-    /// What the port is used for now, by passive evidence alone: nothing is bound, and where there
-    /// is no socket at all, 127.0.0.1 and ::1 are connected to, and the connections reset.
+    /// Finds the state of a port by passive evidence alone: nothing is bound. If no socket has the
+    /// port, 127.0.0.1 and ::1 are connected to, and the connections reset.
     ///
-    /// `own` says by its inode whether a socket is a hold of ours, which is passed over. Looks at
-    /// all sockets of the machine, and at the open files of its processes to find the holder, so
-    /// it takes up to milliseconds, and 400 ms where a firewall drops the connects. It does not
-    /// belong on a worker.
-    pub fn state(&mut self, port: Port, own: &dyn Fn(u64) -> bool) -> PortState {
-        let by_sockets = |who: &mut Self| who.by_sockets(port, own).transpose();
+    /// `is_own` tells by its inode whether a socket is a hold of ours, which does not count. Lists
+    /// all sockets of the machine, and the open files of its processes to find the holder, so it
+    /// takes up to some milliseconds, and 400 ms where a firewall drops the connects. Not for an
+    /// async worker.
+    pub fn state(&mut self, port: Port, is_own: &dyn Fn(u64) -> bool) -> PortState {
+        let by_sockets = |who: &mut Self| who.by_sockets(port, is_own).transpose();
         if let Some(state) = by_sockets(self) {
             return state.unwrap_or_else(not_listed);
         }
         match by_connect(port) {
-            // What answered may be a server that has just started.
+            // A server that has just started may have answered, so the sockets are listed again.
             state @ PortState::Blocked { .. } => {
                 by_sockets(self).map_or(state, |state| state.unwrap_or_else(not_listed))
             }
@@ -55,15 +55,15 @@ impl Who {
         }
     }
 
-    /// What each of these ports is used for, in their order, as [`Who::state`] tells it of one; but
-    /// with one look at the sockets and at the processes for all of them.
+    /// Finds the states of ports, in their order, as [`Who::state`] does, but lists the sockets and
+    /// the processes only once.
     ///
-    /// Ports without a socket are connected to for 200 ms altogether, which is enough for about
-    /// 3,000; further ones count as free.
-    pub fn states(&mut self, ports: &[Port], own: &dyn Fn(u64) -> bool) -> Vec<PortState> {
-        match self.all_by_sockets(ports, own) {
+    /// All connects together take 200 ms at most, which is enough for about 3,000 ports without a
+    /// socket; further ones count as free.
+    pub fn states(&mut self, ports: &[Port], is_own: &dyn Fn(u64) -> bool) -> Vec<PortState> {
+        match self.all_by_sockets(ports, is_own) {
             Ok(states) => {
-                let deadline = Instant::now() + CONNECT_TIME;
+                let deadline = Instant::now() + CONNECT_TIMEOUT;
                 let by_connect = |port| match Instant::now() < deadline {
                     true => by_connect(port),
                     false => PortState::Free,
@@ -75,51 +75,51 @@ impl Who {
         }
     }
 
-    /// The state if any socket has the port.
+    /// Finds the state of a port by the sockets that have it; `None` if there are none.
     fn by_sockets(
         &mut self,
         port: Port,
-        own: &dyn Fn(u64) -> bool,
+        is_own: &dyn Fn(u64) -> bool,
     ) -> io::Result<Option<PortState>> {
         let mut tcp = self.dump(Transport::Tcp, Some(port))?;
-        tcp.retain(|socket| socket.inode == 0 || !own(socket.inode));
+        tcp.retain(|socket| socket.inode == 0 || !is_own(socket.inode));
         let is = |state| nearest(&tcp, state).is_some();
         let udp = match is(TcpState::Listen) || is(TcpState::Close) {
             true => Vec::new(),
             false => self.dump(Transport::Udp, Some(port))?,
         };
-        let Some(found) = Found::among(&tcp, &udp) else { return Ok(None) };
-        let others = match found.connection().and_then(|socket| Port::new(socket.peer.port())) {
+        let Some(evidence) = Evidence::among(&tcp, &udp) else { return Ok(None) };
+        let others = match evidence.connection().and_then(|socket| Port::new(socket.peer.port())) {
             Some(port) => self.dump(Transport::Tcp, Some(port))?,
             None => Vec::new(),
         };
-        let holders = Holders::of(found.socket().into_iter());
-        Ok(Some(found.state(&others, &holders)))
+        let holders = Holders::of(evidence.socket().into_iter());
+        Ok(Some(evidence.state(&others, &holders)))
     }
 
-    /// The states of those ports that any socket has.
+    /// Finds the states of ports by the sockets that have them.
     fn all_by_sockets(
         &mut self,
         ports: &[Port],
-        own: &dyn Fn(u64) -> bool,
+        is_own: &dyn Fn(u64) -> bool,
     ) -> io::Result<Vec<Option<PortState>>> {
         let mut tcp = self.dump(Transport::Tcp, None)?;
-        tcp.retain(|socket| socket.inode == 0 || !own(socket.inode));
+        tcp.retain(|socket| socket.inode == 0 || !is_own(socket.inode));
         let (tcp, udp) = (ByPort::new(tcp), ByPort::new(self.dump(Transport::Udp, None)?));
-        let found: Vec<_> = ports
+        let evidence: Vec<_> = ports
             .iter()
-            .map(|port| Found::among(tcp.at(port.number()), udp.at(port.number())))
+            .map(|port| Evidence::among(tcp.at(port.number()), udp.at(port.number())))
             .collect();
-        let holders = Holders::of(found.iter().flatten().filter_map(Found::socket));
-        let state = |found: Found<'_>| {
-            let others = found.connection().map_or(&[][..], |socket| tcp.at(socket.peer.port()));
-            found.state(others, &holders)
+        let holders = Holders::of(evidence.iter().flatten().filter_map(Evidence::socket));
+        let state = |evidence: Evidence<'_>| {
+            let others = evidence.connection().map_or(&[][..], |socket| tcp.at(socket.peer.port()));
+            evidence.state(others, &holders)
         };
-        Ok(found.into_iter().map(|found| found.map(state)).collect())
+        Ok(evidence.into_iter().map(|evidence| evidence.map(state)).collect())
     }
 
     fn dump(&mut self, transport: Transport, port: Option<Port>) -> io::Result<Vec<DumpedSocket>> {
-        // A dump that failed may leave answers behind, so only after a good one it is put back.
+        // A failed dump may leave answers behind, so its netlink socket is not used again.
         let mut sock_diag = self.sock_diag.take().map_or_else(SockDiag::open, Ok)?;
         let sockets = sock_diag.dump(transport, port)?;
         self.sock_diag = Some(sock_diag);
@@ -127,7 +127,7 @@ impl Who {
     }
 }
 
-/// Who listens on a TCP address, or on all addresses with this port.
+/// Finds the holder of the TCP listener that clients of an address reach.
 pub fn listener_on(address: SocketAddr) -> Option<Holder> {
     let port = Port::new(address.port())?;
     let mut sockets = Who::open().dump(Transport::Tcp, Some(port)).ok()?;
@@ -140,12 +140,12 @@ fn not_listed(error: io::Error) -> PortState {
     PortState::Unknown(UnknownReason::NotListed(error.kind()))
 }
 
-/// Whether a socket that is bound to `bound` is in the way of `ip`.
+/// Returns whether a socket that is bound to `bound` gets connections to `ip`.
 fn includes(bound: IpAddr, ip: IpAddr) -> bool {
     bound.to_canonical() == ip.to_canonical() || bound.is_unspecified()
 }
 
-/// The state of a port that no socket has.
+/// Finds the state of a port that no socket has.
 fn by_connect(port: Port) -> PortState {
     let mut state = PortState::Free;
     for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
@@ -165,9 +165,9 @@ fn by_connect(port: Port) -> PortState {
     state
 }
 
-/// Whether a connect to a loopback address is answered; it is reset at once.
+/// Connects to a loopback address, resets the connection, and returns whether anything answered.
 fn answers(address: SocketAddr) -> io::Result<bool> {
-    match TcpStream::connect_timeout(&address, CONNECT_TIME) {
+    match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
         Ok(stream) => {
             set_socket_linger(&stream, Some(Duration::ZERO))?;
             // The kernel may give the very port to the client, which is then connected to itself.
@@ -179,7 +179,7 @@ fn answers(address: SocketAddr) -> io::Result<bool> {
     }
 }
 
-/// Whether the machine has no ::1.
+/// Returns whether a connect to ::1 failed since the machine has no such address.
 fn is_missing(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),

@@ -1,4 +1,4 @@
-//! All sockets of the machine, for the question who has a port.
+//! Lists all sockets of the machine, to find what uses a port.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,10 +17,10 @@ use crate::port::Port;
 
 /// The kernel fills datagrams of at most 32 KiB, whatever is offered above that.
 const MAX_DATAGRAM_BYTES: usize = 32 * 1024;
-/// The state of a TCP socket that is bound and neither listens nor connects. Linux before 6.8 does
-/// not tell of them (`TCP_BOUND_INACTIVE`).
+/// The state of a TCP socket that is bound and neither listens nor connects (`TCP_BOUND_INACTIVE`).
+/// Linux before 6.8 does not list these.
 const BOUND_INACTIVE: u8 = 13;
-/// Where the milliseconds are that a timer has left, which the library drops for TIME_WAIT.
+/// The bytes with the milliseconds that a timer has left. The library drops them for TIME_WAIT.
 const EXPIRES: std::ops::Range<usize> = 52..56;
 
 /// The two protocols that have ports.
@@ -28,7 +28,7 @@ const EXPIRES: std::ops::Range<usize> = 52..56;
 pub enum Transport {
     /// TCP.
     Tcp,
-    /// UDP; a socket of it is ESTABLISHED if it is connected and else CLOSE.
+    /// UDP. Its sockets are ESTABLISHED if they are connected, and else CLOSE.
     Udp,
 }
 
@@ -50,15 +50,15 @@ pub struct DumpedSocket {
 }
 
 impl SockDiag {
-    /// All sockets of this network namespace, of all users, IPv4 first; with a port, those alone
-    /// that have it as their own.
+    /// Lists the sockets of all users in this network namespace, IPv4 first; with `port`, only those
+    /// whose own port it is.
     ///
-    /// The kernel picks the port, but looks at every socket for that: 30 µs where there are few,
-    /// 1-4 ms at 6,900, and another 1 ms if 700 are only bound. It does not belong on a worker.
+    /// The kernel filters by port, but walks over every socket to do so: 30 µs where there are few,
+    /// 1-4 ms at 6,900, and another 1 ms if 700 are only bound. Not for an async worker.
     ///
     /// # Errors
-    /// As of [`SockDiag::lookup`], and `NotFound` if the kernel is without `tcp_diag` or `udp_diag`.
-    /// A dump that failed may go on unread, so its `SockDiag` is of no more use.
+    /// As for [`SockDiag::lookup`], and `NotFound` if the kernel lacks `tcp_diag` or `udp_diag`. The
+    /// rest of a failed dump may still arrive, so its `SockDiag` must not be used again.
     pub fn dump(
         &mut self,
         transport: Transport,
@@ -69,7 +69,7 @@ impl SockDiag {
             self.send(question(family, transport, port), NLM_F_REQUEST | NLM_F_DUMP)?;
             self.read_dump(&mut sockets)?;
         }
-        // Linux 6.18 names those that are only bound whatever their port.
+        // Linux 6.18 lists the ones that are only bound whatever their port is.
         sockets.retain(|socket| port.is_none_or(|port| socket.local.port() == port.number()));
         Ok(sockets)
     }
@@ -104,7 +104,7 @@ fn question(family: u8, transport: Transport, port: Option<Port>) -> InetRequest
             Transport::Udp => IPPROTO_UDP,
         },
         extensions: ExtensionFlags::empty(),
-        // The library's `all` would leave out the bound ones, which it does not know.
+        // The library's `all` leaves out the state of bound sockets, which it does not know.
         states: StateFlags::from_bits_retain(u32::MAX),
         socket_id: SocketId { source_port: port.map_or(0, Port::number), ..SocketId::new_v6() },
     }
@@ -132,7 +132,7 @@ fn socket(payload: &[u8]) -> io::Result<DumpedSocket> {
     })
 }
 
-/// A dump that breaks off says why in its last message.
+/// Parses the last message of a dump, which says whether it broke off.
 fn end(payload: &[u8]) -> io::Result<()> {
     let code = DoneBuffer::new_checked(payload).map_err(invalid)?.code();
     if code < 0 { Err(io::Error::from_raw_os_error(code.saturating_neg())) } else { Ok(()) }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_has_a_port_is_told() {
+    fn a_listener_and_both_ends_of_a_connection_are_listed() {
         for bind in ["127.0.0.1:0", "[::1]:0"] {
             let listener = TcpListener::bind(bind).unwrap();
             let address = listener.local_addr().unwrap();
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn udp_sockets_and_those_only_bound_are_told() {
+    fn udp_sockets_and_bound_sockets_are_listed() {
         let udp = UdpSocket::bind("[::1]:0").unwrap();
         let rows = dump(Transport::Udp, udp.local_addr().unwrap());
         let inode = rustix::fs::fstat(&udp).unwrap().st_ino;
@@ -182,14 +182,14 @@ mod tests {
         let rows = dump(Transport::Tcp, address);
         let inode = rustix::fs::fstat(&bound).unwrap().st_ino;
         assert!(rows.iter().any(|s| s.inode == inode && s.state == TcpState::Close));
-        // The kernel used to name this one among those of any other port.
+        // The kernel lists the bound socket for any other port too.
         let other = TcpListener::bind("127.0.0.1:0").unwrap();
         let rows = dump(Transport::Tcp, other.local_addr().unwrap());
         assert!(rows.iter().all(|socket| socket.local.port() != address.port()));
     }
 
     #[test]
-    fn a_dump_of_everything_comes_in_many_datagrams() {
+    fn a_dump_of_many_datagrams_is_complete() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let clients: Vec<_> = (0..300)
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_time_wait_is_told() {
+    fn time_wait_is_listed_with_the_time_that_is_left() {
         use std::io::Read;
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -209,7 +209,7 @@ mod tests {
         drop(listener.accept().unwrap());
         assert_eq!(client.read(&mut [0]).unwrap(), 0);
         drop(client);
-        // The last words of the client may take a moment to reach our end.
+        // The client's last packet may take a moment to arrive.
         let started = Instant::now();
         let waiting = loop {
             let rows = dump(Transport::Tcp, address);

@@ -9,7 +9,7 @@ use socket2::{Domain, Socket, Type};
 use super::*;
 
 const NOBODY: u32 = 65534;
-/// A listener's address, and the same one as a client names it.
+/// The address of a listener, and the host that its client connects to.
 const ADDRESSES: [(&str, &str); 3] = [
     ("127.0.0.1:0", "127.0.0.1"),
     ("[::1]:0", "::1"),
@@ -34,7 +34,7 @@ impl Connection {
     }
 }
 
-/// The addresses of the client's socket, as our own end tells them.
+/// The addresses of the client's socket, as the server's end has them.
 fn of_client(server: &TcpStream) -> (SocketAddr, SocketAddr) {
     (server.peer_addr().unwrap(), server.local_addr().unwrap())
 }
@@ -98,9 +98,9 @@ fn a_half_closed_client_keeps_its_user() {
     }
 }
 
-/// Its socket is seen to lose first its inode, then its uid, and between the two not to be there.
+/// Its socket loses first its inode, then its uid; between the two it is not found at all.
 #[test]
-fn a_client_that_closed_is_nobody() {
+fn a_client_that_closed_has_no_user() {
     for row in ADDRESSES {
         let Connection { client, mut server, listener: _listener } = Connection::new(row);
         let addresses = of_client(&server);
@@ -117,7 +117,7 @@ fn a_client_that_closed_is_nobody() {
 }
 
 #[test]
-fn a_client_that_closed_with_words_on_the_way_is_nobody() {
+fn a_client_that_closed_with_unsent_bytes_has_no_user() {
     for row in ADDRESSES {
         let Connection { mut client, server, listener: _listener } = Connection::new(row);
         client.set_nonblocking(true).unwrap();
@@ -131,7 +131,7 @@ fn a_client_that_closed_with_words_on_the_way_is_nobody() {
 }
 
 #[test]
-fn a_client_that_reset_is_gone_and_our_own_end_knows() {
+fn a_client_that_reset_is_not_found_and_our_own_end_is_not_connected() {
     for row in ADDRESSES {
         let (_listener, server, addresses) = after_reset(Connection::new(row));
         assert_eq!(found(addresses), None);
@@ -150,8 +150,8 @@ fn after_reset(connection: Connection) -> (TcpListener, TcpStream, (SocketAddr, 
     (listener, server, addresses)
 }
 
-/// A socket that keeps its port from everybody who does not ask for it, so that no other test gets
-/// it between two uses: bound strictly, and only then with `SO_REUSEADDR`.
+/// A socket that keeps its port from other tests between two uses: bound strictly, and only then
+/// with `SO_REUSEADDR`.
 fn hold(bind: &str) -> (Socket, SocketAddr) {
     let address: SocketAddr = bind.parse().unwrap();
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
@@ -161,7 +161,7 @@ fn hold(bind: &str) -> (Socket, SocketAddr) {
     (socket, address)
 }
 
-/// A connection to the listener from this address, which is held.
+/// Connects to the listener from this held address.
 fn connect_from(address: SocketAddr, listener: TcpListener) -> Connection {
     let client = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
     client.set_reuse_address(true).unwrap();
@@ -171,9 +171,10 @@ fn connect_from(address: SocketAddr, listener: TcpListener) -> Connection {
     Connection { client: client.into(), server, listener }
 }
 
-/// Who resets a connection could else have what was sent on it believed of the next user.
+/// Else a client could send a request, reset the connection, and have the request believed to be
+/// the next user's of its port.
 #[test]
-fn only_our_own_end_tells_a_client_from_one_with_its_port_after_it() {
+fn only_our_own_end_tells_a_client_from_the_next_one_on_its_port() {
     for (bind, _) in &ADDRESSES[..2] {
         let (_hold, from) = hold(bind);
         let connection = connect_from(from, TcpListener::bind(bind).unwrap());
@@ -189,12 +190,12 @@ fn only_our_own_end_tells_a_client_from_one_with_its_port_after_it() {
 
 /// The kernel answers with the listener when asked for a connection to it that does not exist.
 #[test]
-fn a_stranger_who_listens_on_the_port_of_a_client_is_not_the_client() {
+fn a_listener_on_the_port_of_a_former_client_is_not_that_client() {
     for (bind, _) in &ADDRESSES[..2] {
-        let (stranger, from) = hold(bind);
+        let (later_listener, from) = hold(bind);
         let connection = connect_from(from, TcpListener::bind(bind).unwrap());
         let (_listener, _server, addresses) = after_reset(connection);
-        stranger.listen(1).unwrap();
+        later_listener.listen(1).unwrap();
         assert_eq!(found(addresses), None);
     }
 }
@@ -212,7 +213,7 @@ fn a_client_bound_to_the_loopback_interface_is_found() {
     }
 }
 
-/// A shell of another user that connects and then waits to be told the end of its input.
+/// Starts a shell of another user that connects, and then waits for the end of its input.
 fn client_of_nobody(address: SocketAddr) -> Child {
     let (ip, port) = (address.ip(), address.port());
     let script = format!("exec 3<>/dev/tcp/{ip}/{port} && read -r");
@@ -222,7 +223,7 @@ fn client_of_nobody(address: SocketAddr) -> Child {
 }
 
 #[test]
-fn another_user_is_told_from_us() {
+fn the_client_of_another_user_has_that_user() {
     if our_uid() != 0 {
         eprintln!("Skipped: only root can start a client as another user");
         return;
@@ -247,12 +248,12 @@ fn addresses_of_two_families_are_refused() {
 }
 
 #[test]
-fn an_answer_that_never_comes_is_not_waited_for() {
+fn an_answer_that_never_comes_times_out() {
     let error = SockDiag::open().unwrap().receive(&mut [0; 16]).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
 }
 
-/// What lies unread from earlier, as after a time-out, is passed over; too much of it is an error.
+/// Answers lie unread after a time-out. Too many of them are an error.
 #[test]
 fn answers_to_earlier_questions_are_passed_over() {
     let connection = Connection::new(ADDRESSES[0]);
@@ -278,7 +279,7 @@ fn broken_answers_are_errors() {
     assert!(matches!(answer(&good, 1), Ok(Answer::Socket(_))));
     assert!(matches!(answer(&good, 2), Ok(Answer::Stale)));
     for length in 0..good.len() {
-        // Cut on the way, or sent so short: the length stands in the first four bytes.
+        // Cut on the way, or sent so short: the first four bytes are the length.
         assert!(answer(&good[..length], 1).is_err());
         let mut short = good[..length].to_vec();
         if let Some(field) = short.get_mut(..4) {

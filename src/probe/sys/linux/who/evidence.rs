@@ -1,4 +1,4 @@
-//! From the sockets that have a port to its state.
+//! Which of the sockets that have a port decides its state.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -8,10 +8,10 @@ use super::processes;
 use crate::probe::sys::linux::sock_diag::{DumpedSocket, TcpState, canonical};
 use crate::probe::who::{Holder, PortState, Process, Reason, User};
 
-/// What decides the state of a port that some socket has.
+/// What decides the state of a port that at least one socket has.
 #[derive(Debug)]
-pub(super) enum Found<'a> {
-    /// A server.
+pub(super) enum Evidence<'a> {
+    /// A server's listening socket.
     Listener(&'a DumpedSocket),
     /// A TCP socket that is only bound.
     Bound(&'a DumpedSocket),
@@ -19,12 +19,12 @@ pub(super) enum Found<'a> {
     Udp(&'a DumpedSocket),
     /// One end of a connection.
     Connection(&'a DumpedSocket),
-    /// What is left of closed connections, for this long.
+    /// Closed connections, the last of which stays for this long.
     TimeWait(Duration),
 }
 
-impl<'a> Found<'a> {
-    /// What decides among the sockets of one port, if there are any.
+impl<'a> Evidence<'a> {
+    /// Picks what decides among the sockets of one port; `None` if there are no sockets.
     pub(super) fn among(tcp: &'a [DumpedSocket], udp: &'a [DumpedSocket]) -> Option<Self> {
         if let Some(listener) = nearest(tcp, TcpState::Listen) {
             return Some(Self::Listener(listener));
@@ -36,7 +36,7 @@ impl<'a> Found<'a> {
             return Some(Self::Udp(socket));
         }
         let is_waiting = |socket: &&DumpedSocket| socket.state == TcpState::TimeWait;
-        // An open connection tells more than one that nobody has any longer.
+        // An open connection has a holder to name, and one without an inode has none.
         let connections = tcp.iter().filter(|socket| !is_waiting(socket));
         if let Some(connection) = connections.max_by_key(|socket| socket.inode != 0) {
             return Some(Self::Connection(connection));
@@ -48,7 +48,7 @@ impl<'a> Found<'a> {
             .map(Self::TimeWait)
     }
 
-    /// The socket whose holder has the port.
+    /// Returns the socket whose holder uses the port.
     pub(super) fn socket(&self) -> Option<&'a DumpedSocket> {
         match self {
             Self::Listener(socket)
@@ -59,7 +59,7 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// The connection, if it is one that somebody has open.
+    /// Returns the connection, if a process has it open.
     pub(super) fn connection(&self) -> Option<&'a DumpedSocket> {
         match self {
             Self::Connection(socket) if socket.inode != 0 => Some(socket),
@@ -67,10 +67,10 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// The state of the port; `others` are the sockets on the port of a connection's peer.
+    /// Returns the state of the port. `others` are the sockets on the port of a connection's peer.
     pub(super) fn state(&self, others: &[DumpedSocket], holders: &Holders) -> PortState {
         let blocked = |reason, socket: &DumpedSocket| {
-            // Nobody's is a socket without an inode, also where its uid reads 0.
+            // A socket without an inode has no holder; a uid of 0 does not mean root there.
             let holder = (socket.inode != 0).then(|| holders.holder(socket));
             PortState::Blocked { reason, holder }
         };
@@ -78,7 +78,7 @@ impl<'a> Found<'a> {
             Self::Listener(listener) => PortState::Running(holders.holder(listener)),
             Self::Bound(socket) => blocked(Reason::Bound, socket),
             Self::Udp(socket) => blocked(Reason::Udp, socket),
-            Self::Connection(socket) => blocked(connected(socket, others), socket),
+            Self::Connection(socket) => blocked(kind_of_connection(socket, others), socket),
             Self::TimeWait(left) => {
                 PortState::Blocked { reason: Reason::TimeWait { left }, holder: None }
             }
@@ -86,11 +86,11 @@ impl<'a> Found<'a> {
     }
 }
 
-/// What kind of connection it is.
+/// Returns what kind of connection it is.
 ///
-/// The kernel does not tell which end of a connection called the other. A client on this machine is
-/// known by its own socket, as long as nobody listens where it calls from.
-fn connected(connection: &DumpedSocket, others: &[DumpedSocket]) -> Reason {
+/// The kernel does not tell which end made the connection. A client on this machine is recognized
+/// by its own socket, unless there is a listener on the port that it connects from.
+fn kind_of_connection(connection: &DumpedSocket, others: &[DumpedSocket]) -> Reason {
     let (local, peer) = (canonical(connection.local), canonical(connection.peer));
     if connection.inode == 0 {
         return Reason::Closing { peer };
@@ -101,7 +101,7 @@ fn connected(connection: &DumpedSocket, others: &[DumpedSocket]) -> Reason {
     if is_accepted { Reason::Accepted { peer } } else { Reason::Outbound { peer } }
 }
 
-/// Of the sockets in this state, the one that a client of `localhost` reaches first.
+/// Returns the socket in this state that a client of `localhost` reaches first.
 pub(super) fn nearest(sockets: &[DumpedSocket], state: TcpState) -> Option<&DumpedSocket> {
     let of_state = sockets.iter().filter(|socket| socket.state == state);
     of_state.min_by_key(|socket| match socket.local.ip().to_canonical() {
@@ -124,13 +124,13 @@ impl ByPort {
         Self(by_port)
     }
 
-    /// The sockets of a port, in the kernel's order.
+    /// Returns the sockets of a port, in the kernel's order.
     pub(super) fn at(&self, port: u16) -> &[DumpedSocket] {
         self.0.get(&port).map_or(&[], Vec::as_slice)
     }
 }
 
-/// Who has some sockets, found in one walk over the machine's processes.
+/// The holders of some sockets, found in one walk over the machine's processes.
 pub(super) struct Holders {
     processes: HashMap<u64, Process>,
     users: HashMap<u32, User>,
@@ -148,7 +148,7 @@ impl Holders {
         Self { processes: processes::with_sockets(&wanted), users }
     }
 
-    /// Who has one of these sockets.
+    /// Returns the holder of one of these sockets.
     pub(super) fn holder(&self, socket: &DumpedSocket) -> Holder {
         let known = self.users.get(&socket.uid).cloned();
         Holder {

@@ -1,4 +1,4 @@
-//! Which processes have sockets open, by the open files under `/proc`.
+//! Finds the processes that have sockets open, by the open files under `/proc`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, CString};
@@ -16,23 +16,23 @@ use crate::timestamp::Timestamp;
 /// The longest target of a link to a socket is `socket:[` with the 20 digits of a u64 and `]`.
 const MAX_TARGET_BYTES: usize = 32;
 
-/// The processes that have these sockets open, by inode, as far as the system shows them to us.
-/// `wanted` names each socket's inode and the user who made it.
+/// Finds a process for each of these sockets, by inode, where the system shows one to us. `wanted`
+/// maps the inode of each socket to the user who made it.
 ///
-/// Of several processes the one with the lowest number, which is mostly the parent; but first those
-/// of the user who made the socket, and last process 1, as systemd keeps the sockets that it made
-/// for services. Takes about 1 µs for each open file that is looked at, once for all sockets.
+/// Of several processes it is the one with the lowest pid, which is mostly the parent; but those of
+/// the user who made the socket come first, and process 1 comes last, since systemd keeps the
+/// sockets that it makes for services. Takes about 1 µs for each open file of the processes.
 pub(super) fn with_sockets(wanted: &BTreeMap<u64, u32>) -> HashMap<u64, Process> {
     if wanted.is_empty() {
         return HashMap::new();
     }
-    let mut found: HashMap<u64, Finder> = HashMap::new();
+    let mut found: HashMap<u64, FoundProcess> = HashMap::new();
     for candidate in candidates(wanted) {
-        let is_done = |finder: &Finder| finder.is_users_own || !candidate.is_users;
+        let is_done = |found: &FoundProcess| found.is_users_own || !candidate.is_users;
         if found.len() == wanted.len() && found.values().all(is_done) {
             break;
         }
-        // An opened folder stays this process's, also when another one gets its number.
+        // An opened folder stays this process's, even if another one gets its pid.
         let flags = OFlags::PATH | OFlags::DIRECTORY;
         let Some(process) = open(CWD, &candidate.folder, flags).map(Arc::new) else { continue };
         for inode in socket_inodes(&process) {
@@ -42,12 +42,12 @@ pub(super) fn with_sockets(wanted: &BTreeMap<u64, u32>) -> HashMap<u64, Process>
                 found.get(&inode).is_none_or(|known| is_users_own && !known.is_users_own);
             if is_better {
                 let process = Arc::clone(&process);
-                found.insert(inode, Finder { is_users_own, pid: candidate.pid, process });
+                found.insert(inode, FoundProcess { is_users_own, pid: candidate.pid, process });
             }
         }
     }
-    let described = found.into_iter().filter_map(|(inode, finder)| {
-        described(finder.pid, &finder.process).map(|process| (inode, process))
+    let described = found.into_iter().filter_map(|(inode, found)| {
+        described(found.pid, &found.process).map(|process| (inode, process))
     });
     described.collect()
 }
@@ -56,19 +56,19 @@ pub(super) fn with_sockets(wanted: &BTreeMap<u64, u32>) -> HashMap<u64, Process>
 struct Candidate {
     pid: u32,
     uid: u32,
-    /// Whether it is a process of a user who made one of the sockets.
+    /// Whether its user made one of the sockets.
     is_users: bool,
     folder: CString,
 }
 
-/// The process that was found to have a socket.
-struct Finder {
+/// A process that has a socket.
+struct FoundProcess {
     is_users_own: bool,
     pid: u32,
     process: Arc<OwnedFd>,
 }
 
-/// All processes, in the order in which they are to be asked.
+/// Lists all processes, in the order in which to look at them.
 fn candidates(wanted: &BTreeMap<u64, u32>) -> Vec<Candidate> {
     let Some(all) = open(CWD, c"/proc", OFlags::DIRECTORY) else { return Vec::new() };
     let candidate = |name: CString| {
@@ -83,7 +83,7 @@ fn candidates(wanted: &BTreeMap<u64, u32>) -> Vec<Candidate> {
     candidates
 }
 
-/// The sockets that a process has open; none if its files are not shown to us.
+/// Lists the sockets that a process has open; none if the system hides its files from us.
 fn socket_inodes(process: &OwnedFd) -> Vec<u64> {
     let Some(files) = open(process, c"fd", OFlags::DIRECTORY) else { return Vec::new() };
     let inode = |file: CString| {
@@ -109,7 +109,7 @@ fn open(folder: impl AsFd, name: &CStr, flags: OFlags) -> Option<OwnedFd> {
     openat(folder, name, flags | OFlags::CLOEXEC, Mode::empty()).ok()
 }
 
-/// The names in a folder up to the first error, which a process that ends makes.
+/// Lists the names in a folder up to the first error; a process that ends causes one.
 fn names(folder: &OwnedFd) -> impl Iterator<Item = CString> {
     let entries = Dir::read_from(folder).into_iter().flatten();
     entries.map_while(Result::ok).map(|entry| entry.file_name().to_owned())

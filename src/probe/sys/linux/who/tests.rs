@@ -19,13 +19,13 @@ fn state(address: SocketAddr) -> PortState {
     state_beside(address, &[])
 }
 
-/// The state of the address's port, where sockets with these inodes are ours.
+/// The state of the address's port, if sockets with these inodes are our holds.
 fn state_beside(address: SocketAddr, own: &[u64]) -> PortState {
     let port = Port::new(address.port()).unwrap();
     Who::open().state(port, &|inode| own.contains(&inode))
 }
 
-/// Asks until the state is as expected, since the kernel closes connections a moment later.
+/// Looks until the state is as expected, since the kernel closes connections a moment later.
 fn becomes(address: SocketAddr, is_expected: impl Fn(&PortState) -> bool) -> PortState {
     let started = Instant::now();
     loop {
@@ -63,14 +63,14 @@ fn is_us(holder: &Holder) -> bool {
         && process.since.unwrap().unix_seconds() + 3600 > Timestamp::now().unix_seconds()
 }
 
-/// Whether our process is blamed for this reason.
+/// Whether the port is blocked for this reason by our own process.
 fn is_our(state: &PortState, expected: &Reason) -> bool {
     matches!(state, PortState::Blocked { reason, holder: Some(holder) }
         if reason == expected && is_us(holder))
 }
 
 #[test]
-fn a_listener_on_any_address_runs() {
+fn a_port_with_a_listener_on_any_address_is_running() {
     for address in ADDRESSES {
         let listener = TcpListener::bind(address).unwrap();
         let state = state(listener.local_addr().unwrap());
@@ -79,7 +79,7 @@ fn a_listener_on_any_address_runs() {
 }
 
 #[test]
-fn a_listener_is_named_for_the_addresses_it_has() {
+fn listener_on_finds_only_listeners_of_that_address() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     assert!(listener_on(address).as_ref().is_some_and(is_us));
@@ -89,7 +89,7 @@ fn a_listener_is_named_for_the_addresses_it_has() {
 }
 
 #[test]
-fn a_bound_socket_blocks_unless_it_is_our_hold() {
+fn a_bound_socket_blocks_a_port_unless_it_is_our_hold() {
     for address in ADDRESSES {
         let (socket, address) = bound(address);
         let found = state(address);
@@ -100,7 +100,7 @@ fn a_bound_socket_blocks_unless_it_is_our_hold() {
 }
 
 #[test]
-fn a_server_beside_our_hold_runs() {
+fn a_port_with_a_server_beside_our_hold_is_running() {
     let (hold, address) = bound("[::]:0");
     hold.set_reuse_address(true).unwrap();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, address.port())).unwrap();
@@ -111,7 +111,7 @@ fn a_server_beside_our_hold_runs() {
 }
 
 #[test]
-fn a_udp_socket_blocks() {
+fn a_udp_socket_blocks_a_port() {
     for address in ADDRESSES {
         let socket = UdpSocket::bind(address).unwrap();
         let state = state(socket.local_addr().unwrap());
@@ -120,7 +120,7 @@ fn a_udp_socket_blocks() {
 }
 
 #[test]
-fn a_connection_blocks_both_its_ports() {
+fn a_connection_blocks_the_ports_of_both_its_ends() {
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let listener = TcpListener::bind(address).unwrap();
         let peer = listener.local_addr().unwrap();
@@ -138,7 +138,7 @@ fn a_connection_blocks_both_its_ports() {
 }
 
 #[test]
-fn time_wait_says_how_long_it_stays() {
+fn time_wait_blocks_a_port_for_a_known_time() {
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
@@ -156,8 +156,8 @@ fn time_wait_says_how_long_it_stays() {
     }
 }
 
-/// What another user does in `users_see_each_other`: listens, and tells who has the ports that it
-/// is given.
+/// What another user does in `users_see_each_other`: listens, and prints the states of the ports
+/// that it is given.
 #[test]
 fn as_another_user() {
     if std::env::var_os(AS_ANOTHER_USER).is_none() {
@@ -192,14 +192,14 @@ fn users_see_each_other() {
     assert_eq!(holder.process.unwrap().pid, child.id());
     let listener = TcpListener::bind("[::1]:0").unwrap();
     writeln!(input, "{}", listener.local_addr().unwrap()).unwrap();
-    let words = lines.next().unwrap().unwrap();
-    assert_eq!(words, "in use by user root; process not visible");
+    let text = lines.next().unwrap().unwrap();
+    assert_eq!(text, "in use by user root; process not visible");
     drop(input);
     assert!(child.wait().unwrap().success());
 }
 
 #[test]
-fn many_ports_at_once_have_the_states_that_each_has_alone() {
+fn states_of_many_ports_equal_those_of_each_alone() {
     let listeners: Vec<_> = ADDRESSES.map(|address| TcpListener::bind(address).unwrap()).into();
     let (held, held_address) = bound("[::]:0");
     let (_bound, bound_address) = bound("127.0.0.1:0");
