@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use actix_web::test::TestRequest;
 
 use super::*;
@@ -223,4 +225,19 @@ fn each_request_passes_or_fails_by_what_its_sender_says() {
     for (lines, expected) in rows {
         assert_eq!(check(lines), expected.map_err(str::to_owned), "{lines:?}");
     }
+}
+
+#[test]
+fn unknown_users_are_logged_once_until_users_are_known_again() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let writer = Arc::new(log.reopen().unwrap());
+    let subscriber = tracing_subscriber::fmt().with_writer(writer).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let guard = Guard::new(Hosts::new(Vec::new()), Users::Anybody);
+        let fail = || guard.known(io::Result::<u32>::Err(io::ErrorKind::TimedOut.into()));
+        assert_eq!([fail(), fail(), guard.known(Ok(7)), fail()], [None, None, Some(7), None]);
+    });
+    let lines = std::fs::read_to_string(log.path()).unwrap();
+    let warnings = lines.lines().filter(|line| line.contains("`allow_users = [\"*\"]`"));
+    assert_eq!(warnings.count(), 2, "{lines}");
 }

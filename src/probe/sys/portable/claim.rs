@@ -17,6 +17,7 @@ use crate::probe::claim::{Hold, Occupied, errno, is_refused, unbound};
 
 /// How long a connect may take. Where nobody is there, it is refused at once.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
+/// The addresses to connect to, in this order.
 const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 /// The addresses to bind, in this order.
 const ADDRESSES: [IpAddr; 4] = [
