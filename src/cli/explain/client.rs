@@ -44,7 +44,7 @@ fn hint_of(problem: &Problem) -> Option<String> {
                 .to_owned(),
         ),
         (ProblemType::PortTaken, Some(service), _) => {
-            Some(format!("`pald del {service}` releases it"))
+            Some(format!("Release it with `pald del {service}`"))
         }
         (ProblemType::PortTaken, None, None) => {
             Some("Take it out of the dump, or set another `port_listen`".to_owned())
@@ -112,7 +112,7 @@ mod tests {
                     "Release these services first, or replace the registry with `pald import --replace`",
                 ),
             ),
-            (Kind::PortTaken, 409, Some("a"), Some(1), None, Some("`pald del a` releases it")),
+            (Kind::PortTaken, 409, Some("a"), Some(1), None, Some("Release it with `pald del a`")),
             (Kind::PortTaken, 409, None, Some(49200), None, None),
             (
                 Kind::PortTaken,
