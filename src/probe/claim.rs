@@ -13,8 +13,8 @@ use thiserror::Error;
 ///
 /// On Linux it is a bound socket that never listens. The kernel gives its port to no `connect` and
 /// no bind to port 0, while a server that sets `SO_REUSEADDR`, as nearly all do, binds and listens
-/// beside it. It takes one descriptor, which children do not inherit. Elsewhere there is no socket,
-/// and nothing is kept.
+/// beside it. It takes one descriptor, which children do not inherit. Other systems have no socket
+/// here, and keep nothing.
 #[derive(Debug)]
 pub struct Hold {
     pub(super) socket: Option<Socket>,

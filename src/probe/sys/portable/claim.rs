@@ -29,7 +29,7 @@ const ADDRESSES: [IpAddr; 4] = [
 
 /// Claims ports, one after the other.
 #[derive(Debug, Default)]
-pub struct Claimer;
+pub struct Claimer {}
 
 impl Claimer {
     /// Makes sure that no other program uses a port. The hold that it returns has no socket.
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     fn claim(address: SocketAddr) -> Result<Hold, Occupied> {
-        Claimer.claim(Port::new(address.port()).unwrap()).unwrap()
+        Claimer::default().claim(Port::new(address.port()).unwrap()).unwrap()
     }
 
     /// The portable claim kept its own `[::]` socket open while it bound the next address, so every
