@@ -1,4 +1,4 @@
-//! What programs and pald say to each other under `/v1`, as JSON. Types alone: no rule lives here.
+//! The JSON that programs and pald exchange under `/v1`. Types only: no rule lives here.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -7,15 +7,15 @@ mod problem;
 
 pub use problem::{LineProblem, Problem, ProblemType};
 
-/// All services, or those whose names were asked for.
+/// All services, or those whose names match the pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Services {
-    /// In the order of their ports.
+    /// The services, in the order of their ports.
     pub services: Vec<Service>,
     /// The range of ports that pald gives out.
     #[serde(rename = "pool")]
     pub range: RangeUsage,
-    /// How many changes were committed so far.
+    /// How many changes have been committed so far.
     pub revision: u64,
 }
 
@@ -28,24 +28,24 @@ pub struct Service {
     /// Its port.
     #[schema(minimum = 1, maximum = 65535)]
     pub port: u16,
-    /// The addresses that were noted for it; pald makes no use of them.
+    /// The addresses noted for it; pald does not use them.
     pub addresses: Vec<String>,
     /// When it was registered (RFC 3339, UTC).
     #[schema(format = DateTime)]
     pub created_at: String,
-    /// Whether its port may be held against other uses of the machine.
+    /// Whether pald may hold its port, so that nothing else takes it.
     pub hold: bool,
-    /// What its port is used for; null where nobody has looked, as in the answer to a change.
+    /// What its port is used for; null if that was not looked up, as in the reply to a change.
     pub state: Option<State>,
     /// Why it is blocked or unknown, for people; else null.
     pub reason: Option<String>,
     /// The same for programs.
     pub reason_code: Option<ReasonCode>,
-    /// Who uses its port, if anybody does and that can be told.
+    /// What uses its port, if something does and pald can tell.
     pub holder: Option<Holder>,
 }
 
-/// The form of an address.
+/// An address.
 #[derive(Debug, ToSchema)]
 #[schema(pattern = "^[A-Za-z0-9_.:-]{1,2048}$")]
 pub struct Address(pub String);
@@ -54,13 +54,13 @@ pub struct Address(pub String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Nobody uses it.
+    /// Nothing uses it.
     Idle,
     /// A server listens on it.
     Running,
-    /// Nobody listens, and something is in the way.
+    /// No server listens, but something else is in the way.
     Blocked,
-    /// It can't be told.
+    /// pald can't tell.
     Unknown,
 }
 
@@ -89,14 +89,14 @@ pub enum ReasonCode {
     Other,
 }
 
-/// Who uses a port.
+/// What uses a port: a process and its user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Holder {
-    /// The process, where it is visible to pald.
+    /// The process, if pald can see it.
     pub pid: Option<u32>,
     /// The short name of the process.
     pub process: Option<String>,
-    /// The user, by name or else by number.
+    /// The user's name, or number if there is no name.
     pub user: String,
     /// When the process started (RFC 3339, UTC).
     #[schema(format = DateTime)]
@@ -112,23 +112,23 @@ pub struct RangeUsage {
     pub max: u16,
     /// How many ports of the range are registered.
     pub used: usize,
-    /// How many are neither registered nor where pald listens; others may be on some of them.
+    /// How many are neither registered nor pald's own; other programs may use some of them.
     pub free: usize,
 }
 
-/// What is to be registered; what is left out is up to pald.
+/// How to register a service. What is left out stays as it is, or is up to pald for a new one.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterRequest {
-    /// This very port, 1 to 65535; else the lowest free one of the range.
+    /// The port, 1 to 65535; if left out, the lowest free one of the range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 65535)]
     pub port: Option<u64>,
-    /// Addresses to note, 2048 bytes together.
+    /// Addresses to note, at most 2048 bytes in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Address>>)]
     pub addresses: Option<Vec<String>>,
-    /// Whether the port may be held; `true` for a new service.
+    /// Whether pald may hold the port; `true` for a new service if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<bool>,
 }
@@ -147,43 +147,43 @@ pub struct Port {
     pub reason_code: Option<ReasonCode>,
     /// The service that it is registered to.
     pub service: Option<String>,
-    /// Who uses it, if anybody does and that can be told.
+    /// What uses it, if something does and pald can tell.
     pub holder: Option<Holder>,
 }
 
-/// What an import has changed, or would change.
+/// What an import changed, or would change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Imported {
     /// Services that were not registered.
     pub added: Vec<String>,
-    /// Services that were registered otherwise.
+    /// Services whose registration is different now.
     pub changed: Vec<String>,
-    /// Services that are registered no longer.
+    /// Services that are no longer registered.
     pub removed: Vec<String>,
-    /// How many services stand as they were.
+    /// How many services are unchanged.
     pub kept: usize,
-    /// The revision of the registry now.
+    /// The revision of the registry.
     pub revision: u64,
-    /// Whether it was only looked at what would change.
+    /// Whether this was a dry run, which changes nothing.
     pub dry_run: bool,
 }
 
-/// How pald is.
+/// The health of pald.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// Whether changes are accepted.
     pub status: HealthStatus,
     /// The version of pald.
     pub version: String,
-    /// The process.
+    /// The process id.
     pub pid: u32,
-    /// For how many whole seconds it has run.
+    /// How long it has been running, in whole seconds.
     pub uptime_s: u64,
-    /// How many changes were committed so far.
+    /// How many changes have been committed so far.
     pub revision: u64,
     /// How many services are registered.
     pub services: usize,
-    /// Where it listens.
+    /// The addresses on which it listens.
     pub addresses: Vec<String>,
     /// The store.
     pub store: StoreHealth,
@@ -191,7 +191,7 @@ pub struct Health {
     pub dump: DumpHealth,
     /// The holds on registered ports.
     pub holds: HoldsHealth,
-    /// How the range lies in the kernel's own range, if it does.
+    /// How the range overlaps the kernel's ephemeral range, if it does.
     pub overlap: Option<Overlap>,
 }
 
@@ -199,9 +199,9 @@ pub struct Health {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum HealthStatus {
-    /// They are.
+    /// Changes are accepted.
     Ok,
-    /// They are not, since the store has failed; lookups go on.
+    /// The store failed and changes are refused; lookups go on.
     Failed,
 }
 
@@ -210,7 +210,7 @@ pub enum HealthStatus {
 pub struct StoreHealth {
     /// Its folder.
     pub path: String,
-    /// Why it takes no changes; null while it does.
+    /// Why it refuses changes; null while it accepts them.
     pub error: Option<String>,
 }
 
@@ -219,26 +219,26 @@ pub struct StoreHealth {
 pub struct DumpHealth {
     /// The file.
     pub path: String,
-    /// When it was last written or found to be up to date (RFC 3339, UTC).
+    /// When it was last written or found up to date (RFC 3339, UTC).
     #[schema(format = DateTime)]
     pub written_at: Option<String>,
-    /// Why it could not be written; null if it was.
+    /// Why the last write failed; null if it did not.
     pub error: Option<String>,
 }
 
 /// The holds on registered ports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HoldsHealth {
-    /// How many ports may be held: what the limit on open files leaves, and 0 where ports are not
-    /// held at all.
+    /// How many ports pald can hold: what the limit on open files leaves, or 0 if it holds none.
     pub max: usize,
-    /// How many are.
+    /// How many ports are held.
     pub held: usize,
-    /// Registered ports that pald has tried to hold and can't: others are on them.
+    /// Registered ports that pald tried to hold and could not, because others use them.
     pub missing: Vec<u16>,
 }
 
-/// How the range lies in the range that the kernel gives to connections by itself.
+/// The overlap of the range and the kernel's ephemeral range, from which it gives ports to
+/// connections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Overlap {
     /// The kernel's range for people, such as `32768-60999`.
@@ -247,6 +247,6 @@ pub struct Overlap {
     pub ephemeral_min: u16,
     /// The last port of the kernel's range.
     pub ephemeral_max: u16,
-    /// The command that takes our range out of it.
+    /// The command that makes the kernel leave pald's range alone.
     pub reserve: String,
 }

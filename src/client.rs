@@ -1,6 +1,6 @@
 //! The one client of a running pald: it speaks `/v1` with the types of [`crate::api`].
 //!
-//! Not here: which pald to ask, and what an answer means to a user.
+//! Not here: which pald to ask, and what to tell the user about an answer.
 
 use std::time::Duration;
 
@@ -22,14 +22,14 @@ pub use choices::{Effect, Existing, ImportMode};
 pub use error::ClientError;
 pub use url::{Url, UrlError};
 
-/// How long the way to pald may take.
+/// How long a connection to pald may take.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
 /// How long a whole request may take; a change waits for the disk.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 /// The same for an import, which may be 16 MiB.
 const IMPORT_TIME: Duration = Duration::from_secs(60);
 
-/// A client of one pald, which keeps its connection.
+/// A client of one pald, which keeps its connection open.
 #[derive(Debug, Clone)]
 pub struct Client {
     agent: Agent,
@@ -37,8 +37,9 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client; nothing is sent yet. Proxies of the environment are not used, since pald is on
-    /// this machine, and no redirect is followed.
+    /// Makes a client; nothing is sent yet.
+    ///
+    /// It ignores proxies of the environment, since pald is on this machine, and redirects.
     pub fn new(url: Url) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -51,47 +52,47 @@ impl Client {
         Self { agent: config.into(), url }
     }
 
-    /// Where this client asks.
+    /// Returns the URL of the pald that this client asks.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// The services whose names match a glob, or all, with what their ports are used for.
+    /// Returns the services whose names match a glob, or all, with what uses their ports.
     ///
     /// # Errors
-    /// There is no answer from pald, or it is a problem.
+    /// pald does not answer, or the answer is a problem.
     pub fn services(&self, name: Option<&str>) -> Result<Services, ClientError> {
-        let request = self.agent.get(self.at("/v1/services"));
+        let request = self.agent.get(self.url_of("/v1/services"));
         self.json(
             name.into_iter().fold(request, |request, name| request.query("name", name)).call(),
         )
     }
 
-    /// All services, without a look at their ports, which is fast.
+    /// Returns all services, without what uses their ports, which is fast.
     ///
     /// # Errors
     /// As for [`Client::services`].
     pub fn registered_services(&self) -> Result<Services, ClientError> {
-        self.json(self.agent.get(self.at("/v1/services?state=false")).call())
+        self.json(self.agent.get(self.url_of("/v1/services?state=false")).call())
     }
 
-    /// A service, with what its port is used for.
+    /// Returns a service, with what uses its port.
     ///
     /// # Errors
     /// As for [`Client::services`]; the problem is `NotFound` if it is not registered.
     pub fn service(&self, service: &ServiceName) -> Result<Service, ClientError> {
-        self.json(self.agent.get(self.at_service(service)).call())
+        self.json(self.agent.get(self.service_url(service)).call())
     }
 
-    /// A service, without a look at its port, which is fast.
+    /// Returns a service, without what uses its port, which is fast.
     ///
     /// # Errors
     /// As for [`Client::service`].
     pub fn registered_service(&self, service: &ServiceName) -> Result<Service, ClientError> {
-        self.json(self.agent.get(self.at_service(service)).query("state", "false").call())
+        self.json(self.agent.get(self.service_url(service)).query("state", "false").call())
     }
 
-    /// Registers a service, or changes how it is registered; on return that is on disk.
+    /// Registers a service, or changes its addresses or hold; on return the change is on disk.
     ///
     /// # Errors
     /// As for [`Client::services`]; the problem says what is in the way.
@@ -102,50 +103,50 @@ impl Client {
         existing: Existing,
     ) -> Result<Service, ClientError> {
         let body = serde_json::to_string(request).expect("a request is JSON");
-        let request = self.agent.put(self.at_service(service)).content_type(JSON);
+        let request = self.agent.put(self.service_url(service)).content_type(JSON);
         self.json(match existing {
             Existing::Accept => request.send(body),
             Existing::Refuse => request.header("If-None-Match", "*").send(body),
         })
     }
 
-    /// Releases a service.
+    /// Releases a service; on return the change is on disk.
     ///
     /// # Errors
     /// As for [`Client::service`].
     pub fn release(&self, service: &ServiceName) -> Result<(), ClientError> {
-        self.nothing(self.agent.delete(self.at_service(service)).call())
+        self.no_content(self.agent.delete(self.service_url(service)).call())
     }
 
-    /// Releases the service that has a port.
+    /// Releases the service that has a port; on return the change is on disk.
     ///
     /// # Errors
     /// As for [`Client::services`]; the problem is `NotFound` if the port is not registered.
     pub fn release_port(&self, port: Port) -> Result<(), ClientError> {
-        self.nothing(self.agent.delete(self.at_port(port)).call())
+        self.no_content(self.agent.delete(self.port_url(port)).call())
     }
 
-    /// What a port is used for, registered or not.
+    /// Returns a port, registered or not, with what uses it.
     ///
     /// # Errors
     /// As for [`Client::services`].
     pub fn port(&self, port: Port) -> Result<PortAnswer, ClientError> {
-        self.json(self.agent.get(self.at_port(port)).call())
+        self.json(self.agent.get(self.port_url(port)).call())
     }
 
-    /// The dump of the registry as it is now.
+    /// Returns the dump of the registry as it is now.
     ///
     /// # Errors
     /// As for [`Client::services`].
     pub fn dump(&self) -> Result<Vec<u8>, ClientError> {
-        let answer = Answer::of(self.agent.get(self.at("/v1/dump")).call(), &self.url)?;
-        answer.text().ok_or_else(|| answer.refusal(&self.url))
+        let answer = Answer::of(self.agent.get(self.url_of("/v1/dump")).call(), &self.url)?;
+        answer.text().ok_or_else(|| answer.to_error(&self.url))
     }
 
-    /// Imports a dump: all of it or nothing.
+    /// Imports a dump, all of it or nothing; on return the change is on disk.
     ///
     /// # Errors
-    /// As for [`Client::services`]; the problem is `DumpInvalid` if the dump is none.
+    /// As for [`Client::services`]; the problem is `DumpInvalid` if the dump is invalid.
     pub fn import(
         &self,
         dump: &[u8],
@@ -156,7 +157,8 @@ impl Client {
             ImportMode::Merge => "merge",
             ImportMode::Replace => "replace",
         };
-        let request = self.agent.put(self.at("/v1/dump")).query("mode", mode).content_type(TEXT);
+        let request =
+            self.agent.put(self.url_of("/v1/dump")).query("mode", mode).content_type(TEXT);
         let request = match effect {
             Effect::Change => request,
             Effect::DryRun => request.query("dry_run", "true"),
@@ -164,34 +166,34 @@ impl Client {
         self.json(request.config().timeout_global(Some(IMPORT_TIME)).build().send(dump))
     }
 
-    /// How pald is, also while it accepts no changes.
+    /// Returns the health of pald, also while it refuses changes.
     ///
     /// # Errors
     /// As for [`Client::services`].
     pub fn health(&self) -> Result<Health, ClientError> {
-        let answer = Answer::of(self.agent.get(self.at("/v1/health")).call(), &self.url)?;
-        answer.read().ok_or_else(|| answer.refusal(&self.url))
+        let answer = Answer::of(self.agent.get(self.url_of("/v1/health")).call(), &self.url)?;
+        answer.read().ok_or_else(|| answer.to_error(&self.url))
     }
 
-    fn at(&self, path: &str) -> String {
+    fn url_of(&self, path: &str) -> String {
         format!("{}{path}", self.url)
     }
 
-    fn at_service(&self, service: &ServiceName) -> String {
-        self.at(&format!("/v1/services/{service}"))
+    fn service_url(&self, service: &ServiceName) -> String {
+        self.url_of(&format!("/v1/services/{service}"))
     }
 
-    fn at_port(&self, port: Port) -> String {
-        self.at(&format!("/v1/ports/{port}"))
+    fn port_url(&self, port: Port) -> String {
+        self.url_of(&format!("/v1/ports/{port}"))
     }
 
     fn json<T: DeserializeOwned>(&self, sent: Sent) -> Result<T, ClientError> {
         let answer = Answer::of(sent, &self.url)?;
-        answer.success().ok_or_else(|| answer.refusal(&self.url))
+        answer.success().ok_or_else(|| answer.to_error(&self.url))
     }
 
-    fn nothing(&self, sent: Sent) -> Result<(), ClientError> {
+    fn no_content(&self, sent: Sent) -> Result<(), ClientError> {
         let answer = Answer::of(sent, &self.url)?;
-        if answer.is_nothing() { Ok(()) } else { Err(answer.refusal(&self.url)) }
+        if answer.is_no_content() { Ok(()) } else { Err(answer.to_error(&self.url)) }
     }
 }

@@ -7,13 +7,13 @@
 //! | modules | what lives there |
 //! | --- | --- |
 //! | [`cli`] | the command line, a file for each command, and the one table of exit codes |
-//! | [`http`], [`client`], [`config`] | the HTTP service, with the page for browsers; the one client of it; the layers of settings |
+//! | [`http`], [`client`], [`config`] | the HTTP service, with the page for browsers; its one client; the layers of settings |
 //! | [`registry`] | the rules: register, release, import, lookup; the model, and the committer that changes it |
 //! | [`store`], [`probe`], [`dump_file`] | sled; what the machine says about a port; the dump on disk |
 //! | [`dump`] | the dump's text, to entries and back |
 //! | [`files`], [`lock`], [`paths`] | files that are read and replaced safely; locks; where files are |
 //! | [`seal`], [`registration`] | an entry; what a stored registry says about itself |
-//! | [`api`] | what programs and pald say to each other as JSON |
+//! | [`api`] | the JSON that programs and pald exchange |
 //! | [`service_name`], [`port`], [`addresses`], [`timestamp`], [`users`], [`quoted`], [`suggest`] | values that are right by construction |
 //!
 //! `migrations/`, beside `src/`, holds one file for each version of the store's schema. Only
@@ -34,8 +34,8 @@
 //!    batch in one transaction, syncs them to the disk, replays them in the readers' model, keeps
 //!    the holds on the claimed ports, and answers. The note on the newest revision, the dump and
 //!    the log come after the answers.
-//! 4. The handler prints the port. Errors pass once through `http::error`, which knows the status for
-//!    the text routes and for `/v1`; a program under `/v1` gets them as problems.
+//! 4. The handler prints the port. Errors pass once through `http::error`, which knows the status and
+//!    the hint for the text routes and for `/v1`; a program under `/v1` gets them as problems.
 //!
 //! # What always holds
 //!

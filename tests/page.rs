@@ -26,9 +26,11 @@ fn url(home: &Home) -> String {
 /// The names in the table, from the top.
 const NAMES: &str = "return [...document.querySelectorAll('tbody .name')].map(e => e.textContent)";
 
-/// The element that deletes a service, as its label says.
-fn bin(name: &str) -> String {
-    format!("[...document.querySelectorAll('.delete')].find(e => e.ariaLabel === 'Delete {name}')")
+/// The button that releases a service, found by its label.
+fn release_button(name: &str) -> String {
+    format!(
+        "[...document.querySelectorAll('.release')].find(e => e.ariaLabel === 'Release {name}')"
+    )
 }
 
 fn services(client: &Client) -> Value {
@@ -64,7 +66,7 @@ fn the_page_comes_with_what_it_may_do_and_by_links_alone() {
 }
 
 #[test]
-fn what_is_registered_and_deleted_in_the_page_is_so() {
+fn the_page_registers_and_releases_services() {
     let home = Home::new(9);
     let daemon = home.start();
     let Some(tab) = Tab::open(&url(&home)) else { return println!("{SKIPPED}") };
@@ -98,16 +100,16 @@ fn what_is_registered_and_deleted_in_the_page_is_so() {
     assert_eq!(daemon.get("/get?service=other").status, 404);
 
     // Who thinks better of it has changed nothing.
-    tab.click(&bin("shop.web"));
+    tab.click(&release_button("shop.web"));
     let question = tab.js("return document.querySelector('dialog[open] h2').textContent");
-    assert_eq!(question, json!("Delete shop.web?"));
+    assert_eq!(question, json!("Release shop.web?"));
     tab.click("document.querySelector('dialog button[autofocus]')");
     assert_eq!(daemon.get("/get?service=shop.web").port(), home.min);
-    tab.click(&bin("shop.web"));
-    tab.click("document.querySelector('#delete')");
+    tab.click(&release_button("shop.web"));
+    tab.click("document.querySelector('#release')");
     tab.wait("return document.querySelectorAll('.name').length === 1");
     assert_eq!(daemon.get("/get?service=shop.web").status, 404);
-    assert_eq!(tab.js("return document.activeElement.ariaLabel"), json!("Delete shop.db"));
+    assert_eq!(tab.js("return document.activeElement.ariaLabel"), json!("Release shop.db"));
     tab.close(&[REFUSED]);
 }
 
@@ -204,7 +206,7 @@ fn a_name_is_only_ever_a_text() {
     let wrong = [
         ("<img src=x onerror=alert(1)>", "Service name \"<img src=x onerror=alert(1)>\" contains"),
         ("a/../../del?port=1", "Service name \"a/../../del?port=1\" contains a slash"),
-        ("..", "A browser can’t send this name; “pald set ..” in a shell registers it"),
+        ("..", "A browser can’t send this name; run “pald set ..” in a shell"),
         ("", "Type a name"),
     ];
     for (name, expected) in wrong {
@@ -219,9 +221,9 @@ fn a_name_is_only_ever_a_text() {
     assert_eq!(tab.js("return document.images.length"), json!(0));
 
     for (gone, name) in names.into_iter().enumerate() {
-        tab.click(&bin(name));
-        assert_eq!(tab.js("return document.querySelector('#victim').textContent"), json!(name));
-        tab.click("document.querySelector('#delete')");
+        tab.click(&release_button(name));
+        assert_eq!(tab.js("return document.querySelector('#target').textContent"), json!(name));
+        tab.click("document.querySelector('#release')");
         let left = names.len() - gone - 1;
         tab.wait(&format!("return document.querySelectorAll('.name').length === {left}"));
         assert_eq!(daemon.get(&format!("/get?service={name}")).status, 404, "{name}");
@@ -258,11 +260,11 @@ fn the_keyboard_alone_is_enough() {
     assert_eq!(tab.js(NAMES), json!(["shop"]));
     assert_eq!(tab.js("return document.querySelector('#count').textContent"), json!("1 of 2"));
 
-    tab.tab_to(".delete");
+    tab.tab_to(".release");
     tab.keys(ENTER);
     tab.wait("return document.activeElement.textContent === 'Keep it'");
     tab.keys(ESCAPE);
-    tab.wait("return document.activeElement.className === 'delete'");
+    tab.wait("return document.activeElement.className === 'release'");
     assert_eq!(daemon.get("/get?service=shop").port(), home.min + 4);
     tab.keys(&format!("{ENTER}{TAB}{ENTER}"));
     tab.wait("return document.querySelectorAll('.name').length === 0");

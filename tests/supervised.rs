@@ -73,19 +73,19 @@ fn any_other_descriptor_that_is_handed_over_ends_the_start_with_78() {
         (Box::new(|| listener.try_clone().unwrap().into()), format!("is on {elsewhere}")),
         (
             Box::new(|| UdpSocket::bind(loopbacks(&home)[0]).unwrap().into()),
-            "is no TCP socket".into(),
+            "is not a TCP socket".into(),
         ),
         (
             Box::new(|| UnixListener::bind(folder.path().join("socket")).unwrap().into()),
-            "is no TCP socket".into(),
+            "is not a TCP socket".into(),
         ),
-        (Box::new(|| File::open("/dev/null").unwrap().into()), "is no TCP socket".into()),
+        (Box::new(|| File::open("/dev/null").unwrap().into()), "is not a TCP socket".into()),
         (Box::new(|| connection().into()), "does not listen".into()),
     ];
     for (open, what) in rows {
         let port = home.listen;
         let expected = format!(
-            "Error: Socket 1 of those handed over {what}; pald listens on 127.0.0.1:{port} and [::1]:{port} only\n\
+            "Error: Handed-over socket 1 {what}; pald listens on 127.0.0.1:{port} and [::1]:{port} only\n\
              hint: Fix the socket unit with `systemctl --user edit --full pald.socket`, or set `port_listen`\n"
         );
         assert_eq!(home.run(with_socket(&home, open())), (Some(78), expected));

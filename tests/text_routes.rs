@@ -84,7 +84,7 @@ fn a_mistake_is_400_with_a_plain_line_and_changes_nothing() {
         ("/set?service=%ff", 400, "Service name \"\\xff\" contains a character that is not ASCII; use letters, digits and . _ -\n".into()),
         ("/set?service=a%0d%0ab", 400, "Service name \"a\\r\\nb\" contains a line break; use letters, digits and . _ -\nhint: Try `a-b`\n".into()),
         ("/set?service=a%00", 400, "Service name \"a\\u{0}\" contains a control character; use letters, digits and . _ -\nhint: Try `a`\n".into()),
-        ("/set?service=%zz", 400, "\"%zz\" contains a % that two hexadecimal digits don't follow\n".into()),
+        ("/set?service=%zz", 400, "\"%zz\" contains a % that is not followed by two hexadecimal digits\n".into()),
         ("/set?service=a&service=a", 400, "Parameter `service` occurs more than once\n".into()),
         (&long, 400, "Service name is 256 bytes long; at most 255 are allowed\n".into()),
         ("/get?service=nope", 404, "nope is not registered\nhint: Register it with /set\n".into()),

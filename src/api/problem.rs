@@ -8,22 +8,22 @@ use super::Port;
 /// Why a request was not done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// What kind of problem it is. Programs decide by this, and never by a text.
+    /// The type of the problem. Programs decide by this and never by a text.
     #[serde(rename = "type")]
     pub kind: ProblemType,
-    /// The kind in a few words, always the same.
+    /// The type in a few words, always the same.
     pub title: String,
     /// The status of the reply.
     pub status: u16,
-    /// What happened, with the values, in a sentence.
+    /// What happened, in one sentence with the values.
     pub detail: String,
-    /// What to do about it, if anything can be said.
+    /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// The service that is in the way.
+    /// The service that is not registered, or is in the way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// The port that the service has, or that was asked for.
+    /// The port of that service, or the port that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// Of an exhausted range: the first 3 ports that others use, and what uses them.
@@ -43,7 +43,7 @@ pub struct LineProblem {
     pub reason: String,
 }
 
-/// The kinds of problems.
+/// The types of problems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum ProblemType {
     /// The service or the port is not registered, or the path does not exist.
@@ -52,35 +52,35 @@ pub enum ProblemType {
     /// The name of the service is not legal.
     #[serde(rename = "urn:pald:error:name-invalid")]
     NameInvalid,
-    /// The service is registered already, or on another port.
+    /// The service is already registered, or has another port.
     #[serde(rename = "urn:pald:error:name-taken")]
     NameTaken,
     /// Another service has the port, or pald itself.
     #[serde(rename = "urn:pald:error:port-taken")]
     PortTaken,
-    /// The port is no number from 1 to 65535.
+    /// The port is not a number from 1 to 65535.
     #[serde(rename = "urn:pald:error:port-out-of-range")]
     PortOutOfRange,
     /// All ports of the range are registered or in use.
     #[serde(rename = "urn:pald:error:pool-exhausted")]
     RangeExhausted,
-    /// The Host is none that pald answers to.
+    /// pald does not answer to this Host.
     #[serde(rename = "urn:pald:error:host-not-allowed")]
     HostNotAllowed,
-    /// A web page of another site asks.
+    /// The request comes from a web page of another site, or a browser made it on its own.
     #[serde(rename = "urn:pald:error:cross-site")]
     CrossSite,
     /// The user may not change the registry.
     #[serde(rename = "urn:pald:error:user-not-allowed")]
     UserNotAllowed,
-    /// The store does not take changes.
+    /// The store can't accept the change.
     #[serde(rename = "urn:pald:error:storage")]
     Storage,
     /// The dump can't be imported.
     #[serde(rename = "urn:pald:error:dump-invalid")]
     DumpInvalid,
-    /// Nothing more than the status says (RFC 9457 section 4.2.1): the request itself is wrong, or
-    /// pald has made a mistake.
+    /// Nothing more than the status says (RFC 9457 section 4.2.1): the request is wrong, or pald
+    /// failed.
     #[serde(rename = "about:blank", other)]
     Blank,
 }

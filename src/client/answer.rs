@@ -1,4 +1,4 @@
-//! What came back, and whether pald has said it.
+//! Reads an answer, and tells one of pald from one of another program.
 
 use serde::de::DeserializeOwned;
 use ureq::Body;
@@ -6,20 +6,20 @@ use ureq::http::Response;
 
 use super::{ClientError, Url};
 
-/// The longest answer that is read; a service on each port, with all its addresses, is less.
+/// The maximum length of an answer; services on all ports, with the longest addresses, need less.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
 pub(super) const JSON: &str = "application/json";
 pub(super) const TEXT: &str = "text/plain";
 const PROBLEM: &str = "application/problem+json";
 
-/// What became of a request.
+/// The outcome of sending a request.
 pub(super) type Sent = Result<Response<Body>, ureq::Error>;
 
 /// An answer, read to its end.
 pub(super) struct Answer {
     status: u16,
-    /// Whether it has the headers by which pald keeps other sites out, as all its answers do.
+    /// Whether it has a header that all answers of pald have. A 204 shows nothing else of pald.
     is_guarded: bool,
     kind: String,
     body: Vec<u8>,
@@ -38,28 +38,28 @@ impl Answer {
         Ok(Self { status, is_guarded, kind, body: body.map_err(error)? })
     }
 
-    /// The answer's JSON, if the request was done and the JSON is of this shape.
+    /// Returns the JSON of a success, if it has this type.
     pub(super) fn success<T: DeserializeOwned>(&self) -> Option<T> {
         if self.is_success() { self.read() } else { None }
     }
 
-    /// The answer's JSON whatever the status, if it is of this shape.
+    /// Returns the JSON of any status, if it has this type.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Option<T> {
         if self.kind == JSON { serde_json::from_slice(&self.body).ok() } else { None }
     }
 
-    /// The answer's text, if the request was done.
+    /// Returns the text of a success.
     pub(super) fn text(&self) -> Option<Vec<u8>> {
         (self.is_success() && self.kind == TEXT).then(|| self.body.clone())
     }
 
-    /// Whether the request was done and there is no more to say.
-    pub(super) fn is_nothing(&self) -> bool {
+    /// Whether this is pald's success without a body.
+    pub(super) fn is_no_content(&self) -> bool {
         self.status == 204 && self.is_guarded
     }
 
-    /// The answer as an error: a problem of pald's, or the answer of something else.
-    pub(super) fn refusal(&self, url: &Url) -> ClientError {
+    /// Returns the answer as an error: a problem of pald, or the answer of another program.
+    pub(super) fn to_error(&self, url: &Url) -> ClientError {
         let is_problem = self.kind == PROBLEM && !self.is_success();
         match serde_json::from_slice(&self.body) {
             Ok(problem) if is_problem => ClientError::Problem(Box::new(problem)),

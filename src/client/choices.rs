@@ -1,12 +1,12 @@
-//! What a program can choose when it asks for a change.
+//! What a client can choose for a change.
 
 pub use crate::registry::{Existing, ImportMode};
 
-/// Whether an import is done or only looked into.
+/// Whether an import changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// It is done.
+    /// It changes the registry.
     Change,
-    /// It is only said what would change.
+    /// It only says what would change.
     DryRun,
 }

@@ -1,4 +1,4 @@
-//! What can go wrong between a program and pald.
+//! Why a request to pald fails.
 
 use std::io;
 
@@ -8,44 +8,44 @@ use ureq::Timeout;
 use super::Url;
 use crate::api::Problem;
 
-/// Why there is no answer, or not the one that was asked for.
+/// Why a request has no answer, or not the one asked for.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// Nobody listens there.
+    /// Nothing listens there.
     #[error("Nothing answers at {url}")]
     Nobody {
-        /// Where.
+        /// The URL of pald.
         url: Url,
     },
-    /// The way there is closed, or the host has no address.
+    /// The system can't connect, for a reason other than that nothing listens.
     #[error("Can't reach {url}")]
     Unreachable {
-        /// Where.
+        /// The URL of pald.
         url: Url,
-        /// What the system said.
+        /// What the system says.
         source: io::Error,
     },
-    /// Somebody listens there and takes too long.
-    #[error("{url} takes connections and gives no answer in time")]
+    /// Something listens there and does not answer in time.
+    #[error("{url} accepts connections but does not answer in time")]
     Slow {
-        /// Where.
+        /// The URL of pald.
         url: Url,
     },
-    /// Somebody listens there and has hung up.
-    #[error("The connection to {url} ended before the answer came")]
+    /// Something listens there and closed the connection.
+    #[error("{url} closed the connection without a complete answer")]
     Ended {
-        /// Where.
+        /// The URL of pald.
         url: Url,
-        /// What the system said.
+        /// What the system says.
         source: io::Error,
     },
-    /// The answer is none that pald gives.
-    #[error("What answers at {url} is not pald")]
+    /// The answer is not one of pald's.
+    #[error("The program that answers at {url} is not pald")]
     NotPald {
-        /// Where.
+        /// The URL of pald.
         url: Url,
     },
-    /// pald says no, or that it can't.
+    /// pald refused or failed.
     #[error("{}", .0.detail)]
     Problem(Box<Problem>),
 }

@@ -1,4 +1,4 @@
-//! Where pald is asked to answer.
+//! The URL of a pald.
 
 use std::fmt;
 
@@ -8,25 +8,25 @@ use ureq::http::Uri;
 use crate::port::Port;
 use crate::quoted::Quoted;
 
-/// The address of a pald: `http://HOST` or `http://HOST:PORT`.
+/// The URL of a pald: `http://HOST` or `http://HOST:PORT`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url(String);
 
-/// Why a text is no address of a pald.
+/// Why a text is not the URL of a pald.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("{0}; it must be http://HOST or http://HOST:PORT")]
 pub struct UrlError(Quoted);
 
 impl Url {
-    /// Where pald listens on this machine.
+    /// Makes the URL of the pald that listens on a port of this machine.
     pub fn of_port(port: Port) -> Self {
         Self(format!("http://127.0.0.1:{port}"))
     }
 
-    /// Reads an address; a slash at its end is allowed.
+    /// Parses a URL; a slash at the end is allowed.
     ///
     /// # Errors
-    /// It has another scheme, a user, a path, a query or a port that can't be.
+    /// The text has another scheme, a user, a path, a query, a fragment or an illegal port.
     pub fn parse(text: impl AsRef<[u8]>) -> Result<Self, UrlError> {
         let text = text.as_ref();
         Self::origin(text).ok_or_else(|| UrlError(Quoted::new(text)))
@@ -41,7 +41,7 @@ impl Url {
             && !uri.host().unwrap_or_default().is_empty()
             && !authority.as_str().contains('@')
             && !text.contains(&b'#');
-        // Whatever follows the host is a port; a colon alone is not.
+        // What follows the host is a port; a colon alone is not.
         let port = authority.as_str().strip_prefix(authority.host())?;
         let is_port = port.is_empty() || Port::parse(port.trim_start_matches(':')).is_ok();
         (is_plain && is_port).then(|| Self(format!("http://{authority}")))
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_a_scheme_a_host_and_at_most_a_port() {
+    fn a_url_is_a_scheme_a_host_and_at_most_a_port() {
         let rows = [
             ("http://127.0.0.1:49200", Some("http://127.0.0.1:49200")),
             ("http://[::1]:49200/", Some("http://[::1]:49200")),

@@ -1,4 +1,4 @@
-//! The body of a request: read up to a limit and within a time, and of the type that is expected.
+//! Reads the body of a request, within limits of time and size, if it has the expected type.
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
@@ -10,57 +10,57 @@ use tokio::time::timeout;
 use super::REQUEST_TIME;
 use crate::quoted::Quoted;
 
-/// How much of a body that is too long is read and thrown away, so that the answer arrives.
+/// How much of a body that is too long is read and discarded, so that the client sees the answer.
 const MAX_DISCARDED_BYTES: usize = 4 * 1024 * 1024;
 
-/// What a body may be.
+/// The body that a route expects.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Expected {
-    /// The longest one, in bytes.
+    /// Its maximum length in bytes.
     pub(super) max_bytes: usize,
     /// Its Content-Type, without parameters.
     pub(super) content_type: &'static str,
-    /// What that is, in words.
+    /// The type, in words.
     pub(super) words: &'static str,
-    /// Whether it may have no type at all.
+    /// Whether the Content-Type may be missing.
     pub(super) may_be_untyped: bool,
 }
 
-/// Why the body of a request can't be taken.
+/// Why the body of a request is refused.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum BodyError {
     /// It is too long.
     #[error("The body is longer than {max_bytes} bytes")]
     Long {
-        /// The longest one that is taken.
+        /// The maximum length.
         max_bytes: usize,
     },
     /// It took more than 5 s.
     #[error("The body did not arrive within 5 s")]
     Slow,
     /// The connection or its framing broke.
-    #[error("The body did not arrive whole")]
+    #[error("The body is incomplete")]
     Broken,
     /// It has a Content-Encoding.
-    #[error("The body is compressed ({0}); send it as it is")]
+    #[error("The body is compressed ({0}); send it uncompressed")]
     Compressed(Quoted),
     /// It has another type.
     #[error("The body is {found}; send {expected}")]
     Type {
         /// Its type.
         found: Quoted,
-        /// What is taken, in words.
+        /// What the route takes, in words.
         expected: &'static str,
     },
     /// It has no type.
     #[error("The body has no Content-Type; send {expected}")]
     Untyped {
-        /// What is taken, in words.
+        /// What the route takes, in words.
         expected: &'static str,
     },
 }
 
-/// Reads a body of the expected type; an empty one needs none.
+/// Reads a body of the expected type; an empty body needs no type.
 pub(super) async fn read(
     request: &HttpRequest,
     payload: Payload,
@@ -74,8 +74,8 @@ pub(super) async fn read(
     Ok(body)
 }
 
-/// Reads a body up to its limit. A longer one is drained as far as is reasonable, since a client
-/// that is still sending would not see the answer.
+/// Reads a body up to its limit. A longer one is drained for a while, since a client that is still
+/// sending would not see the answer.
 async fn read_whole(mut payload: Payload, max_bytes: usize) -> Result<BytesMut, BodyError> {
     let (mut body, mut length) = (BytesMut::new(), 0);
     while let Some(chunk) = payload.next().await {

@@ -47,7 +47,7 @@ pub(super) enum HttpError {
     /// No port is left. `occupied` says what uses the first ports that others have.
     #[error("{error}")]
     Exhausted { error: ChangeError, occupied: Vec<(Port, PortState)> },
-    /// What a lookup answers; a change answers the registry's own error.
+    /// The answer to a lookup; a change answers with the registry's own error.
     #[error("{0} is not registered")]
     NotRegistered(ServiceName),
     #[error(transparent)]
@@ -90,7 +90,7 @@ impl From<BodyError> for HttpError {
 /// A row of the table of errors.
 pub(super) struct Row {
     pub(super) kind: ProblemType,
-    /// The status on a text route, as the 2015 program's clients know them.
+    /// The status on a text route, as clients of the 2015 program expect it.
     pub(super) text: u16,
     /// The status under `/v1`.
     pub(super) v1: u16,
@@ -149,7 +149,7 @@ impl HttpError {
         if let Self::Parameter(ParameterError::Body(BodyError::Slow | BodyError::Long { .. })) =
             self
         {
-            // The rest of the body may still be on its way.
+            // The rest of the body may still arrive.
             response.head_mut().set_connection_type(ConnectionType::Close);
         }
         response

@@ -1,8 +1,8 @@
-//! Who may speak to pald: the checks that every request passes before anything else is looked at.
+//! Decides which requests are admitted: the checks that each must pass before anything else.
 //!
 //! pald answers curl without any set-up and makes changes on GET, so without these checks any web
-//! page in the user's browser could drive it. A browser says who sent it, in headers that a page
-//! can't forge; curl, wget and scripts send none of these headers and pass.
+//! page in the user's browser could drive it. A browser says where a request comes from, in headers
+//! that a page can't forge; curl, wget and scripts send none of these headers and pass.
 
 use std::any::Any;
 use std::io;
@@ -28,14 +28,14 @@ use host::Authority;
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
-/// What browsers send when they fetch something that nobody has asked for yet.
+/// The headers of a prefetch: of something that the user has not asked for yet.
 const PREFETCH: [HeaderName; 3] = [
     HeaderName::from_static("sec-purpose"),
     HeaderName::from_static("purpose"),
     HeaderName::from_static("x-moz"),
 ];
 
-/// Lets requests in, or not.
+/// Admits requests or refuses them.
 #[derive(Debug)]
 pub struct Guard {
     hosts: Hosts,
@@ -46,7 +46,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Answers to the names of `hosts`, and lets these `users` make changes.
+    /// Makes a guard that admits requests to these hosts, and changes by these users.
     ///
     /// Where the system does not tell which user a connection is from, every user may. Else a
     /// connection of pald's own is looked up, so that the log says at the start if that fails.
@@ -117,7 +117,7 @@ impl Guard {
     }
 }
 
-/// The part of a request that the guard looks at.
+/// The part of a request that the guard examines.
 #[derive(Debug, Clone, Copy)]
 pub struct Head<'a> {
     /// The method.
@@ -130,28 +130,26 @@ pub struct Head<'a> {
     pub headers: &'a HeaderMap,
 }
 
-/// Why a request is refused. The texts are for the person whose program sent it.
+/// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refusal {
-    /// There is no Host header, or more than one.
+    /// The Host header is missing or repeated.
     #[error("Refused: a request must name its host exactly once")]
     HostMissing,
-    /// The host is none of pald's names.
+    /// pald does not answer to this host.
     #[error("Refused: pald does not answer to the host {0}")]
     Host(Quoted),
     /// The target names another host than the Host header.
     #[error("Refused: the target names another host than the Host header")]
     Target,
     /// A browser says that the request comes from another site.
-    #[error("Refused: a web page of another site must not use pald")]
+    #[error("Refused: a web page of another site may not use pald")]
     CrossSite,
-    /// A browser says that nobody has asked for this request.
-    #[error("Refused: a browser must not make changes on its own")]
+    /// A browser says that the user did not ask for this request.
+    #[error("Refused: a browser may not make changes on its own")]
     Unasked,
-    /// The request looks like an old browser's, which does not say where it comes from.
-    #[error(
-        "Refused: a browser that does not say where a request comes from must not make changes"
-    )]
+    /// The request looks like one of an old browser, which does not say where it comes from.
+    #[error("Refused: a browser that does not say where a request comes from may not make changes")]
     OldBrowser,
     /// The client's user may not make changes.
     #[error("Refused: user {0} may not make changes here")]
@@ -162,13 +160,13 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// What the user may do about it, where it is the user's to decide.
+    /// Returns what to do about it, if the user can do anything.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Host(_) => Some(
                 "Use localhost, or add the name to `allowed_hosts` in the configuration".into(),
             ),
-            Self::OldBrowser => Some("Use curl, or a browser of this decade".into()),
+            Self::OldBrowser => Some("Use curl or a newer browser".into()),
             Self::User(_) => Some(
                 "The owner of pald may add that user to `allow_users` in the configuration".into(),
             ),
@@ -181,10 +179,10 @@ impl Refusal {
 }
 
 impl Head<'_> {
-    /// Whether the request could change the registry, whatever its parameters are.
+    /// Whether the request could change the registry, with whatever parameters.
     pub fn is_change(&self) -> bool {
         let path = self.uri.path();
-        // The router decodes `%73et`. No path of pald needs that, so it counts as the worst it could be.
+        // The router decodes `%73et`. No path of pald needs that, so it counts as a change.
         if path.contains('%') {
             return true;
         }
@@ -192,10 +190,10 @@ impl Head<'_> {
         matches!(path, "/set" | "/del") || (path.starts_with("/v1/") && !is_lookup)
     }
 
-    /// Lets a request in, as far as its head can tell.
+    /// Checks all that the head of a request shows.
     ///
     /// # Errors
-    /// The first check that it does not pass.
+    /// The first check that it fails.
     pub fn check(&self, hosts: &Hosts) -> Result<(), Refusal> {
         self.check_as(self.is_change(), hosts)
     }
@@ -210,7 +208,7 @@ impl Head<'_> {
         Ok(())
     }
 
-    /// The host must be one of ours: this is what stops DNS rebinding, which has no other sign.
+    /// Checks that the host is one of ours. This stops DNS rebinding, which has no other sign.
     fn check_host(&self, hosts: &Hosts) -> Result<Option<Authority<'_>>, Refusal> {
         let target = self.uri.authority().map(|authority| authority.as_str().as_bytes());
         let mut values = self.headers.get_all(header::HOST);
@@ -244,8 +242,8 @@ impl Head<'_> {
         if is_change && self.is_prefetch() { Err(Refusal::Unasked) } else { Ok(()) }
     }
 
-    /// Whether somebody goes to the page, maybe by a link on another site. That site learns
-    /// nothing: it can't read the answer, nor frame the page, nor keep a hold on its window.
+    /// Whether the user opens the page, maybe by a link on another site. That site learns nothing:
+    /// it can't read the answer, frame the page, or control its window.
     fn opens_page(&self) -> bool {
         let is_lookup = *self.method == Method::GET || *self.method == Method::HEAD;
         is_lookup && self.uri.path() == "/" && self.is_navigation() && !self.is_prefetch()
@@ -255,7 +253,7 @@ impl Head<'_> {
         PREFETCH.iter().any(|name| self.headers.contains_key(name))
     }
 
-    /// Whether a window is to show the answer: by a typed address, a bookmark or a link.
+    /// Whether a window will show the answer: for a typed address, a bookmark or a link.
     fn is_navigation(&self) -> bool {
         let is_only = |name, expected: &[u8]| {
             let mut values = self.headers.get_all(name);
@@ -265,7 +263,7 @@ impl Head<'_> {
         is_only(SEC_FETCH_MODE, b"navigate") && is_only(SEC_FETCH_DEST, b"document")
     }
 
-    /// A page's origin must be pald's own. A WebSocket's handshake has this header and no other.
+    /// Checks that a page's origin is pald's own. A WebSocket handshake has no other such header.
     fn check_origin(&self, authority: Option<Authority<'_>>) -> Result<(), Refusal> {
         let mut values = self.headers.get_all(header::ORIGIN);
         match (values.next(), values.next(), authority) {
@@ -277,7 +275,7 @@ impl Head<'_> {
         }
     }
 
-    /// Browsers before 2020 send no Sec-Fetch-Site, and no Origin with a GET.
+    /// Refuses browsers before 2020, which send no Sec-Fetch-Site, and no Origin with a GET.
     fn check_old_browser(&self, authority: Option<Authority<'_>>) -> Result<(), Refusal> {
         if self.headers.contains_key(SEC_FETCH_SITE) {
             return Ok(());

@@ -19,15 +19,15 @@ pub struct Listeners(Vec<TcpListener>);
 /// Why pald can't listen.
 #[derive(Debug, Error)]
 pub enum ListenError {
-    /// Somebody else has the port.
+    /// Another program has the port.
     #[error("Port {} on {} is already in use{}", .address.port(), .address.ip(), by(.holder.as_ref()))]
     InUse {
-        /// The address that is taken.
+        /// The address in use.
         address: SocketAddr,
-        /// Who has it, where that can be known.
+        /// What uses it, if pald can tell.
         holder: Option<Holder>,
     },
-    /// The system refused for another reason, such as a port below 1024.
+    /// The system refuses for another reason, such as a port below 1024.
     #[error("Can't listen on {address}")]
     Refused {
         /// The address.
@@ -35,15 +35,15 @@ pub enum ListenError {
         /// What the system said.
         source: io::Error,
     },
-    /// A socket was handed over that is none of those that pald listens on.
+    /// The service manager handed over a socket that pald must not listen on.
     #[error(
-        "Socket {number} of those handed over {stranger}; pald listens on 127.0.0.1:{port} and [::1]:{port} only"
+        "Handed-over socket {number} {unexpected}; pald listens on 127.0.0.1:{port} and [::1]:{port} only"
     )]
     HandedOver {
-        /// Its place among those that were handed over, from 1.
+        /// Its place among the sockets handed over, from 1.
         number: usize,
-        /// What it is.
-        stranger: UnexpectedSocket,
+        /// What is wrong with it.
+        unexpected: UnexpectedSocket,
         /// Where pald listens.
         port: Port,
     },
@@ -54,18 +54,18 @@ fn by(holder: Option<&Holder>) -> String {
 }
 
 impl Listeners {
-    /// Listens on both loopback addresses; on 127.0.0.1 alone only if there is no ::1.
+    /// Listens on both loopback addresses, or on 127.0.0.1 only if the machine has no ::1.
     ///
-    /// A service manager may have handed over sockets on these addresses, and they are used.
+    /// Uses sockets on these addresses that a service manager handed over.
     ///
     /// # Errors
-    /// One of the two is taken or refused. A stranger on the other one would get clients of ours.
-    /// Or another socket was handed over.
+    /// An address is in use or refused: another program there would get clients of ours. Or a
+    /// socket elsewhere was handed over.
     pub fn bind(port: Port) -> Result<Self, ListenError> {
         let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
         let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, port.number()));
         let [ours_v4, ours_v6] = handed_over::take([v4, v6])
-            .map_err(|(number, stranger)| ListenError::HandedOver { number, stranger, port })?;
+            .map_err(|(number, unexpected)| ListenError::HandedOver { number, unexpected, port })?;
         let mut sockets = vec![ours_v4.map_or_else(|| bind(v4), Ok)?];
         match ours_v6.map_or_else(|| bind(v6), Ok) {
             Ok(socket) => sockets.push(socket),
@@ -75,7 +75,7 @@ impl Listeners {
         Ok(Self(sockets))
     }
 
-    /// Where pald listens.
+    /// Returns the addresses on which pald listens.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.0.iter().filter_map(|socket| socket.local_addr().ok()).collect()
     }
@@ -94,7 +94,7 @@ fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
     })
 }
 
-/// Whether the machine has no such address: IPv6 is switched off, or was never there.
+/// Whether the machine has no such address, because IPv6 is off or missing.
 fn is_missing(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let errno = Errno::from_io_error(error);

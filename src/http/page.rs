@@ -1,5 +1,5 @@
-//! The page at `/`: the registry in a browser. Its files are part of the program, and all
-//! that it shows and changes goes through `/v1`.
+//! The page at `/`: the registry in a browser. Its files are part of the program; everything it
+//! shows and changes goes through `/v1`.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -9,8 +9,8 @@ use actix_web::web::{self, ServiceConfig};
 use super::error::refuse_method;
 use super::reply;
 
-/// What the page may do: load its own files, and talk to this very pald. It may not be framed,
-/// and a text can't become code in it, nor an element.
+/// What the page may do: load its own files and talk to this pald. Nothing may frame it, and text
+/// can't become code or elements in it.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \

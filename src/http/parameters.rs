@@ -1,4 +1,4 @@
-//! The parameters of a request: from its query and its form, decoded once and strictly.
+//! Reads parameters from the query and the form of a request, decoded once and strictly.
 
 use std::borrow::Cow;
 
@@ -10,9 +10,9 @@ use thiserror::Error;
 use super::body::{self, BodyError, Expected};
 use crate::quoted::Quoted;
 
-/// The longest query and the longest body, in bytes.
+/// The maximum length of a query and of a body, in bytes.
 const MAX_BYTES: usize = 8 * 1024;
-/// The one type of body that is understood.
+/// The only type of body that can have parameters.
 const FORM: Expected = Expected {
     max_bytes: MAX_BYTES,
     content_type: "application/x-www-form-urlencoded",
@@ -20,19 +20,19 @@ const FORM: Expected = Expected {
     may_be_untyped: false,
 };
 
-/// Why the parameters of a request can't be taken.
+/// Why the parameters of a request are refused.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ParameterError {
-    /// It is neither in the query nor in the form.
+    /// A parameter is neither in the query nor in the form.
     #[error("Parameter `{0}` is missing")]
     Missing(&'static str),
-    /// It is there twice, in query and form together.
+    /// A parameter occurs twice, in query and form together.
     #[error("Parameter `{0}` occurs more than once")]
     Repeated(&'static str),
     /// A `%` is not followed by two hexadecimal digits.
-    #[error("{0} contains a % that two hexadecimal digits don't follow")]
+    #[error("{0} contains a % that is not followed by two hexadecimal digits")]
     Percent(Quoted),
-    /// It has a value that is none of those that are allowed.
+    /// A parameter has a value other than those allowed.
     #[error("Parameter `{name}` is {value}; use {allowed}")]
     Value {
         /// The parameter.
@@ -48,12 +48,12 @@ pub enum ParameterError {
         /// Its length in bytes.
         bytes: usize,
     },
-    /// The body can't be taken.
+    /// The body is refused.
     #[error(transparent)]
     Body(#[from] BodyError),
 }
 
-/// The query and the body of a request, as they were sent.
+/// The query and the form of a request, as they were sent.
 #[derive(Debug)]
 pub struct Parameters<'a> {
     query: &'a str,
@@ -61,18 +61,18 @@ pub struct Parameters<'a> {
 }
 
 impl<'a> Parameters<'a> {
-    /// The parameters of this query and this form.
+    /// Makes the parameters of a query and a form.
     pub fn new(query: &'a str, body: &[u8]) -> Self {
         Self { query, body: BytesMut::from(body) }
     }
 
-    /// Takes the query and, of a POST, the form in the body. Other bodies are never read.
+    /// Reads the query and, of a POST, the form in the body. Other bodies are never read.
     pub(super) async fn of(
         request: &'a HttpRequest,
         payload: Payload,
     ) -> Result<Self, ParameterError> {
         let query = request.query_string();
-        // A body that is read or refused first lets the client see any answer.
+        // The body comes first: a client that is still sending would not see an answer.
         let body = match *request.method() {
             Method::POST => body::read(request, payload, FORM).await,
             _ => Ok(BytesMut::new()),
@@ -81,22 +81,22 @@ impl<'a> Parameters<'a> {
         Ok(Self { query, body: body? })
     }
 
-    /// Takes the query alone.
+    /// Reads the query only.
     pub(super) fn of_query(request: &'a HttpRequest) -> Result<Self, ParameterError> {
         let query = request.query_string();
         check_length(query)?;
         Ok(Self { query, body: BytesMut::new() })
     }
 
-    /// The value of the parameter, which occurs exactly once in query and body together.
+    /// Returns the value of a parameter that must occur once, in query and form together.
     ///
     /// # Errors
-    /// It is missing, repeated, or not encoded as it should be.
+    /// The parameter is missing or repeated, or the encoding is wrong.
     pub fn exactly_one(&self, name: &'static str) -> Result<Cow<'_, [u8]>, ParameterError> {
         self.at_most_one(name)?.ok_or(ParameterError::Missing(name))
     }
 
-    /// The parameter as `true` or `false`, if it occurs.
+    /// Returns a parameter that is `true` or `false`, if it occurs.
     pub(super) fn switch(&self, name: &'static str) -> Result<Option<bool>, ParameterError> {
         Ok(match self.at_most_one(name)?.as_deref() {
             None => None,
@@ -109,10 +109,10 @@ impl<'a> Parameters<'a> {
         })
     }
 
-    /// The value of the parameter, if it occurs; it must not occur twice.
+    /// Returns the value of a parameter that may occur once, in query and form together.
     ///
     /// # Errors
-    /// It is repeated, or not encoded as it should be.
+    /// The parameter is repeated, or the encoding is wrong.
     pub fn at_most_one(&self, name: &'static str) -> Result<Option<Cow<'_, [u8]>>, ParameterError> {
         let pairs = [self.query.as_bytes(), &self.body];
         let pairs = pairs.iter().flat_map(|part| part.split(|&byte| byte == b'&'));
@@ -203,23 +203,27 @@ mod tests {
             (
                 "service=%zz",
                 "",
-                Err(r#""%zz" contains a % that two hexadecimal digits don't follow"#),
+                Err(r#""%zz" contains a % that is not followed by two hexadecimal digits"#),
             ),
             (
                 "service=a%2",
                 "",
-                Err(r#""a%2" contains a % that two hexadecimal digits don't follow"#),
+                Err(r#""a%2" contains a % that is not followed by two hexadecimal digits"#),
             ),
-            ("service=%", "", Err(r#""%" contains a % that two hexadecimal digits don't follow"#)),
+            (
+                "service=%",
+                "",
+                Err(r#""%" contains a % that is not followed by two hexadecimal digits"#),
+            ),
             (
                 "service=%+1",
                 "",
-                Err(r#""%+1" contains a % that two hexadecimal digits don't follow"#),
+                Err(r#""%+1" contains a % that is not followed by two hexadecimal digits"#),
             ),
             (
                 "%=1&service=a",
                 "",
-                Err(r#""%" contains a % that two hexadecimal digits don't follow"#),
+                Err(r#""%" contains a % that is not followed by two hexadecimal digits"#),
             ),
         ];
         for (query, body, expected) in rows {

@@ -1,4 +1,4 @@
-//! Errors under `/v1`: `application/problem+json`.
+//! Turns errors under `/v1` into `application/problem+json`.
 
 use actix_web::HttpResponse;
 use actix_web::dev::ServiceResponse;
@@ -11,10 +11,10 @@ use super::v1::shapes;
 use crate::api::{LineProblem, Port, Problem, ProblemType};
 use crate::registry::{ChangeError, Target};
 
-/// How many bad lines of a dump a problem lists.
+/// How many bad lines of a dump a problem lists at most.
 const MAX_LISTED_LINES: usize = 20;
 
-/// The same answer, with an error told as a problem: one of a handler, or one on the way to it.
+/// Turns the error of a handler, or one before it ran, into a problem; leaves other answers alone.
 pub(super) fn tell(
     answered: Result<ServiceResponse, actix_web::Error>,
 ) -> Result<ServiceResponse, actix_web::Error> {
@@ -53,7 +53,7 @@ fn response(error: &HttpError) -> HttpResponse {
     error.reply(v1, reply::PROBLEM, reply::to_json(&problem))
 }
 
-/// Which service and which port an error speaks of.
+/// Returns the service and the port that the error names.
 fn in_the_way(error: &HttpError) -> (Option<String>, Option<u16>) {
     match error {
         HttpError::Change(
@@ -88,10 +88,10 @@ fn occupied(error: &HttpError) -> Vec<Port> {
 fn title(kind: ProblemType, status: u16) -> &'static str {
     match kind {
         ProblemType::NotFound => "Not registered, or no such path",
-        ProblemType::NameInvalid => "Not a legal name of a service",
+        ProblemType::NameInvalid => "Invalid service name",
         ProblemType::NameTaken => "The service is already registered",
         ProblemType::PortTaken => "The port is already registered",
-        ProblemType::PortOutOfRange => "Not a port",
+        ProblemType::PortOutOfRange => "Invalid port",
         ProblemType::RangeExhausted => "No ports available",
         ProblemType::HostNotAllowed => "Host not allowed",
         ProblemType::CrossSite => "Web pages of other sites are not allowed",

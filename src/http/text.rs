@@ -29,7 +29,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(get).service(set).service(del);
 }
 
-/// The port of `service`; 404 if it has none.
+/// Answers the port of `service`, or 404 if it is not registered.
 async fn get(
     request: HttpRequest,
     payload: Payload,
@@ -39,12 +39,12 @@ async fn get(
     let service = parameters.exactly_one("service")?;
     match registry.lookup(&service) {
         Some(port) => Ok(port_reply(port)),
-        // Or it is no legal name at all.
+        // An illegal name gets a better error.
         None => Err(HttpError::NotRegistered(ServiceName::parse(&service)?)),
     }
 }
 
-/// The port of `service`, which gets one if it has none: `port`, where that is asked for.
+/// Registers `service`, on `port` if that is given, and answers its port.
 async fn set(
     request: HttpRequest,
     payload: Payload,
@@ -63,7 +63,7 @@ async fn set(
     Ok(port_reply(registered.registration.port))
 }
 
-/// Takes `port` from its service.
+/// Releases the service that has `port`.
 async fn del(
     request: HttpRequest,
     payload: Payload,

@@ -53,22 +53,22 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(dump).service(health).service(openapi);
 }
 
-/// Whether a path is one of these routes, or would be.
+/// Whether a path is under `/v1`, if there is such a route or not.
 pub(super) fn includes(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/")
 }
 
-/// The service that the path names.
+/// Parses the service that the path names.
 fn service_of(request: &HttpRequest) -> Result<ServiceName, HttpError> {
     Ok(ServiceName::parse(last_segment(request))?)
 }
 
-/// The port that the path names.
+/// Parses the port that the path names.
 fn port_of(request: &HttpRequest) -> Result<Port, HttpError> {
     Ok(Port::parse(last_segment(request))?)
 }
 
-/// The end of the path, decoded; no name and no port needs that, but some clients do it anyway.
+/// Decodes the end of the path. No name or port needs encoding, but some clients encode them.
 fn last_segment(request: &HttpRequest) -> Vec<u8> {
     let segment = request.uri().path().rsplit('/').next().unwrap_or_default();
     percent_decode_str(segment).collect()

@@ -107,7 +107,7 @@ fn another_program_on_the_port_is_not_taken_for_pald() {
         answer_all(home.listen, answer);
         let expected = ports(
             &home,
-            "Error: What answers at http://127.0.0.1:49200 is not pald\n\
+            "Error: The program that answers at http://127.0.0.1:49200 is not pald\n\
              hint: Give pald's address with `--url` or PALD_URL, or set another `port_listen`\n",
         );
         for arguments in COMMANDS {
@@ -122,7 +122,7 @@ fn a_closed_connection_and_a_closed_port_are_different_errors() {
     let home = Home::new(1);
     answer_all(home.listen, "");
     let (code, stdout, stderr) = pald(&home, &["get", "shop"]);
-    let expected = ports(&home, "Error: The connection to http://127.0.0.1:49200 ended before");
+    let expected = ports(&home, "Error: http://127.0.0.1:49200 closed the connection");
     assert!(stderr.starts_with(&expected), "{stderr}");
     assert_eq!((code, stdout.as_str()), (Some(3), ""));
 }

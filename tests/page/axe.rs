@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use super::tab::Tab;
-use super::{SKIPPED, bin, url};
+use super::{SKIPPED, release_button, url};
 use crate::daemon::Home;
 
 /// What axe-core does not accept, with where that is.
@@ -64,7 +64,7 @@ fn axe_finds_nothing_to_object_to() {
     tab.click("document.querySelector('#register button')");
     tab.wait("return document.querySelector('#mistake').textContent !== ''");
     check("a mistake");
-    tab.js(&format!("{}.click()", bin("shop.part-0")));
+    tab.js(&format!("{}.click()", release_button("shop.part-0")));
     check("the dialog");
     tab.keys(super::ESCAPE);
 

@@ -1,6 +1,6 @@
-//! The names that pald answers to.
+//! The hosts that pald answers to.
 
-/// The hosts that a request may name: the loopback's names and those of the configuration.
+/// The hosts that a request may name: those of the loopback addresses and `allowed_hosts`.
 #[derive(Debug, Clone, Default)]
 pub struct Hosts(Vec<String>);
 
@@ -8,19 +8,19 @@ pub struct Hosts(Vec<String>);
 const LOOPBACK: [&[u8]; 3] = [b"localhost", b"127.0.0.1", b"[::1]"];
 
 impl Hosts {
-    /// The loopback's names and these; their case does not matter.
+    /// Adds these names to those of the loopback addresses; case does not matter.
     pub fn new(others: Vec<String>) -> Self {
         Self(others)
     }
 
-    /// Whether this is one of the names, as a whole.
+    /// Whether the whole host is one of the names.
     pub(super) fn include(&self, authority: &Authority<'_>) -> bool {
         let others = self.0.iter().map(String::as_bytes);
         LOOPBACK.into_iter().chain(others).any(|name| name.eq_ignore_ascii_case(authority.name))
     }
 }
 
-/// A host and maybe a port, as a Host header or a target has it.
+/// A host and maybe a port, as in a Host header or a target.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Authority<'a> {
     whole: &'a [u8],
@@ -28,7 +28,7 @@ pub(super) struct Authority<'a> {
 }
 
 impl<'a> Authority<'a> {
-    /// Takes `name` or `name:port`. The port need not be ours: a tunnel changes it.
+    /// Parses `name` or `name:port`. The port may be any, since a tunnel changes it.
     pub(super) fn parse(whole: &'a [u8]) -> Option<Self> {
         let name_end = match whole.first()? {
             b'[' => whole.iter().position(|&byte| byte == b']')? + 1,
@@ -43,17 +43,17 @@ impl<'a> Authority<'a> {
         }
     }
 
-    /// Whether an Origin header names this very host and port.
+    /// Whether an Origin header names this host and port.
     pub(super) fn is_origin(&self, origin: &[u8]) -> bool {
         self.after_origin(origin).is_some_and(<[u8]>::is_empty)
     }
 
-    /// Whether an address lies on this very host and port.
+    /// Whether a URL has this host and port.
     pub(super) fn is_origin_of(&self, address: &[u8]) -> bool {
         self.after_origin(address).is_some_and(|rest| rest.first().is_none_or(|&byte| byte == b'/'))
     }
 
-    /// What follows `http://` and this authority.
+    /// Returns what follows `http://` and this authority.
     fn after_origin<'b>(&self, address: &'b [u8]) -> Option<&'b [u8]> {
         let rest = address.strip_prefix(b"http://")?;
         let (start, rest) = rest.split_at_checked(self.whole.len())?;

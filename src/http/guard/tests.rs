@@ -4,10 +4,10 @@ use actix_web::test::TestRequest;
 
 use super::*;
 
-const CROSS_SITE: &str = "Refused: a web page of another site must not use pald";
-const UNASKED: &str = "Refused: a browser must not make changes on its own";
+const CROSS_SITE: &str = "Refused: a web page of another site may not use pald";
+const UNASKED: &str = "Refused: a browser may not make changes on its own";
 const OLD: &str =
-    "Refused: a browser that does not say where a request comes from must not make changes";
+    "Refused: a browser that does not say where a request comes from may not make changes";
 const HOST_ONCE: &str = "Refused: a request must name its host exactly once";
 const TARGET: &str = "Refused: the target names another host than the Host header";
 

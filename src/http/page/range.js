@@ -1,19 +1,19 @@
-// Draws the range: cells of one port or, in a large range, of some. They are filled as far as these
-// are registered, in the colours of their states.
+// Draws the range in cells of one port or, if it is large, of several. A cell is filled as far as its
+// ports are registered, in the colours of their states.
 
 import { number, put } from "./dom.js";
 
 const STATES = ["running", "idle", "blocked", "unknown"];
 /** More cells can't be told apart. */
 const MAX_CELLS = 1600;
-/** Room for the port at the start of a line, and the size of a cell, in pixels. */
+/** The room for the port at the start of a line, and the sizes of a cell, in pixels. */
 const [GUTTER, SMALL, LARGE] = [44, 7, 11];
 
 const map = document.getElementById("map");
-/** What is drawn: `cells` say how many of their ports are in each state, `names` whose a port is. */
+/** What is drawn: `cells` count their ports in each state, `names` has the service of a port. */
 let drawn = { min: 0, max: 0, ports: 1, cells: [], names: new Map() };
 
-/** Draws a list as `/v1/services` answers it. */
+/** Draws the answer of `/v1/services`. */
 export function drawRange({ services, pool: { min, max, used, free } }) {
   const size = max - min + 1;
   const ports = [1, 2, 5, 10, 20, 50].find((ports) => size / ports <= MAX_CELLS);
@@ -37,7 +37,7 @@ export function drawRange({ services, pool: { min, max, used, free } }) {
   STATES.forEach((state, kind) => put(document.querySelector(`#legend .${state} b`), number(totals[kind])));
 }
 
-/** As many columns of a round number as there is room for, and the size of a cell. */
+/** Returns the largest round number of columns that fits, and the size of a cell. */
 function grid() {
   const width = map.parentElement.clientWidth - GUTTER;
   const columns = [100, 50, 40, 25].find((columns) => width / columns >= SMALL) ?? 20;
@@ -57,14 +57,14 @@ function draw() {
     const inCell = Math.min(ports, max - min + 1 - cell * ports);
     counts.forEach((count, kind) => {
       if (count === 0) return;
-      // One port of many is still to be seen.
+      // Even one port of many must be visible.
       const height = Math.max(1.5, (side * count) / inCell);
       box(kind, x, y, height);
       y += height;
     });
   });
   const shapes = [4, 0, 1, 2, 3].map((kind) => shape("path", { class: STATES[kind] ?? "free", d: outlines[kind] }));
-  // Every line has its first port, as far as there is room.
+  // Every line shows its first port if there is room.
   const lines = Math.ceil(cells.length / columns);
   for (let line = 0; line < lines; line += Math.ceil(10 / pitch)) {
     const text = shape("text", { y: line * pitch + side });
@@ -81,7 +81,7 @@ function shape(tag, attributes) {
   return created;
 }
 
-/** Whose ports are below the pointer; the table says the same to everybody. */
+/** Describes the ports below the pointer; the table shows the same. */
 function describe({ offsetX, offsetY }) {
   const { columns, pitch } = grid();
   const column = Math.floor((offsetX - GUTTER) / pitch);

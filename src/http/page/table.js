@@ -1,13 +1,13 @@
-// The table of services: sorted, filtered, and cut to what can be looked at. Rows are changed where
-// they stand, so that focus and selection stay.
+// The table of services: sorted, filtered, and limited to some rows. Rows are changed in place, so
+// that focus and selection stay.
 
 import { byId, moment, number, put, recent, show } from "./dom.js";
 
-/** How many rows there are at first, and how many come at a time. */
+/** How many rows are shown at first, and how many more at a time. */
 const STEP = 200;
 const URGENCY = ["blocked", "unknown", "running", "idle"];
 const { compare } = new Intl.Collator("en", { numeric: true });
-// Who can't be named comes after who can, and nobody last.
+// Holders without a process come after those with one; no holder comes last.
 const holderOf = ({ holder }) => (holder ? (holder.process ?? `\u{fff0}${holder.user}`) : "\u{fffd}");
 const ORDERS = new Map([
   ["port", (a, b) => a.port - b.port],
@@ -19,30 +19,30 @@ const ORDERS = new Map([
 
 const [table, body, template] = ["table", "tbody", "template"].map((tag) => document.querySelector(tag));
 const filter = byId("filter");
-/** The rows by the names of their services, and what they were made from. */
+/** The rows by service name, and the JSON they were made from. */
 const rows = new Map();
 const serviceOf = new WeakMap();
 let services = [];
 let order = { key: "port", sign: 1 };
 let limit = STEP;
 
-/** Shows services as `/v1/services` lists them. */
+/** Shows the services of `/v1/services`. */
 export function showServices(list) {
   services = list.map((service) => ({ ...service, state: service.state ?? "unknown", text: textOf(service) }));
   sort();
 }
 
-/** The service in whose row an element is. */
+/** Returns the service of the row that has an element. */
 export const serviceAt = (element) => serviceOf.get(element.closest("tr"));
-/** Where a service's row is, from 0. */
+/** Returns the position of a service's row, from 0. */
 export const positionOf = ({ name }) => [...body.children].indexOf(rows.get(name)?.row);
-/** Gives the focus to the row there, or the last one; without rows, to where one can be made. */
+/** Moves the focus to the row at a position, or the last row; without rows, to the form. */
 export function focusRow(position) {
   const row = body.children[Math.min(position, body.children.length - 1)];
-  (row?.querySelector(".delete") ?? byId("name")).focus();
+  (row?.querySelector(".release") ?? byId("name")).focus();
 }
 
-/** What a filter finds its words in. */
+/** Returns the text that a filter searches. */
 function textOf({ name, port, state, reason, holder }) {
   const { process, pid, user } = holder ?? {};
   return [name, port, state, reason, process, pid, user].join(" ").toLowerCase();
@@ -67,7 +67,7 @@ function render() {
   byId("empty").hidden = all > 0;
 }
 
-/** Makes these services the rows of the table. */
+/** Shows these services as rows. */
 function fill(shown) {
   const focused = document.activeElement;
   const names = new Set(shown.map(({ name }) => name));
@@ -82,11 +82,11 @@ function fill(shown) {
     if (row === next) next = next.nextElementSibling;
     else body.insertBefore(row, next);
   }
-  // What is moved loses the focus.
+  // An element that is moved loses the focus.
   if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
 }
 
-/** The row of a service, written only if anything has changed. */
+/** Returns the up-to-date row of a service. */
 function rowOf(service) {
   const known = rows.get(service.name) ?? { row: template.content.firstElementChild.cloneNode(true) };
   rows.set(service.name, known);
@@ -113,7 +113,7 @@ function write(row, service) {
   put(at("time"), moment(created_at));
   at("time").dateTime = created_at;
   at(".copy").title = `Copy ${url}`;
-  at(".delete").title = at(".delete").ariaLabel = `Delete ${name}`;
+  at(".release").title = at(".release").ariaLabel = `Release ${name}`;
   at(".copy").ariaLabel = `Copy ${url} of ${name}`;
 }
 

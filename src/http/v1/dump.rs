@@ -17,7 +17,7 @@ use crate::quoted::Quoted;
 use crate::registry::{Import, ImportMode, Registry};
 use crate::service_name::ServiceName;
 
-/// A dump; `curl -T` sends files without a type.
+/// A dump. It needs no type, since `curl -T` sends none.
 const DUMP: Expected = Expected {
     max_bytes: dump_file::MAX_BYTES,
     content_type: "text/plain",
@@ -25,7 +25,7 @@ const DUMP: Expected = Expected {
     may_be_untyped: true,
 };
 
-/// The dump of all services
+/// Exports the dump of all services
 #[utoipa::path(
     get, path = "/v1/dump", operation_id = "export_dump",
     responses(
@@ -37,25 +37,26 @@ pub(super) async fn export(registry: Data<Registry>) -> Result<HttpResponse, Htt
     Ok(reply::text(run_blocking(move || registry.dump()).await?))
 }
 
-/// Takes a dump over, all of it or nothing
+/// Imports a dump: all of it or nothing
 ///
-/// When the reply comes, the change is on disk.
+/// When the reply arrives, the change is on disk.
 #[utoipa::path(
     put, path = "/v1/dump", operation_id = "import_dump",
     params(
         ("mode" = Option<String>, Query,
-            description = "`merge` adds what is new and is refused if a service has another port or \
-                a port another service; `replace` makes the registry what the dump says. `merge` \
-                if left out", pattern = "^(merge|replace)$"),
-        ("dry_run" = Option<bool>, Query, description = "`true` only tells what would change"),
+            description = "`merge`, the default, adds new services and is refused if a service has \
+                another port or a port another service; `replace` also releases services that the \
+                dump does not have, and moves those that have another port", pattern = "^(merge|replace)$"),
+        ("dry_run" = Option<bool>, Query, description = "`true` only says what would change"),
     ),
     request_body(content = String, content_type = "text/plain",
-        description = "A dump, 16 MiB at the most"),
+        description = "A dump, at most 16 MiB"),
     responses(
-        (status = 200, description = "What has changed", body = Imported),
+        (status = 200, description = "What changed, or would change", body = Imported),
         Wrong,
         BadBody,
-        (status = 409, description = "Services are registered otherwise", body = Problem,
+        (status = 409, description = "Services of the dump are registered on other ports, \
+            or their ports to other services", body = Problem,
             content_type = "application/problem+json"),
         Refusals,
     )
@@ -91,14 +92,14 @@ pub(super) async fn import(
     Ok(reply::json(StatusCode::OK, &shown))
 }
 
-/// The entries of a dump that is whole, or that pald has not written.
+/// Parses a dump that is whole or that pald did not write.
 fn entries(text: &[u8]) -> Result<Vec<DumpEntry>, HttpError> {
     let dump = dump::parse(text).map_err(HttpError::BadLines)?;
-    // A file that was not sent must not be taken for a registry without services.
+    // A file that was not sent must not pass for a registry without services.
     if dump.entries.is_empty() {
         return Err(HttpError::DumpEmpty);
     }
-    // Of one that pald has written, a part may have been lost.
+    // A dump that pald wrote may have lost a part.
     let is_whole = dump.is_foreign() || dump.whole_seal().is_some();
     if is_whole { Ok(dump.entries) } else { Err(HttpError::DumpNotWhole) }
 }

@@ -1,4 +1,4 @@
-//! `/v1/health`: how pald is.
+//! `/v1/health`: the health of pald.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -11,12 +11,12 @@ use crate::files::Shown;
 use crate::http::reply;
 use crate::registry::Registry;
 
-/// How pald is
+/// Shows the health of pald
 #[utoipa::path(
     get, path = "/v1/health", operation_id = "health",
     responses(
-        (status = 200, description = "All is well", body = Health),
-        (status = 503, description = "Changes are not accepted; lookups go on", body = Health),
+        (status = 200, description = "Changes are accepted", body = Health),
+        (status = 503, description = "The store failed and changes are refused; lookups go on", body = Health),
         Refusals,
     )
 )]

@@ -1,4 +1,4 @@
-//! `/v1/openapi.json`: what `/v1` takes and answers, made from the handlers.
+//! `/v1/openapi.json`: the description of `/v1`, made from the handlers.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -8,12 +8,12 @@ use super::responses::Refusals;
 use super::{dump, health, ports, services};
 use crate::http::reply;
 
-/// The document, OpenAPI 3.1.
+/// The OpenAPI 3.1 document.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "pald",
-        description = "Which service of this machine has which port",
+        description = "Which service on this machine has which port",
         license(name = "MIT", identifier = "MIT"),
     ),
     paths(
@@ -31,7 +31,7 @@ use crate::http::reply;
 )]
 struct Document;
 
-/// This document
+/// Shows this document
 #[utoipa::path(
     get, path = "/v1/openapi.json", operation_id = "openapi",
     responses(

@@ -12,12 +12,12 @@ use crate::http::error::HttpError;
 use crate::http::reply;
 use crate::registry::{Registry, Target};
 
-/// Who has a port
+/// Shows a port
 #[utoipa::path(
     get, path = "/v1/ports/{port}", operation_id = "show_port",
     params(("port" = u16, Path, description = "The port, 1 to 65535", minimum = 1, maximum = 65535)),
     responses(
-        (status = 200, description = "What the port is used for now, and whose it is", body = Port),
+        (status = 200, description = "What the port is used for now, and the service that it is registered to", body = Port),
         Wrong,
         Refusals,
     )
@@ -32,14 +32,14 @@ pub(super) async fn show(
     Ok(reply::json(StatusCode::OK, &shapes::port(port, &state, service)))
 }
 
-/// Takes a port from its service
+/// Releases the service that has a port
 ///
-/// When the reply comes, the change is on disk.
+/// When the reply arrives, the change is on disk.
 #[utoipa::path(
     delete, path = "/v1/ports/{port}", operation_id = "delete_port",
     params(("port" = u16, Path, description = "The port, 1 to 65535", minimum = 1, maximum = 65535)),
     responses(
-        (status = 204, description = "It is registered no longer"),
+        (status = 204, description = "The port is no longer registered"),
         Wrong,
         Missing,
         Refusals,

@@ -1,28 +1,28 @@
-//! What the routes may answer besides what was asked for, as the OpenAPI document describes it.
+//! The responses that routes share, for the OpenAPI document.
 
 use utoipa::IntoResponses;
 
 use crate::api::Problem;
 
-/// What a route answers to a request that makes no sense.
+/// The response to an invalid request.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its description is used")]
 pub(super) enum Wrong {
-    /// The name, the port, a parameter or the body is wrong
+    /// The name, the port, a parameter or the body is invalid
     #[response(status = 400, content_type = "application/problem+json")]
     BadRequest(Problem),
 }
 
-/// What a route answers about something that is not registered.
+/// The response about something that is not registered.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its description is used")]
 pub(super) enum Missing {
-    /// It is not registered
+    /// The service or the port is not registered
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
 }
 
-/// What a route answers that takes a body.
+/// The responses of routes that take a body.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its description is used")]
 pub(super) enum BadBody {
@@ -32,7 +32,7 @@ pub(super) enum BadBody {
     /// The body is too long
     #[response(status = 413, content_type = "application/problem+json")]
     Long(Problem),
-    /// The body has another type
+    /// The body has the wrong type
     #[response(status = 415, content_type = "application/problem+json")]
     Type(Problem),
     /// The registry would be too large
@@ -40,14 +40,14 @@ pub(super) enum BadBody {
     TooLarge(Problem),
 }
 
-/// What every route may answer besides.
+/// The responses of every route.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its description is used")]
 pub(super) enum Refusals {
-    /// The client may not do this: its host, the page that it comes from, or its user
+    /// Refused because of the Host, of the page that the request comes from, or of the user
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
-    /// The store does not take changes, or pald has made a mistake
+    /// The store refuses changes, or pald failed
     #[response(status = 500, content_type = "application/problem+json")]
     Failed(Problem),
 }

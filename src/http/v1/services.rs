@@ -1,4 +1,4 @@
-//! `/v1/services`: all services, and each by its name.
+//! `/v1/services`: all services, and each one by its name.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::quoted::Quoted;
 use crate::registration::Registration;
 use crate::registry::{Existing, RegisterOptions, Registry, Snapshot, Target};
 
-/// The body of a request.
+/// The body of a PUT.
 const REGISTER_REQUEST: Expected = Expected {
     max_bytes: 8 * 1024,
     content_type: "application/json",
@@ -32,20 +32,20 @@ const REGISTER_REQUEST: Expected = Expected {
     may_be_untyped: false,
 };
 
-/// All services
+/// Lists services
 #[utoipa::path(
     get, path = "/v1/services", operation_id = "list_services",
     params(
         ("name" = Option<String>, Query,
-            description = "Only services whose whole name fits this pattern: `*`, `?` and `[...]`"),
+            description = "Only services whose whole name matches this pattern, with `*`, `?` and `[...]`"),
         ("state" = Option<bool>, Query,
-            description = "`false` leaves out what the ports are used for, which takes longest to find out"),
+            description = "`false` leaves out what the ports are used for, which takes the longest to find out"),
         ("If-None-Match" = Option<String>, Header, description = "The ETag of an earlier reply"),
     ),
     responses(
         (status = 200, description = "The services; states are up to a second old", body = Services,
             headers(("ETag" = String, description = "A hash of the reply"))),
-        (status = 304, description = "Nothing has changed"),
+        (status = 304, description = "Nothing changed since the reply with that ETag"),
         Wrong,
         Refusals,
     )
@@ -57,28 +57,28 @@ pub(super) async fn list(
     let parameters = Parameters::of_query(&request)?;
     let pattern = parameters.at_most_one("name")?.map(|text| pattern(&text)).transpose()?;
     let with_states = parameters.switch("state")?.unwrap_or(true);
-    let is_meant = move |registration: &Arc<Registration>| {
+    let is_wanted = move |registration: &Arc<Registration>| {
         pattern.as_ref().is_none_or(|pattern| pattern.matches(registration.service.as_str()))
     };
-    // A long list takes a while to be written down, too.
+    // Writing a long list as JSON takes a while too.
     let body = run_blocking(move || {
         let Snapshot { mut registrations, revision } = registry.snapshot();
         let range = range_usage(&registry, &registrations);
-        registrations.retain(is_meant);
+        registrations.retain(is_wanted);
         let states = with_states.then(|| registry.states(&registrations));
         let state = |port| states.as_ref().and_then(|states| states.get(&port));
         let services = registrations.iter().map(|known| shapes::service(known, state(known.port)));
         reply::to_json(&Services { services: services.collect(), range, revision })
     });
-    Ok(unless_known(&request, body.await?))
+    Ok(not_modified_or(&request, body.await?))
 }
 
-/// The reply, or a 304 if the client has it already.
-fn unless_known(request: &HttpRequest, body: Vec<u8>) -> HttpResponse {
+/// Makes the reply, or a 304 if the client already has it.
+fn not_modified_or(request: &HttpRequest, body: Vec<u8>) -> HttpResponse {
     let tag = format!("\"{:016x}\"", xxh3_64(&body));
     let known = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|v| v.to_str().ok());
     let mut known = known.flat_map(|list| list.split(',')).map(str::trim);
-    // RFC 9110 section 13.1.2: compared without the sign of a weak one.
+    // Weak comparison (RFC 9110 section 13.1.2): `W/` does not count.
     let is_known = known.any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag);
     let mut response = match is_known {
         true => reply::new(StatusCode::NOT_MODIFIED, reply::JSON, ()),
@@ -93,7 +93,7 @@ fn range_usage(registry: &Registry, registrations: &[Arc<Registration>]) -> Rang
     let (range, listen) = (registry.port_range(), registry.port_listen());
     let ports = || registrations.iter().map(|registration| registration.port);
     let used = ports().filter(|port| range.contains(*port)).count();
-    // pald's own port may be a service's too, since an import brought it.
+    // pald's own port may be registered too: the dump of a first start can bring it.
     let is_own_apart = range.contains(listen) && !ports().any(|port| port == listen);
     let free = range.size() - used - usize::from(is_own_apart);
     RangeUsage { min: range.min().number(), max: range.max().number(), used, free }
@@ -105,7 +105,7 @@ fn pattern(text: &[u8]) -> Result<Pattern, HttpError> {
     Pattern::new(pattern).map_err(|error| wrong(error.msg))
 }
 
-/// One service
+/// Shows a service
 #[utoipa::path(
     get, path = "/v1/services/{name}", operation_id = "show_service",
     params(
@@ -140,26 +140,26 @@ pub(super) async fn show(
 
 /// Registers a service
 ///
-/// A registered service keeps its port. When the reply comes, the change is on disk.
+/// A registered service keeps its port. When the reply arrives, the change is on disk.
 #[utoipa::path(
     put, path = "/v1/services/{name}", operation_id = "put_service",
     params(
         ("name" = String, Path, description = "The name of the service",
             min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_.-]+$"),
         ("If-None-Match" = Option<String>, Header,
-            description = "`*` refuses a service that is registered already"),
+            description = "`*` refuses a service that is already registered"),
     ),
-    request_body(content = Option<RegisterRequest>, description = "May be left out; 8 KiB at the most"),
+    request_body(content = Option<RegisterRequest>, description = "Optional; at most 8 KiB"),
     responses(
-        (status = 200, description = "It was registered already, and is now as it was asked for",
+        (status = 200, description = "It was already registered, and now has what was asked for",
             body = Service),
-        (status = 201, description = "It is registered", body = Service,
+        (status = 201, description = "It is newly registered", body = Service,
             headers(("Location" = String, description = "The path of the service"))),
         Wrong,
         BadBody,
-        (status = 409, description = "Another service has the port, this service has another one, \
+        (status = 409, description = "Another service has the port, this service has another port, \
             or no port is left", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "It is registered already, and was to be new", body = Problem,
+        (status = 412, description = "It is already registered, and `If-None-Match` was `*`", body = Problem,
             content_type = "application/problem+json"),
         Refusals,
     )
@@ -188,7 +188,7 @@ pub(super) async fn put(
 fn options(request: &HttpRequest, body: &[u8]) -> Result<RegisterOptions, HttpError> {
     let wanted: RegisterRequest = match body.trim_ascii() {
         [] | b"null" => RegisterRequest::default(),
-        // serde takes a list of values for a struct, too.
+        // serde would also take a list of values.
         body if !body.starts_with(b"{") => {
             return Err(HttpError::Json("it must be an object".to_owned()));
         }
@@ -204,9 +204,9 @@ fn options(request: &HttpRequest, body: &[u8]) -> Result<RegisterOptions, HttpEr
     })
 }
 
-/// Ends the registration of a service
+/// Releases a service
 ///
-/// When the reply comes, the change is on disk.
+/// When the reply arrives, the change is on disk.
 #[utoipa::path(
     delete, path = "/v1/services/{name}", operation_id = "delete_service",
     params(
@@ -214,7 +214,7 @@ fn options(request: &HttpRequest, body: &[u8]) -> Result<RegisterOptions, HttpEr
             min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_.-]+$"),
     ),
     responses(
-        (status = 204, description = "It is registered no longer"),
+        (status = 204, description = "The service is no longer registered"),
         Wrong,
         Missing,
         Refusals,
