@@ -29,12 +29,12 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route(web::get().to(services::show))
         .route(web::head().to(services::show))
         .route(web::put().to(services::put))
-        .route(web::delete().to(services::delete))
+        .route(web::delete().to(services::release))
         .default_service(web::to(async || refuse_method("GET, HEAD, PUT, DELETE")));
     let port = web::resource("/v1/ports/{port}")
         .route(web::get().to(ports::show))
         .route(web::head().to(ports::show))
-        .route(web::delete().to(ports::delete))
+        .route(web::delete().to(ports::release))
         .default_service(web::to(async || refuse_method("GET, HEAD, DELETE")));
     let dump = web::resource("/v1/dump")
         .route(web::get().to(dump::export))

@@ -49,11 +49,11 @@ fn shown(findings: impl IntoIterator<Item = Finding>) -> String {
 fn a_daemon_is_well_if_it_alone_answers_and_has_this_version() {
     let own = format!("ok    daemon   {OWN_VERSION}, pid 4121, on 127.0.0.1 and [::1]\n");
     assert_eq!(shown(daemon::examine(&health(), &[], "again")), own);
-    let stranger = "\
+    let other_program = "\
 fault daemon   Another program answers at [::1]:49200, where pald (pid 4121) listens
       hint: Find it with `pald who 49200`, and stop it
 ";
-    assert_eq!(shown(daemon::examine(&health(), &["[::1]:49200"], "again")), stranger);
+    assert_eq!(shown(daemon::examine(&health(), &["[::1]:49200"], "again")), other_program);
     let old = Health { version: "0.0.9".into(), ..health() };
     let other = format!(
         "warn  daemon   0.0.9, pid 4121, on 127.0.0.1 and [::1]; this program is {OWN_VERSION}\n      hint: again\n"

@@ -4,7 +4,7 @@
 import { number, put } from "./dom.js";
 
 const STATES = ["running", "idle", "blocked", "unknown"];
-/** More cells can't be told apart. */
+/** More cells would look alike. */
 const MAX_CELLS = 1600;
 /** The room for the port at the start of a line, and the sizes of a cell, in pixels. */
 const [GUTTER, SMALL, LARGE] = [44, 7, 11];

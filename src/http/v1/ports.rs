@@ -45,7 +45,7 @@ pub(super) async fn show(
         Refusals,
     )
 )]
-pub(super) async fn delete(
+pub(super) async fn release(
     request: HttpRequest,
     registry: Data<Registry>,
 ) -> Result<HttpResponse, HttpError> {

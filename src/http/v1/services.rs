@@ -220,7 +220,7 @@ fn options(request: &HttpRequest, body: &[u8]) -> Result<RegisterOptions, HttpEr
         Refusals,
     )
 )]
-pub(super) async fn delete(
+pub(super) async fn release(
     request: HttpRequest,
     registry: Data<Registry>,
 ) -> Result<HttpResponse, HttpError> {

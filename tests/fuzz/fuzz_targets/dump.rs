@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use libfuzzer_sys::fuzz_target;
-use pald::allocation::Allocation;
 use pald::dump::{self, DumpEntry};
+use pald::registration::Registration;
 use pald::seal::Seal;
 use pald::timestamp::Timestamp;
 use pald_fuzz::spell;
@@ -47,21 +47,21 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!((names.len(), ports.len()), (dump.entries.len(), dump.entries.len()));
 
     let now = Timestamp::from_unix_seconds(1_795_341_600).unwrap();
-    let mut allocations: Vec<Allocation> =
-        dump.entries.into_iter().map(|entry| entry.into_allocation(now)).collect();
-    allocations.sort_by_key(|allocation| allocation.port);
-    let seal = Seal::of(dump.seal.map_or(1, |seal| seal.revision), &allocations);
-    let again = dump::parse(dump::render(&allocations, seal).as_bytes()).unwrap();
-    let expected: Vec<_> = allocations.iter().map(written).collect();
+    let mut registrations: Vec<Registration> =
+        dump.entries.into_iter().map(|entry| entry.into_registration(now)).collect();
+    registrations.sort_by_key(|registration| registration.port);
+    let seal = Seal::of(dump.seal.map_or(1, |seal| seal.revision), &registrations);
+    let again = dump::parse(dump::render(&registrations, seal).as_bytes()).unwrap();
+    let expected: Vec<_> = registrations.iter().map(written).collect();
     assert_eq!(again.entries, expected);
     let claimed = again.seal.map(|seal| (seal.revision, seal.entries, seal.check));
-    let is_empty = allocations.is_empty();
+    let is_empty = registrations.is_empty();
     assert_eq!(claimed, (!is_empty).then_some((seal.revision, seal.entries, seal.check())));
 });
 
 /// The entry as a dump of pald says it: holding is what goes without saying.
-fn written(allocation: &Allocation) -> DumpEntry {
-    let Allocation { service, port, addresses, created_at, hold } = allocation.clone();
+fn written(registration: &Registration) -> DumpEntry {
+    let Registration { service, port, addresses, created_at, hold } = registration.clone();
     let hold = (!hold).then_some(false);
     DumpEntry { service, port, addresses, created_at: Some(created_at), hold }
 }

@@ -14,7 +14,7 @@ use libfuzzer_sys::fuzz_target;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use pald::port::{Port, PortRange};
-use pald::registry::{ChangeError, OpenError, Registry, RegistryOptions, Target, Terms};
+use pald::registry::{ChangeError, OpenError, RegisterOptions, Registry, RegistryOptions, Target};
 use pald::service_name::ServiceName;
 use tempfile::TempDir;
 
@@ -106,7 +106,12 @@ fn set(model: &Model, service: u8) -> Changed<Port> {
         None => {
             let (port_range, size) = (port_range(), usize::from(MAX - MIN));
             (
-                Err(ChangeError::Exhausted { port_range, size, occupied: 0, holders: "".into() }),
+                Err(ChangeError::Exhausted {
+                    port_range,
+                    size,
+                    occupied: 0,
+                    first_occupied: Vec::new(),
+                }),
                 None,
             )
         }
@@ -169,13 +174,14 @@ impl World {
         match operation {
             Operation::Set(service) => {
                 let changed = set(&self.model, service);
-                let answer = self.registry().register(name(service), Terms::default()).wait();
-                self.expect(answer.map(|registered| registered.allocation.port), changed);
+                let answer =
+                    self.registry().register(name(service), RegisterOptions::default()).wait();
+                self.expect(answer.map(|registered| registered.registration.port), changed);
             }
             Operation::Del(number) => {
                 let changed = del(&self.model, number);
                 let answer = self.registry().release(Target::Port(port(number))).wait();
-                self.expect(answer.map(|allocation| allocation.service.clone()), changed);
+                self.expect(answer.map(|registration| registration.service.clone()), changed);
             }
             Operation::Fail(fault) if self.fault.is_none() => self.fail(fault),
             Operation::Fail(_) => {}
