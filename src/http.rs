@@ -26,6 +26,7 @@ pub mod parameters;
 mod problem;
 mod register;
 mod reply;
+mod service_worker;
 mod text;
 mod v1;
 
@@ -79,6 +80,7 @@ pub async fn serve(
                 let answer = answer(admitted, service.call(request));
                 answer.map(move |answered| if is_v1 { problem::tell(answered) } else { answered })
             })
+            .configure(service_worker::routes)
             .configure(text::routes)
             .configure(v1::routes)
             .configure(page::routes)

@@ -166,6 +166,27 @@ fn every_reply_carries_the_headers_that_keep_pages_out() {
     }
 }
 
+/// A site that once had pald's port left a service worker, which registered and released services
+/// through pald's page.
+#[test]
+fn a_service_worker_of_an_earlier_site_is_replaced_by_one_that_unregisters_itself() {
+    let home = Home::new(9);
+    let daemon = home.start();
+    let script = "Service-Worker: script\r\nSec-Fetch-Site: same-origin\r\n\
+                  Sec-Fetch-Mode: same-origin\r\nSec-Fetch-Dest: serviceworker\r\n";
+    for path in ["/sw.js", "/", "/page/main.js", "/set?service=a", "/v1/dump", "/a/b/sw.js?v=2"] {
+        let reply = daemon.client.request("GET", path, script);
+        assert_eq!(reply.status, 200, "{path}");
+        assert_eq!(reply.header("content-type"), Some("text/javascript; charset=utf-8"), "{path}");
+        assert_eq!(reply.header("service-worker-allowed"), Some("/"), "{path}");
+        assert_eq!(reply.header("cache-control"), Some("no-store"), "{path}");
+        assert!(reply.body.contains("registration.unregister()"), "{path}: {}", reply.body);
+    }
+    assert_eq!(daemon.get("/get?service=a").status, 404);
+    let foreign = daemon.client.request("GET", "/sw.js", &format!("{script}Origin: null\r\n"));
+    assert_eq!(foreign.status, 403);
+}
+
 #[test]
 fn other_names_are_answered_to_once_they_are_allowed() {
     let home = Home::new(9);

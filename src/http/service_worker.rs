@@ -1,0 +1,45 @@
+//! Gets rid of service workers that a site left behind.
+//!
+//! A browser keeps a site's service worker for its address. If pald listens there later, the worker
+//! still sees all that the page sends and can make requests that look like the page's own. The
+//! browser checks now and then for a new version of the worker's script: it gets this one, which
+//! takes the old one's place and unregisters itself.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, guard};
+
+use super::reply;
+
+const SCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
+/// Lets the script replace a worker for the whole site, whatever the path of the script.
+const ALLOWED: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("service-worker-allowed"), HeaderValue::from_static("/"));
+
+/// Unregisters itself, and then reloads the pages that the old worker had.
+const WORKER: &str = r#"addEventListener("install", () => skipWaiting());
+addEventListener("activate", (event) => event.waitUntil(leave()));
+async function leave() {
+  await registration.unregister();
+  for (const page of await clients.matchAll({ type: "window" })) page.navigate(page.url);
+}
+"#;
+
+/// Adds the route: whatever the path, it takes all requests for the script of a service worker.
+///
+/// It must come before the other routes.
+pub(super) fn routes(config: &mut ServiceConfig) {
+    let script = web::scope("")
+        .guard(guard::Get())
+        .guard(guard::Header("service-worker", "script"))
+        .default_service(web::to(async || answer()));
+    config.service(script);
+}
+
+fn answer() -> HttpResponse {
+    let mut response = reply::new(StatusCode::OK, SCRIPT, WORKER);
+    let (name, value) = ALLOWED;
+    response.headers_mut().insert(name, value);
+    response
+}
