@@ -73,8 +73,8 @@ pub(super) fn unbound(address: SocketAddr, kind: Type) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Returns whether a connect to a loopback address failed since nobody is there, or since the
-/// machine has no such address.
+/// Returns whether a connect to a loopback address failed because nothing listens there, or because
+/// the machine has no such address.
 pub(super) fn is_refused(error: &io::Error, address: SocketAddr) -> bool {
     match errno(error) {
         Some(Errno::CONNREFUSED) => true,

@@ -12,7 +12,7 @@ pub use who::{Who, listener_on};
 
 /// Whether pald holds ports.
 ///
-/// It does not here: on macOS and the BSDs a bound socket keeps the service away too, since a bind
+/// It does not here: on macOS and the BSDs a bound socket keeps the service away too: a bind
 /// with `SO_REUSEADDR` to an exact address conflicts with it.
 pub const HOLDS_PORTS: bool = false;
 /// Whether the system tells which user a connection is from.

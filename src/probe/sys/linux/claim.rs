@@ -14,7 +14,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use crate::port::Port;
 use crate::probe::claim::{Hold, Occupied, errno, is_refused, unbound};
 
-/// How long a connect may take. Where nobody is there, it is refused at once.
+/// How long a connect may take. Where nothing listens, it is refused at once.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Claims ports, one after the other.

@@ -179,7 +179,7 @@ fn answers(address: SocketAddr) -> io::Result<bool> {
     }
 }
 
-/// Returns whether a connect to ::1 failed since the machine has no such address.
+/// Returns whether a connect to ::1 failed because the machine has no such address.
 fn is_missing(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),

@@ -15,7 +15,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use crate::port::Port;
 use crate::probe::claim::{Hold, Occupied, errno, is_refused, unbound};
 
-/// How long a connect may take. Where nobody is there, it is refused at once.
+/// How long a connect may take. Where nothing listens, it is refused at once.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
 /// The addresses to connect to, in this order.
 const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
@@ -76,7 +76,7 @@ fn bind(address: SocketAddr, kind: Type) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Returns whether a bind failed since the machine has no such IPv6 address.
+/// Returns whether a bind failed because the machine has no such IPv6 address.
 fn is_missing(error: &io::Error, ip: IpAddr) -> bool {
     ip.is_ipv6() && matches!(errno(error), Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
 }

@@ -20,7 +20,7 @@ const MAX_TARGET_BYTES: usize = 32;
 /// maps the inode of each socket to the user who made it.
 ///
 /// Of several processes it is the one with the lowest pid, which is mostly the parent; but those of
-/// the user who made the socket come first, and process 1 comes last, since systemd keeps the
+/// the user who made the socket come first, and process 1 comes last, as systemd keeps the
 /// sockets that it makes for services. Takes about 1 µs for each open file of the processes.
 pub(super) fn with_sockets(wanted: &BTreeMap<u64, u32>) -> HashMap<u64, Process> {
     if wanted.is_empty() {
