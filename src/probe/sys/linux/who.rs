@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_linger;
+use tracing::warn;
 
 use super::sock_diag::{DumpedSocket, SockDiag, TcpState, Transport};
 use crate::port::Port;
@@ -136,7 +138,12 @@ pub fn listener_on(address: SocketAddr) -> Option<Holder> {
     Some(Holders::of(std::iter::once(listener)).holder(listener))
 }
 
+/// Returns that the state is unknown. The log says so once: each look would repeat it.
 fn not_listed(error: io::Error) -> PortState {
+    static LOGGED: Once = Once::new();
+    LOGGED.call_once(|| {
+        warn!(cause = %error, "Can't list sockets, so what uses a port is unknown");
+    });
     PortState::Unknown(UnknownReason::NotListed(error.kind()))
 }
 
