@@ -63,7 +63,7 @@ struct Running(Child);
 impl Running {
     /// Starts a server and waits until it answers.
     fn start(home: &Home, command: &[&str]) -> Self {
-        let mut pald = prepared(home, PALD);
+        let mut pald = with_default_sigint(home);
         pald.args(["run", "shop.web", "--"]).args(command);
         let mut child = pald.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let start = Instant::now();
@@ -78,10 +78,27 @@ impl Running {
     /// How it ends, and what it said.
     fn end(mut self, signal: Signal) -> (ExitStatus, String) {
         kill_process(Pid::from_child(&self.0), signal).unwrap();
+        let start = Instant::now();
+        while self.0.try_wait().unwrap().is_none() {
+            assert!(start.elapsed() < Duration::from_secs(30), "it goes on after {signal:?}");
+            std::thread::yield_now();
+        }
         let mut said = String::new();
         self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         (self.0.wait().unwrap(), said)
     }
+}
+
+/// pald, with SIGINT as it is by default. A suite that is started in the background of a script has
+/// it ignored, children inherit that, and the servers would go on for ever.
+fn with_default_sigint(home: &Home) -> Command {
+    let resets = Command::new("env").args(["--default-signal=INT", "true"]).output();
+    if !resets.is_ok_and(|output| output.status.success()) {
+        return prepared(home, PALD);
+    }
+    let mut pald = prepared(home, "env");
+    pald.args(["--default-signal=INT", PALD]);
+    pald
 }
 
 /// Whether a server answers, to the end. One that only listens may not be ready for signals yet,
