@@ -270,7 +270,7 @@ fn clash(dump_file: &Path, data_dir: &Path) -> Option<&'static str> {
     if dump_file == data_dir {
         Some("are the same path")
     } else if of_store.iter().any(|path| of_dump.contains(path)) {
-        Some("must differ in more than a suffix that pald uses for its own files")
+        Some("would overwrite each other: pald adds suffixes such as .lock to both names")
     } else if of_store.iter().any(|path| dump_file.starts_with(path)) {
         Some("must not contain each other: dump_file is inside data_dir")
     } else if of_dump.iter().any(|path| data_dir.starts_with(path)) {

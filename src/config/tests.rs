@@ -124,9 +124,9 @@ fn a_mistake_in_a_file_is_named_with_its_place_and_what_is_allowed() {
         ("allow_users = [4294967296]", "c:1:15: allow_users: there is no user \"4294967296\" on this machine".into(), None),
         ("allowed_hosts = ['a', 'b:80']", "c:1:17: allowed_hosts is \"b:80\"; it must be a list of host names without ports".into(), None),
         ("allowed_hosts = [1]", "c:1:17: allowed_hosts is [1]; it must be a list of host names without ports".into(), None),
-        ("dump_file = '/a/db.lock'\ndata_dir = '/a/db'", "c:1:13: dump_file (/a/db.lock) and data_dir (/a/db) must differ in more than a suffix that pald uses for its own files".into(), None),
-        ("dump_file = '/a/db.revision'\ndata_dir = '/a/db'", "c:1:13: dump_file (/a/db.revision) and data_dir (/a/db) must differ in more than a suffix that pald uses for its own files".into(), None),
-        ("dump_file = '/a/dump'\ndata_dir = '/a/dump.new'", "c:1:13: dump_file (/a/dump) and data_dir (/a/dump.new) must differ in more than a suffix that pald uses for its own files".into(), None),
+        ("dump_file = '/a/db.lock'\ndata_dir = '/a/db'", "c:1:13: dump_file (/a/db.lock) and data_dir (/a/db) would overwrite each other: pald adds suffixes such as .lock to both names".into(), None),
+        ("dump_file = '/a/db.revision'\ndata_dir = '/a/db'", "c:1:13: dump_file (/a/db.revision) and data_dir (/a/db) would overwrite each other: pald adds suffixes such as .lock to both names".into(), None),
+        ("dump_file = '/a/dump'\ndata_dir = '/a/dump.new'", "c:1:13: dump_file (/a/dump) and data_dir (/a/dump.new) would overwrite each other: pald adds suffixes such as .lock to both names".into(), None),
         ("dump_file = '/a/db/../dump'", "c:1:13: dump_file is \"/a/db/../dump\", which contains ..; it must be absolute or start with ~/, and name a file without ..".into(), None),
         ("allowed_hosts = ['[fe80]']", "c:1:17: allowed_hosts is \"[fe80]\"; it must be a list of host names without ports".into(), None),
         ("port_min 1", "c:1:10: key with no value, expected `=`".into(), None),
@@ -192,7 +192,7 @@ fn lists_come_from_files_and_from_variables() {
     let config = machine.load(Some(file.clone()), &[]).unwrap();
     assert_eq!(config.allow_users, Users::parse(["0", "1234"].into_iter()).unwrap());
     assert_eq!(config.allowed_hosts, ["Pald.Test", "[::2]"]);
-    // Once such an address was kept as it is, and no request could name it.
+    // Such an address was once kept without brackets, so no Host header could match it.
     let bare = machine.write("bare", "allowed_hosts = ['::2']");
     assert_eq!(machine.load(Some(bare), &[]).unwrap().allowed_hosts, ["[::2]"]);
     let variables = [("PALD_ALLOW_USERS", "1234, root,"), ("PALD_ALLOWED_HOSTS", "a")];

@@ -42,7 +42,7 @@ $ pald set shop.db --port 49205
 49205
 $ pald set shop.db --port 49206; echo $?
 Error: shop.db is already registered on port 49205
-hint: Leave the port out to accept it, or release it with `pald del shop.db`
+hint: Drop `--port` to accept it, or release the service with `pald del shop.db`
 4
 $ pald set other --port 49205; echo $?
 Error: Port 49205 is already registered to shop.db

@@ -36,7 +36,7 @@ fn hint_of(problem: &Problem) -> Option<String> {
             Some("Drop `--new` to accept it".to_owned())
         }
         (ProblemType::NameTaken, Some(service), _) => Some(format!(
-            "Leave the port out to accept it, or release it with `pald del {service}`"
+            "Drop `--port` to accept it, or release the service with `pald del {service}`"
         )),
         // An import: its text names the services, its values don't.
         (ProblemType::NameTaken, None, _) => Some(
@@ -100,7 +100,7 @@ mod tests {
                 Some("a"),
                 Some(1),
                 None,
-                Some("Leave the port out to accept it, or release it with `pald del a`"),
+                Some("Drop `--port` to accept it, or release the service with `pald del a`"),
             ),
             (
                 Kind::NameTaken,
