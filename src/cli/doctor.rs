@@ -26,7 +26,7 @@ pub(super) use finding::{Finding, Level};
 /// Returns all findings, in the order in which they are printed.
 ///
 /// # Errors
-/// It is unclear which pald to ask: the URL is wrong.
+/// `--url` or PALD_URL is wrong, so it is unclear which pald to ask.
 pub(super) fn examine(session: &Session) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
     let config = match session.config() {

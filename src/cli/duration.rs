@@ -1,8 +1,8 @@
-//! Durations for people.
+//! Formats durations for output.
 
 use crate::timestamp::Timestamp;
 
-/// Returns how long ago a time was, or "in the future".
+/// Formats how long ago a time was, or returns "in the future".
 pub(super) fn elapsed(time: Timestamp, now: Timestamp) -> String {
     match now.unix_seconds().checked_sub(time.unix_seconds()) {
         Some(seconds) => format!("{} ago", duration(seconds)),
@@ -10,7 +10,7 @@ pub(super) fn elapsed(time: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// Returns a number of seconds in the unit that leaves about two digits.
+/// Formats a number of seconds in the unit that leaves about two digits.
 pub(super) fn duration(seconds: u64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_holder_is_named_by_what_is_known_of_it() {
+    fn a_holder_is_named_as_precisely_as_possible() {
         let holder = |process: Option<&str>, pid, since: Option<&str>| Holder {
             pid,
             process: process.map(str::to_owned),

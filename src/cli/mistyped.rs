@@ -16,7 +16,7 @@ pub(super) fn suggest(client: &Client, service: &ServiceName, error: ClientError
     failure
 }
 
-/// Explains an error like [`suggest`], and suggests to register the name as it was typed.
+/// Explains an error like [`suggest`]; also names the command that registers the name as typed.
 pub(super) fn suggest_or_set(
     client: &Client,
     service: &ServiceName,
@@ -37,7 +37,7 @@ fn is_not_found(error: &ClientError) -> bool {
 
 /// Returns the registered service with the nearest name.
 ///
-/// An error means no suggestion: the user gets the first error, which matters more.
+/// An error here means no suggestion: the error being explained matters more.
 fn nearest_to(client: &Client, service: &ServiceName) -> Option<String> {
     let services = client.registered_services().ok()?.services;
     nearest(service.as_str(), services.into_iter().map(|service| service.name))

@@ -1,6 +1,6 @@
 //! pald as a user service, under systemd or, on macOS, launchd.
 //!
-//! A [`Manager`] has what is specific to one of the two. The commands that use it are elsewhere.
+//! A [`Manager`] covers what differs between the two. The commands that use it are elsewhere.
 
 use std::ffi::OsString;
 use std::fs;
@@ -43,7 +43,7 @@ pub(super) struct ServiceFile {
     pub(super) content: Option<String>,
 }
 
-/// A step in the life of the service.
+/// A change to how the service runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     /// Reads the files again.
@@ -64,7 +64,7 @@ pub(super) enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct State {
     /// Whether it is installed.
-    pub(super) is_known: bool,
+    pub(super) is_installed: bool,
     /// Whether it starts at each login.
     pub(super) is_enabled: bool,
     /// Whether it is running or starting.
@@ -112,14 +112,14 @@ pub(super) fn run_step(manager: &dyn Manager, step: Step) -> Result<(), ServiceE
         if !output.status.success() {
             return Err(ServiceError::Failed {
                 command: joined(&words),
-                said: stderr_line(&output),
+                message: stderr_line(&output),
             });
         }
     }
     Ok(())
 }
 
-/// Checks that no other pald than the service has the port.
+/// Checks that no pald outside the service uses the port.
 ///
 /// # Errors
 /// One answers there.

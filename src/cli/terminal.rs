@@ -38,7 +38,7 @@ impl Terminal {
         self.answer_bytes(printable(text.as_ref()).as_bytes())
     }
 
-    /// Prints bytes to stdout, unchanged. A reader that has closed the pipe, like `head`, is no error.
+    /// Prints bytes to stdout, unchanged; succeeds if the reader, such as `head`, closed the pipe.
     pub(super) fn answer_bytes(self, bytes: &[u8]) -> Result<(), CommandError> {
         let mut stdout = io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {

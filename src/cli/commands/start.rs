@@ -14,7 +14,7 @@ impl Start {
     pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let manager = service::manager()?;
         let state = manager.state()?;
-        if !state.is_known {
+        if !state.is_installed {
             return Err(ServiceError::NotInstalled.into());
         }
         service::refuse_foreground(manager.as_ref(), state, session.config()?.port_listen)?;

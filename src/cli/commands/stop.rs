@@ -16,7 +16,7 @@ impl Stop {
         let state = manager.state()?;
         service::refuse_foreground(manager.as_ref(), state, session.config()?.port_listen)?;
         // A service that its socket could start again is not active.
-        if state.is_known {
+        if state.is_installed {
             service::run_step(manager.as_ref(), Step::Stop)?;
         }
         let answer = if state.is_active { "pald stopped\n" } else { "pald is not running\n" };

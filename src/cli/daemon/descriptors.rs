@@ -11,9 +11,9 @@ use tracing::debug;
 const MAX_CONNECTIONS: usize = 256;
 /// How many descriptors are reserved for the store and the workers, if there are enough.
 const RESERVE: usize = 64;
-/// How many are reserved if there are not: the workers open later, and the dump needs two.
+/// How many are reserved if there are fewer: the workers open theirs later, and the dump needs two.
 const SMALL_RESERVE: usize = 20;
-/// How many connections are allowed even then.
+/// How many connections the small reserve still allows, if there are descriptors for them.
 const MIN_CONNECTIONS: usize = 32;
 
 /// How many descriptors connections and holds may use.
@@ -37,20 +37,20 @@ impl Descriptors {
         Self::of(limit.unwrap_or(usize::MAX), open)
     }
 
-    /// Grows the kernel's descriptor table now, in the background, to its maximum for this many
-    /// registered ports.
+    /// Grows the kernel's descriptor table in the background, to what this many registered ports
+    /// may need.
     ///
     /// Linux grows the table of a process with threads only after an RCU grace period, some 20 ms
     /// in which nothing can be opened (`expand_fdtable` in its `fs/file.c`). At the start, no
     /// request waits for that.
     pub(in crate::cli) fn make_room(self, ports: usize) {
-        let most = RESERVE + self.connections + self.holds.min(ports);
-        let make = move || {
-            if let Err(cause) = grow_table(most) {
-                debug!(%cause, most, "Can't grow the descriptor table yet");
+        let max = RESERVE + self.connections + self.holds.min(ports);
+        let grow = move || {
+            if let Err(cause) = grow_table(max) {
+                debug!(%cause, max, "Can't grow the descriptor table yet");
             }
         };
-        if let Err(cause) = thread::Builder::new().name("descriptors".into()).spawn(make) {
+        if let Err(cause) = thread::Builder::new().name("descriptors".into()).spawn(grow) {
             debug!(%cause, "The descriptor table will grow on demand");
         }
     }

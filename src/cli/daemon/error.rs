@@ -24,13 +24,13 @@ pub(in crate::cli) enum ServeError {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Another pald uses this store.
     #[error("pald is already running {holder}")]
     Running {
-        /// Its description of itself, from the lock file.
+        /// How it describes itself in the lock file.
         holder: String,
     },
     /// The dump or the store can't be locked.

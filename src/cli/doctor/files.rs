@@ -49,12 +49,12 @@ fn judge(
         let text = format!("{path} belongs to user {owner}, not to you or root");
         return Some(Finding::fault(SUBJECT, text, format!("sudo chown {all}{own} {fixed}")));
     }
-    let (may, rights) = match refused {
+    let (access, rights) = match refused {
         WRITE => ("change", "go-w"),
         _ => ("read", "go="),
     };
     (mode & refused != 0).then(|| {
-        let text = format!("{path} has mode {mode:04o}: others can {may} it");
+        let text = format!("{path} has mode {mode:04o}: others can {access} it");
         Finding::warn(SUBJECT, text, format!("chmod {all}{rights} {fixed}"))
     })
 }
@@ -101,7 +101,7 @@ mod tests {
         let owner = fs::metadata(&path).unwrap().uid();
         let shown = path.display();
         let quoted = format!("'{}'", path.to_str().unwrap().replace('\'', r"'\''"));
-        let said = |mode, may, command| {
+        let warning = |mode, may, command| {
             Some(format!(
                 "warn  files    {shown} has mode {mode}: others can {may} it\n      hint: {command} {quoted}\n"
             ))
@@ -110,8 +110,8 @@ mod tests {
         let rows = [
             (0o600, ANY, None),
             (0o644, WRITE, None),
-            (0o644, ANY, said("0644", "read", "chmod go=")),
-            (0o620, WRITE, said("0620", "change", "chmod go-w")),
+            (0o644, ANY, warning("0644", "read", "chmod go=")),
+            (0o620, WRITE, warning("0620", "change", "chmod go-w")),
         ];
         let judged =
             |own, refused| judge(&path, &path, &fs::metadata(&path).unwrap(), own, refused);

@@ -1,4 +1,4 @@
-//! Hints for what the daemon refused, and for a daemon that did not answer.
+//! Hints for requests that the daemon refused or did not answer.
 
 use super::Explain;
 use crate::api::{Port, Problem, ProblemType, State};
@@ -38,7 +38,7 @@ fn hint_of(problem: &Problem) -> Option<String> {
         (ProblemType::NameTaken, Some(service), _) => Some(format!(
             "Drop `--port` to accept it, or release the service with `pald del {service}`"
         )),
-        // An import: its text names the services, its values don't.
+        // An import. Only the text of its problem names the services.
         (ProblemType::NameTaken, None, _) => Some(
             "Release these services first, or replace the registry with `pald import --replace`"
                 .to_owned(),
@@ -65,7 +65,7 @@ fn exhausted(occupied: &[Port]) -> String {
         .fold(start.to_owned(), |hint, used| format!("{hint}; {used}"))
 }
 
-/// Says who uses a port; nothing where nobody does by now.
+/// Describes what uses a port, unless it is free by now.
 fn used_by(port: &Port) -> Option<String> {
     let number = port.port;
     let holder = port.holder.as_ref().map(in_sentence);

@@ -21,26 +21,26 @@ pub(in crate::cli) enum ServiceError {
     NoTool {
         /// Its command.
         tool: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The service manager is not running for this user.
-    #[error("Can't reach the service manager of your login session: {said}")]
+    #[error("Can't reach the service manager of your login session: {message}")]
     NoSession {
-        /// Its command's message.
-        said: String,
-        /// The session's folder, if the session exists and only `XDG_RUNTIME_DIR` is not set.
+        /// The first line of its command's stderr.
+        message: String,
+        /// The session's folder, if all that is missing is `XDG_RUNTIME_DIR`.
         runtime_dir: Option<PathBuf>,
     },
     /// A command of the service manager failed.
-    #[error("`{command}` failed: {said}")]
+    #[error("`{command}` failed: {message}")]
     Failed {
         /// The command.
         command: String,
-        /// The first line of its message.
-        said: String,
+        /// The first line of its stderr.
+        message: String,
     },
-    /// A file that pald did not write is where pald's would be.
+    /// A file that pald did not write is in the place of pald's.
     #[error("{} exists, and pald did not write it", Shown(.path))]
     Foreign {
         /// The file.
@@ -54,7 +54,7 @@ pub(in crate::cli) enum ServiceError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A pald is running that is not the service.
@@ -75,7 +75,7 @@ pub(in crate::cli) enum ServiceError {
     /// There is no terminal to ask on.
     #[error("`pald remove` can't ask for confirmation here")]
     Unconfirmed,
-    /// The user said no.
+    /// The user answered no.
     #[error("Nothing was removed")]
     Declined,
     /// The path of this program or of its configuration is unknown.

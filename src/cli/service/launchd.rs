@@ -1,6 +1,6 @@
 //! launchd on macOS: an agent in `~/Library/LaunchAgents`, and `launchctl`.
 //!
-//! Written from launchd.plist(5) and launchctl(1); never run yet.
+//! Written from launchd.plist(5) and launchctl(1), and not yet tried on macOS.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -63,11 +63,11 @@ impl Manager for Launchd {
 
     fn state(&self) -> Result<State, ServiceError> {
         let output = super::run(&["launchctl".into(), "print".into(), self.target()])?;
-        let is_known = self.agent().is_file();
+        let is_installed = self.agent().is_file();
         match output.status.success() {
-            true => Ok(state_of(&String::from_utf8_lossy(&output.stdout), is_known)),
+            true => Ok(state_of(&String::from_utf8_lossy(&output.stdout), is_installed)),
             // An agent that is not loaded can't be printed.
-            false => Ok(State { is_known, ..State::default() }),
+            false => Ok(State { is_installed, ..State::default() }),
         }
     }
 
@@ -91,7 +91,7 @@ impl Manager for Launchd {
 fn state_of(printed: &str, is_enabled: bool) -> State {
     let pid = printed.lines().find_map(|line| line.trim().strip_prefix("pid = "));
     let pid = pid.and_then(|pid| pid.parse().ok());
-    State { is_known: true, is_enabled, is_active: pid.is_some(), pid }
+    State { is_installed: true, is_enabled, is_active: pid.is_some(), pid }
 }
 
 /// Returns the path as a string element of the agent.
@@ -155,7 +155,8 @@ mod tests {
     fn the_state_is_parsed_from_launchctl() {
         let printed =
             "gui/501/pald = {\n\tactive count = 1\n\tstate = running\n\n\tpid = 4121\n}\n";
-        let running = State { is_known: true, is_enabled: true, is_active: true, pid: Some(4121) };
+        let running =
+            State { is_installed: true, is_enabled: true, is_active: true, pid: Some(4121) };
         assert_eq!(state_of(printed, true), running);
         let loaded = State { is_active: false, pid: None, ..running };
         assert_eq!(state_of("gui/501/pald = {\n\tstate = not running\n}\n", true), loaded);

@@ -63,7 +63,7 @@ impl Manager for Systemd {
         let output = super::run(&systemctl(&["show", UNIT, properties]))?;
         if !output.status.success() {
             return Err(ServiceError::NoSession {
-                said: super::stderr_line(&output),
+                message: super::stderr_line(&output),
                 runtime_dir: runtime_dir(),
             });
         }
@@ -88,11 +88,11 @@ fn systemctl(words: &[&str]) -> Vec<OsString> {
     ["systemctl", "--user"].iter().chain(words).map(OsString::from).collect()
 }
 
-/// Returns the session's folder, if it exists and the environment does not name it.
+/// Returns the session's folder, if it exists but XDG_RUNTIME_DIR is not set.
 fn runtime_dir() -> Option<PathBuf> {
     let folder = PathBuf::from(format!("/run/user/{}", rustix::process::getuid().as_raw()));
-    let is_unknown = std::env::var_os("XDG_RUNTIME_DIR").is_none();
-    (is_unknown && folder.join("systemd/private").exists()).then_some(folder)
+    let is_unset = std::env::var_os("XDG_RUNTIME_DIR").is_none();
+    (is_unset && folder.join("systemd/private").exists()).then_some(folder)
 }
 
 /// Parses the output of `systemctl show`: a line `Name=value` for each property.
@@ -102,7 +102,7 @@ fn state_of(shown: &str) -> State {
     let is =
         |name, values: &[&str]| properties.get(name).is_some_and(|value| values.contains(value));
     State {
-        is_known: is("LoadState", &["loaded"]),
+        is_installed: is("LoadState", &["loaded"]),
         is_enabled: is("UnitFileState", &["enabled", "enabled-runtime"]),
         is_active: is("ActiveState", &["active", "activating", "reloading"]),
         pid: properties.get("MainPID").and_then(|pid| pid.parse().ok()).filter(|pid| *pid != 0),

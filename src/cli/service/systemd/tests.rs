@@ -49,8 +49,12 @@ fn the_unit_of_the_package_is_used_unchanged() {
 
 #[test]
 fn the_state_is_read_from_the_properties() {
-    let state =
-        |is_known, is_enabled, is_active, pid| State { is_known, is_enabled, is_active, pid };
+    let state = |is_installed, is_enabled, is_active, pid| State {
+        is_installed,
+        is_enabled,
+        is_active,
+        pid,
+    };
     let rows = [
         (
             "LoadState=loaded\nUnitFileState=enabled\nActiveState=active\nMainPID=7\n",
