@@ -10,8 +10,8 @@ mod doctor;
 mod dumps;
 mod mistyped;
 mod run;
-mod strangers;
 mod terminal;
+mod unreachable;
 
 /// Runs a console session in a home and compares it with what a person would see.
 ///

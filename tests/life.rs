@@ -47,7 +47,7 @@ fn it_listens_on_both_loopback_addresses_and_nowhere_else() {
         stream.read_to_string(&mut reply).unwrap();
         assert_eq!(parse(&reply).port(), home.min, "{ip}");
     }
-    // All of 127.0.0.0/8 is this machine, but pald has one address of it.
+    // All of 127.0.0.0/8 is this machine, but pald listens on only one address of it.
     let refused = connect("127.0.0.2").unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
 }

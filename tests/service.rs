@@ -195,6 +195,6 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     command.args(["verify", "--user"]).env("XDG_RUNTIME_DIR", home.path());
     command.args(["pald.service", "pald.socket"].map(|name| unit(&home, name)));
     let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.is_empty(), "{said}");
+    let report = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && report.is_empty(), "{report}");
 }

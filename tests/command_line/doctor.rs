@@ -34,7 +34,7 @@ fn wait_for_written(daemon: &Daemon) {
     }
 }
 
-fn well(daemon: &Daemon, services: &str) -> String {
+fn healthy(daemon: &Daemon, services: &str) -> String {
     let version = env!("CARGO_PKG_VERSION");
     format!(
         "ok    daemon   {version}, pid {}, on 127.0.0.1 and [::1]\nok    store    {services}, dump written 4 s ago\n",
@@ -46,7 +46,7 @@ fn well(daemon: &Daemon, services: &str) -> String {
 fn a_healthy_pald_has_nothing_to_fix() {
     let home = Home::new(3);
     let (daemon, _) = start(&home);
-    assert_eq!(doctor(&home), (Some(0), well(&daemon, "1 service"), String::new()));
+    assert_eq!(doctor(&home), (Some(0), healthy(&daemon, "1 service"), String::new()));
     let levels = shell(&home, "pald doctor --json | grep level | sort | uniq -c");
     assert_eq!(levels.trim(), "2     \"level\": \"ok\",");
 }
@@ -68,7 +68,7 @@ fn an_overlap_with_the_ephemeral_range_is_a_warning_with_the_command_that_reserv
         "warn  range    49201-49999 lies inside the kernel's ephemeral range 32768-60999; TCP ports are held, UDP is not protected\n      hint: sudo sysctl -w net.ipv4.ip_local_reserved_ports={},49201-49999\n",
         home.listen
     );
-    assert_eq!(doctor(&home), (Some(0), well(&daemon, "0 services") + &warning, String::new()));
+    assert_eq!(doctor(&home), (Some(0), healthy(&daemon, "0 services") + &warning, String::new()));
 }
 
 #[test]
@@ -82,8 +82,8 @@ fn a_blocked_port_is_a_warning_that_names_the_blocker() {
         name.trim_end(),
         std::process::id()
     );
-    let said = well(&daemon, "1 service") + &warning;
-    assert_eq!(doctor(&home), (Some(0), said, String::new()));
+    let expected = healthy(&daemon, "1 service") + &warning;
+    assert_eq!(doctor(&home), (Some(0), expected, String::new()));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn the_commands_for_open_files_fix_them() {
     for (name, mode) in [("", 0o755), ("config.toml", 0o666), ("dump", 0o644), ("db/db", 0o640)] {
         open(name, mode);
     }
-    let expected = well(&daemon, "1 service")
+    let expected = healthy(&daemon, "1 service")
         + "\
 warn  files    ~/.pald has mode 0755: others can read it
       hint: chmod go= ~/.pald
@@ -110,7 +110,7 @@ warn  files    ~/.pald/db/db has mode 0640: others can read it
 ";
     assert_eq!(doctor(&home), (Some(0), expected, String::new()));
     shell(&home, "pald doctor | sed -n 's/^ *hint: //p' | sh");
-    assert_eq!(doctor(&home), (Some(0), well(&daemon, "1 service"), String::new()));
+    assert_eq!(doctor(&home), (Some(0), healthy(&daemon, "1 service"), String::new()));
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl Running {
         Self(child)
     }
 
-    /// How it ends, and what it said.
+    /// Sends a signal; returns the exit status and stderr.
     fn end(mut self, signal: Signal) -> (ExitStatus, String) {
         kill_process(Pid::from_child(&self.0), signal).unwrap();
         let start = Instant::now();
@@ -83,9 +83,9 @@ impl Running {
             assert!(start.elapsed() < Duration::from_secs(30), "it goes on after {signal:?}");
             std::thread::yield_now();
         }
-        let mut said = String::new();
-        self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        (self.0.wait().unwrap(), said)
+        let mut stderr = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        (self.0.wait().unwrap(), stderr)
     }
 }
 
@@ -101,8 +101,8 @@ fn with_default_sigint(home: &Home) -> Command {
     pald
 }
 
-/// Whether a server answers, to the end. One that only listens may not be ready for signals yet,
-/// nor one that is busy with a client. The connection leaves no TIME_WAIT.
+/// Returns whether a server sends a complete answer. A server that only listens, or is still busy
+/// with a client, may not be ready for signals. The connection leaves no TIME_WAIT.
 fn answers(port: u16) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
     SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
@@ -148,9 +148,9 @@ fn servers_start_and_stop_on_their_port_repeatedly() {
             let (code, stdout, stderr) = pald(&home, &["run", "shop.web", "--", "true"]);
             assert_eq!((code, stdout.as_str()), (Some(4), ""), "{command:?}");
             assert!(stderr.contains(&format!("(pid {pid})\nhint: Stop it first")), "{stderr}");
-            let (status, said) = server.end(signal);
+            let (status, stderr) = server.end(signal);
             let end = status.code().ok_or(status.signal().unwrap_or_default());
-            assert_eq!(end, expected, "{command:?}: {said}");
+            assert_eq!(end, expected, "{command:?}: {stderr}");
         }
     }
     let port = home.min;

@@ -23,10 +23,10 @@ fn on_terminal(command: &mut Command, typed: &str) -> (Option<i32>, String) {
     command.stdin(terminal.try_clone().unwrap()).stderr(terminal).stdout(Stdio::null());
     let mut child = command.spawn().unwrap();
     let _limit = StartLimit::of(&child);
-    // The command has copies of the terminal, which only then has an end.
+    // Closes the copies that the command holds; until then, reading the terminal does not end.
     command.stdin(Stdio::null()).stderr(Stdio::null());
     let mut shown = Vec::new();
-    // The end of a terminal is an error (EIO).
+    // A closed terminal is read to its end with an error (EIO).
     let _ = person.read_to_end(&mut shown);
     (child.wait().unwrap().code(), String::from_utf8(shown).unwrap().replace("\r\n", "\n"))
 }
@@ -49,7 +49,7 @@ fn at_a_terminal_an_import_asks_before_it_releases_services() {
     assert_eq!(shell(&home, "pald get shop"), format!("{}\n", home.min));
     assert_eq!(import("y\n"), (Some(0), format!("y\n{question}")));
     assert_eq!(shell(&home, "pald -q get shop"), "Error: shop is not registered\n");
-    // Where nothing is released nothing is asked.
+    // If nothing would be released, nothing is asked.
     assert_eq!(import(""), (Some(0), String::new()));
 }
 
