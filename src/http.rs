@@ -13,6 +13,7 @@ use std::time::Duration;
 use actix_web::dev::Service as _;
 use actix_web::{App, HttpServer, web};
 use futures_util::FutureExt as _;
+use futures_util::future::{Either, ready};
 
 use crate::registry::Registry;
 
@@ -74,13 +75,18 @@ pub async fn serve(
             .app_data(occupied_ports.clone())
             .wrap_fn(move |request, service| {
                 let admitted = guard.admit(&request);
+                if admitted.is_ok() && service_worker::is_asked_for(&request) {
+                    return Either::Left(ready(Ok(request.into_response(service_worker::reply()))));
+                }
                 // The router has decoded this path.
                 let is_v1 = v1::includes(request.match_info().as_str());
                 // The handler's future is polled only once the request is admitted.
                 let answer = answer(admitted, service.call(request));
-                answer.map(move |answered| if is_v1 { problem::tell(answered) } else { answered })
+                Either::Right(answer.map(move |answered| match is_v1 {
+                    true => problem::tell(answered),
+                    false => answered,
+                }))
             })
-            .configure(service_worker::routes)
             .configure(text::routes)
             .configure(v1::routes)
             .configure(page::routes)

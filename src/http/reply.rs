@@ -27,9 +27,11 @@ pub(super) fn new(
 ) -> HttpResponse {
     let mut response = HttpResponse::with_body(status, BoxBody::new(body));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, content_type);
+    // Appended, since there is none to replace; to look for one takes time (bar: 0.90 of the bare
+    // server's lookups).
+    headers.append(header::CONTENT_TYPE, content_type);
     for (name, value) in HEADERS {
-        headers.insert(name, value);
+        headers.append(name, value);
     }
     response
 }

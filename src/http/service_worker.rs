@@ -5,13 +5,14 @@
 //! browser checks now and then for a new version of the worker's script: it gets this one, which
 //! takes the old one's place and unregisters itself.
 
-use actix_web::http::StatusCode;
+use actix_web::HttpResponse;
+use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpResponse, guard};
+use actix_web::http::{Method, StatusCode};
 
 use super::reply;
 
+const SERVICE_WORKER: HeaderName = HeaderName::from_static("service-worker");
 const SCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
 /// Lets the script replace a worker for the whole site, whatever the path of the script.
 const ALLOWED: (HeaderName, HeaderValue) =
@@ -26,18 +27,14 @@ async function leave() {
 }
 "#;
 
-/// Adds the route: whatever the path, it takes all requests for the script of a service worker.
-///
-/// It must come before the other routes.
-pub(super) fn routes(config: &mut ServiceConfig) {
-    let script = web::scope("")
-        .guard(guard::Get())
-        .guard(guard::Header("service-worker", "script"))
-        .default_service(web::to(async || answer()));
-    config.service(script);
+/// Returns whether a browser asks for the script of a service worker, whatever its path.
+pub(super) fn is_asked_for(request: &ServiceRequest) -> bool {
+    let asks = request.headers().get(SERVICE_WORKER).is_some_and(|value| value == "script");
+    asks && *request.method() == Method::GET
 }
 
-fn answer() -> HttpResponse {
+/// Makes the reply with the script that replaces the old one.
+pub(super) fn reply() -> HttpResponse {
     let mut response = reply::new(StatusCode::OK, SCRIPT, WORKER);
     let (name, value) = ALLOWED;
     response.headers_mut().insert(name, value);
