@@ -1,9 +1,11 @@
-//! The JSON that programs and pald exchange under `/v1`. Types only: no rule lives here.
+//! The JSON that programs and pald exchange under `/v1`: types, and how some of them read in a
+//! sentence. No rule lives here.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 mod problem;
+mod text;
 
 pub use problem::{LineProblem, Problem, ProblemType};
 

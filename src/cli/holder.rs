@@ -1,22 +1,13 @@
-//! How the commands name what uses a port.
+//! How tables and long sentences name what uses a port; short ones name it as the API does.
 
 use crate::api::{Holder, Service};
 
 /// Names a holder for a table: `node (8812)`, or `user root` if the process is not visible.
 pub(super) fn in_column(holder: &Holder) -> String {
-    match (process(holder), holder.pid) {
+    match (&holder.process, holder.pid) {
         (Some(process), Some(pid)) => format!("{process} ({pid})"),
         (None, Some(pid)) => format!("pid {pid}"),
         _ => format!("user {}", holder.user),
-    }
-}
-
-/// Names a holder for a sentence: `node (pid 8812)`, or `user root; process not visible`.
-pub(super) fn in_sentence(holder: &Holder) -> String {
-    match (process(holder), holder.pid) {
-        (Some(process), Some(pid)) => format!("{process} (pid {pid})"),
-        (None, Some(pid)) => format!("pid {pid}"),
-        _ => format!("user {}; process not visible", holder.user),
     }
 }
 
@@ -28,7 +19,7 @@ pub(super) fn in_full(holder: &Holder) -> String {
         return format!("A process of user {user} that is not visible");
     }
     let since = holder.since.iter().map(|since| format!(", since {since},"));
-    format!("{} of user {user}{}", in_sentence(holder), since.collect::<String>())
+    format!("{holder} of user {user}{}", since.collect::<String>())
 }
 
 /// Names a port with its service, if it has one: `49201 (shop.web)`.
@@ -39,10 +30,6 @@ pub(super) fn port(number: u16, service: Option<&str>) -> String {
 /// Names a service's port: `49201 (shop.web)`.
 pub(super) fn port_of(service: &Service) -> String {
     port(service.port, Some(&service.name))
-}
-
-fn process(holder: &Holder) -> Option<&str> {
-    holder.process.as_deref()
 }
 
 #[cfg(test)]
@@ -58,37 +45,20 @@ mod tests {
             since: since.map(str::to_owned),
         };
         let since = Some("2026-11-22T10:00:00Z");
-        // (holder, in a column, in a sentence, in full)
+        // (holder, in a column, in full)
         let rows = [
             (
                 holder(Some("node"), Some(8812), since),
                 "node (8812)",
-                "node (pid 8812)",
                 "node (pid 8812) of user ann, since 2026-11-22T10:00:00Z,",
             ),
-            (
-                holder(Some("node"), Some(8812), None),
-                "node (8812)",
-                "node (pid 8812)",
-                "node (pid 8812) of user ann",
-            ),
-            (holder(None, Some(8812), None), "pid 8812", "pid 8812", "pid 8812 of user ann"),
-            (
-                holder(None, None, None),
-                "user ann",
-                "user ann; process not visible",
-                "A process of user ann that is not visible",
-            ),
+            (holder(Some("node"), Some(8812), None), "node (8812)", "node (pid 8812) of user ann"),
+            (holder(None, Some(8812), None), "pid 8812", "pid 8812 of user ann"),
+            (holder(None, None, None), "user ann", "A process of user ann that is not visible"),
         ];
-        for (holder, column, sentence, full) in rows {
-            assert_eq!(
-                (
-                    in_column(&holder).as_str(),
-                    in_sentence(&holder).as_str(),
-                    in_full(&holder).as_str()
-                ),
-                (column, sentence, full)
-            );
+        for (holder, column, full) in rows {
+            let named = (in_column(&holder), in_full(&holder));
+            assert_eq!((named.0.as_str(), named.1.as_str()), (column, full));
         }
         assert_eq!(port(49201, Some("shop.web")), "49201 (shop.web)");
         assert_eq!(port(49201, None), "49201");

@@ -11,10 +11,9 @@ use super::guard::Refusal;
 use super::parameters::ParameterError;
 use super::reply;
 use crate::addresses::AddressesError;
-use crate::api::ProblemType;
+use crate::api::{Port, ProblemType};
 use crate::dump::BadLine;
-use crate::port::{Port, PortError};
-use crate::probe::PortState;
+use crate::port::PortError;
 use crate::quoted::Quoted;
 use crate::registry::{ChangeError, Target};
 use crate::service_name::{ServiceName, ServiceNameError};
@@ -46,7 +45,7 @@ pub(super) enum HttpError {
     Change(#[from] ChangeError),
     /// No port is left. `occupied` says what uses the first ports that others have.
     #[error("{error}")]
-    Exhausted { error: ChangeError, occupied: Vec<(Port, PortState)> },
+    Exhausted { error: ChangeError, occupied: Vec<Port> },
     /// The answer to a lookup; a change answers with the registry's own error.
     #[error("{0} is not registered")]
     NotRegistered(ServiceName),

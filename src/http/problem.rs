@@ -7,7 +7,6 @@ use actix_web::http::StatusCode;
 
 use super::error::{HttpError, Routes, Row};
 use super::reply;
-use super::v1::shapes;
 use crate::api::{LineProblem, Port, Problem, ProblemType};
 use crate::registry::{ChangeError, Target};
 
@@ -82,7 +81,7 @@ fn lines(error: &HttpError) -> Vec<LineProblem> {
 
 fn occupied(error: &HttpError) -> Vec<Port> {
     let HttpError::Exhausted { occupied, .. } = error else { return Vec::new() };
-    occupied.iter().map(|(port, state)| shapes::port(*port, state, None)).collect()
+    occupied.clone()
 }
 
 fn title(kind: ProblemType, status: u16) -> &'static str {

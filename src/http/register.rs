@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 
 use super::blocking::run_blocking;
 use super::error::HttpError;
+use super::v1::shapes;
 use crate::port::Port;
 use crate::probe::PortState;
 use crate::registry::{ChangeError, RegisterOptions, Registered, Registry};
@@ -34,6 +35,7 @@ pub(super) async fn register(
     let ChangeError::Exhausted { first_occupied, .. } = &error else { return Err(error.into()) };
     let (ports, registry) = (first_occupied.clone(), Data::clone(registry));
     let occupied = occupied_ports.states(ports, move |port| registry.state(port)).await?;
+    let occupied = occupied.iter().map(|(port, state)| shapes::port(*port, state, None)).collect();
     Err(HttpError::Exhausted { error, occupied })
 }
 

@@ -85,20 +85,6 @@ pub enum UnknownReason {
     },
 }
 
-impl fmt::Display for PortState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Free => f.write_str("free"),
-            Self::Running(holder) => write!(f, "in use by {holder}"),
-            Self::Blocked { reason, holder: None } => write!(f, "blocked by {reason}"),
-            Self::Blocked { reason, holder: Some(holder) } => {
-                write!(f, "blocked by {reason}: {holder}")
-            }
-            Self::Unknown(reason) => write!(f, "unknown: {reason}"),
-        }
-    }
-}
-
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -135,48 +121,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_state_has_its_text() {
-        let user = |name: Option<&str>| User { uid: 1000, name: name.map(str::to_owned) };
-        let process = Process { pid: 8812, name: "node".to_owned(), since: None };
-        let node = Holder { user: user(Some("ann")), process: Some(process) };
-        let ann = Holder { user: user(Some("ann")), process: None };
-        let unnamed = Holder { user: user(None), process: None };
-        let peer: SocketAddr = "127.0.0.1:5432".parse().unwrap();
+    fn each_reason_has_its_text() {
+        let address: SocketAddr = "127.0.0.1:5432".parse().unwrap();
         let cause = io::ErrorKind::TimedOut;
-        let blocked = |reason, holder: Option<&Holder>| PortState::Blocked {
-            reason,
-            holder: holder.cloned(),
-        };
         let left = Duration::from_millis(30_001);
-        let rows = [
-            (PortState::Free, "free"),
-            (PortState::Running(node.clone()), "in use by node (pid 8812)"),
-            (PortState::Running(ann.clone()), "in use by user ann; process not visible"),
-            (PortState::Running(unnamed), "in use by user 1000; process not visible"),
+        let rows: [(&dyn fmt::Display, &str); 9] = [
+            (&Reason::Bound, "a bound socket that does not listen"),
+            (&Reason::Udp, "a UDP socket"),
+            (&Reason::Outbound { peer: address }, "an outbound connection to 127.0.0.1:5432"),
+            (&Reason::Accepted { peer: address }, "a connection from 127.0.0.1:5432"),
+            (&Reason::Closing { peer: address }, "a closing connection with 127.0.0.1:5432"),
+            (&Reason::TimeWait { left }, "TIME_WAIT for another 31 s"),
             (
-                blocked(Reason::Outbound { peer }, Some(&node)),
-                "blocked by an outbound connection to 127.0.0.1:5432: node (pid 8812)",
+                &Reason::Redirect { address },
+                "a redirect of 127.0.0.1 without a socket, such as a container's",
             ),
+            (&UnknownReason::NotListed(cause), "the kernel does not list its sockets (timed out)"),
             (
-                blocked(Reason::Bound, Some(&ann)),
-                "blocked by a bound socket that does not listen: user ann; process not visible",
-            ),
-            (blocked(Reason::TimeWait { left }, None), "blocked by TIME_WAIT for another 31 s"),
-            (
-                blocked(Reason::Redirect { address: peer }, None),
-                "blocked by a redirect of 127.0.0.1 without a socket, such as a container's",
-            ),
-            (
-                PortState::Unknown(UnknownReason::NotListed(cause)),
-                "unknown: the kernel does not list its sockets (timed out)",
-            ),
-            (
-                PortState::Unknown(UnknownReason::NotConnected { address: peer, cause }),
-                "unknown: no socket has it, but a connect to 127.0.0.1:5432 fails (timed out)",
+                &UnknownReason::NotConnected { address, cause },
+                "no socket has it, but a connect to 127.0.0.1:5432 fails (timed out)",
             ),
         ];
-        for (state, text) in rows {
-            assert_eq!(state.to_string(), text);
+        for (reason, text) in rows {
+            assert_eq!(reason.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_holder_is_named_as_precisely_as_possible() {
+        let user = |name: Option<&str>| User { uid: 1000, name: name.map(str::to_owned) };
+        let process = Process { pid: 8812, name: "node".to_owned(), since: None };
+        let rows = [
+            (user(Some("ann")), Some(process), "node (pid 8812)"),
+            (user(Some("ann")), None, "user ann; process not visible"),
+            (user(None), None, "user 1000; process not visible"),
+        ];
+        for (user, process, text) in rows {
+            assert_eq!(Holder { user, process }.to_string(), text);
         }
     }
 }

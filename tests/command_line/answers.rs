@@ -82,10 +82,31 @@ fn an_exhausted_range_has_its_own_exit_code() {
 $ pald set shop; pald set db
 49201
 49202
-$ pald -q set web; echo $?
+$ pald set web; echo $?
 Error: No ports available: all 2 ports in 49201-49202 are registered (2) or in use by others (0)
+hint: Release one with `pald del --port PORT`, or raise `port_max` in ~/.pald/config.toml
 5
 ",
+    );
+}
+
+#[test]
+fn an_exhausted_range_names_what_uses_its_ports() {
+    let home = Home::new(2);
+    let _daemon = home.start();
+    let _listener = TcpListener::bind(("127.0.0.1", home.max)).unwrap();
+    let (name, pid) = own_process();
+    session(
+        &home,
+        &format!(
+            "\
+$ pald set shop
+49201
+$ pald set web
+Error: No ports available: all 2 ports in 49201-49202 are registered (1) or in use by others (1)
+hint: Release one with `pald del --port PORT`, or raise `port_max` in ~/.pald/config.toml; 49202 is in use by {name} (pid {pid})
+"
+        ),
     );
 }
 

@@ -78,7 +78,13 @@ Error: Can't read nothing: No such file or directory (os error 2)
 $ head -c 16777217 /dev/zero > large; pald import large; echo $?
 Error: large is larger than 16777216 bytes, the maximum for a dump; nothing was imported
 65
-$ printf 'new 49205\\nshop 49202\\n' > other; pald -q import other 2>/dev/null; echo $?
+$ printf 'new 49205\\nshop 49202\\n' > other; pald import other; echo $?
+Error: shop is registered on port 49201, not 49202; nothing was imported
+hint: Release these services first, or replace the registry with `pald import --replace`
+4
+$ printf 'new 49205\\nweb 49200\\n' > own; pald import own; echo $?
+Error: web can't have port 49200, where pald itself listens; nothing was imported
+hint: Remove it from the dump, or set another `port_listen`
 4
 $ pald list --json | grep -c '\"name\"'
 1

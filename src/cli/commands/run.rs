@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::api::{ReasonCode, RegisterRequest, Service, State};
 use crate::cli::error::CommandError;
-use crate::cli::holder::{in_sentence, port_of};
+use crate::cli::holder::port_of;
 use crate::cli::variable::{Assignment, Variable};
 use crate::cli::{Failure, Session, Terminal};
 use crate::client::{Client, Existing};
@@ -84,7 +84,7 @@ fn check_free(
         Service { state: Some(State::Running), holder, .. } => {
             let holder = holder
                 .as_ref()
-                .map_or_else(|| "a process that is not visible".to_owned(), in_sentence);
+                .map_or_else(|| "a process that is not visible".to_owned(), ToString::to_string);
             return Err(CommandError::InUse { port, holder }.into());
         }
         // A restarted server finds connections in TIME_WAIT, and most servers start anyway.

@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::api::{Health, Services, State};
-use crate::cli::holder::{in_sentence, port_of};
+use crate::cli::holder::port_of;
 use crate::probe;
 
 /// How many ports a line lists.
@@ -14,7 +14,7 @@ pub(super) fn examine(services: &Services) -> Vec<Finding> {
     blocked
         .map(|service| {
             let reason = service.reason.as_deref().unwrap_or("something");
-            let whose = service.holder.iter().map(|holder| format!(": {}", in_sentence(holder)));
+            let whose = service.holder.iter().map(|holder| format!(": {holder}"));
             let text =
                 format!("{} is blocked by {reason}{}", port_of(service), whose.collect::<String>());
             Finding::warn("port", text, format!("pald who {}", service.port))

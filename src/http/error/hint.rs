@@ -3,9 +3,8 @@
 //! Not here: hints that name commands. The command line makes those from a problem's type and values.
 
 use super::{HttpError, Routes};
+use crate::api::Port;
 use crate::http::parameters::ParameterError;
-use crate::port::Port;
-use crate::probe::PortState;
 use crate::registry::ChangeError;
 
 impl HttpError {
@@ -76,15 +75,9 @@ fn change(error: &ChangeError, routes: Routes) -> Option<String> {
 }
 
 /// The hint of an exhausted range, with what uses the first ports that others have.
-fn exhausted(
-    error: &ChangeError,
-    occupied: &[(Port, PortState)],
-    routes: Routes,
-) -> Option<String> {
-    let mut hint = change(error, routes)?;
+fn exhausted(error: &ChangeError, occupied: &[Port], routes: Routes) -> Option<String> {
+    let hint = change(error, routes)?;
     // A port may have come free since.
-    for (port, state) in occupied.iter().filter(|(_, state)| *state != PortState::Free) {
-        hint.push_str(&format!("; {port} is {state}"));
-    }
-    Some(hint)
+    let usages = occupied.iter().filter_map(Port::usage);
+    Some(usages.fold(hint, |hint, usage| format!("{hint}; {usage}")))
 }

@@ -128,8 +128,8 @@ mod tests {
         ];
         for (state, code) in rows {
             let shown = serde_json::to_value(port(Port::MIN, &state, None)).unwrap();
-            assert_eq!(shown["reason_code"].as_str(), code, "{state}");
-            assert_eq!(shown["reason"].is_string(), code.is_some(), "{state}");
+            assert_eq!(shown["reason_code"].as_str(), code, "{state:?}");
+            assert_eq!(shown["reason"].is_string(), code.is_some(), "{state:?}");
         }
     }
 }

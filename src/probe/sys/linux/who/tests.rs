@@ -33,7 +33,7 @@ fn becomes(address: SocketAddr, is_expected: impl Fn(&PortState) -> bool) -> Por
         if is_expected(&state) {
             return state;
         }
-        assert!(started.elapsed() < Duration::from_secs(5), "still {state}");
+        assert!(started.elapsed() < Duration::from_secs(5), "still {state:?}");
     }
 }
 
@@ -74,7 +74,10 @@ fn a_port_with_a_listener_on_any_address_is_running() {
     for address in ADDRESSES {
         let listener = TcpListener::bind(address).unwrap();
         let state = state(listener.local_addr().unwrap());
-        assert!(matches!(&state, PortState::Running(holder) if is_us(holder)), "{address} {state}");
+        assert!(
+            matches!(&state, PortState::Running(holder) if is_us(holder)),
+            "{address} {state:?}"
+        );
     }
 }
 
@@ -93,7 +96,7 @@ fn a_bound_socket_blocks_a_port_unless_it_is_our_hold() {
     for address in ADDRESSES {
         let (socket, address) = bound(address);
         let found = state(address);
-        assert!(is_our(&found, &Reason::Bound), "{address} {found}");
+        assert!(is_our(&found, &Reason::Bound), "{address} {found:?}");
         // The hold also keeps others from taking the port meanwhile.
         assert_eq!(state_beside(address, &[inode(&socket)]), PortState::Free, "{address}");
     }
@@ -105,7 +108,7 @@ fn a_port_with_a_server_beside_our_hold_is_running() {
     hold.set_reuse_address(true).unwrap();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, address.port())).unwrap();
     let state = state_beside(address, &[inode(&hold)]);
-    assert!(matches!(&state, PortState::Running(holder) if is_us(holder)), "{state}");
+    assert!(matches!(&state, PortState::Running(holder) if is_us(holder)), "{state:?}");
     drop(listener);
     assert_eq!(state_beside(address, &[inode(&hold)]), PortState::Free);
 }
@@ -115,7 +118,7 @@ fn a_udp_socket_blocks_a_port() {
     for address in ADDRESSES {
         let socket = UdpSocket::bind(address).unwrap();
         let state = state(socket.local_addr().unwrap());
-        assert!(is_our(&state, &Reason::Udp), "{address} {state}");
+        assert!(is_our(&state, &Reason::Udp), "{address} {state:?}");
     }
 }
 
@@ -127,9 +130,9 @@ fn a_connection_blocks_the_ports_of_both_its_ends() {
         let client = TcpStream::connect(peer).unwrap();
         let own = client.local_addr().unwrap();
         let (server, _) = listener.accept().unwrap();
-        assert!(is_our(&state(own), &Reason::Outbound { peer }), "{}", state(own));
+        assert!(is_our(&state(own), &Reason::Outbound { peer }), "{:?}", state(own));
         drop(listener);
-        assert!(is_our(&state(peer), &Reason::Accepted { peer: own }), "{}", state(peer));
+        assert!(is_our(&state(peer), &Reason::Accepted { peer: own }), "{:?}", state(peer));
         drop(client);
         let closing = PortState::Blocked { reason: Reason::Closing { peer }, holder: None };
         becomes(own, |state| *state == closing);
@@ -150,13 +153,13 @@ fn time_wait_blocks_a_port_for_a_known_time() {
             matches!(state, PortState::Blocked { reason: Reason::TimeWait { .. }, .. })
         });
         let PortState::Blocked { reason: Reason::TimeWait { left }, holder: None } = state else {
-            panic!("{state}");
+            panic!("{state:?}");
         };
         assert!((1..=60).contains(&left.as_secs()), "{left:?}");
     }
 }
 
-/// What another user does in `users_see_each_other`: listens, and prints the states of the ports
+/// What another user does in `users_see_each_other`: listens, and prints what listens on the ports
 /// that it is given.
 #[test]
 fn as_another_user() {
@@ -168,7 +171,9 @@ fn as_another_user() {
     assert!(matches!(state(address), PortState::Running(holder) if is_us(&holder)));
     eprintln!("{address}");
     for line in io::stdin().lines() {
-        eprintln!("{}", state(line.unwrap().parse().unwrap()));
+        let found = state(line.unwrap().parse().unwrap());
+        let PortState::Running(holder) = found else { panic!("{found:?}") };
+        eprintln!("{holder}");
     }
 }
 
@@ -187,13 +192,13 @@ fn users_see_each_other() {
     let mut input = child.stdin.take().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let theirs: SocketAddr = lines.next().unwrap().unwrap().parse().unwrap();
-    let PortState::Running(holder) = state(theirs) else { panic!("{}", state(theirs)) };
+    let PortState::Running(holder) = state(theirs) else { panic!("{:?}", state(theirs)) };
     assert_eq!(holder.user.uid, NOBODY);
     assert_eq!(holder.process.unwrap().pid, child.id());
     let listener = TcpListener::bind("[::1]:0").unwrap();
     writeln!(input, "{}", listener.local_addr().unwrap()).unwrap();
     let text = lines.next().unwrap().unwrap();
-    assert_eq!(text, "in use by user root; process not visible");
+    assert_eq!(text, "user root; process not visible");
     drop(input);
     assert!(child.wait().unwrap().success());
 }
@@ -217,7 +222,7 @@ fn states_of_many_ports_equal_those_of_each_alone() {
     assert_eq!((&alone[5], &alone[9]), (&PortState::Free, &PortState::Free));
     assert!(is_our(&alone[6], &Reason::Bound) && is_our(&alone[7], &Reason::Udp));
     let peer = listeners[0].local_addr().unwrap();
-    assert!(is_our(&alone[8], &Reason::Outbound { peer }), "{}", alone[8]);
+    assert!(is_our(&alone[8], &Reason::Outbound { peer }), "{:?}", alone[8]);
 }
 
 /// A netlink that failed used to leave no trace in the log.
