@@ -37,7 +37,6 @@ pub use listen::{ListenError, Listeners, UnexpectedSocket};
 pub use v1::About;
 
 use error::HttpError;
-use guard::Refusal;
 use register::OccupiedPorts;
 
 /// How long a client may take to send the head of a request, and again to send its body.
@@ -74,18 +73,20 @@ pub async fn serve(
             .app_data(about.clone())
             .app_data(occupied_ports.clone())
             .wrap_fn(move |request, service| {
-                let admitted = guard.admit(&request);
-                if admitted.is_ok() && service_worker::is_asked_for(&request) {
-                    return Either::Left(ready(Ok(request.into_response(service_worker::reply()))));
-                }
                 // The router has decoded this path.
                 let is_v1 = v1::includes(request.match_info().as_str());
-                // The handler's future is polled only once the request is admitted.
-                let answer = answer(admitted, service.call(request));
-                Either::Right(answer.map(move |answered| match is_v1 {
-                    true => problem::tell(answered),
+                let in_its_terms = move |answered| match is_v1 {
+                    true => problem::to_problem(answered),
                     false => answered,
-                }))
+                };
+                if let Err(refusal) = guard.admit(&request) {
+                    let refused = Err(HttpError::Refused(refusal).into());
+                    return Either::Left(ready(in_its_terms(refused)));
+                }
+                if service_worker::is_asked_for(&request) {
+                    return Either::Left(ready(Ok(request.into_response(service_worker::reply()))));
+                }
+                Either::Right(catch_panic(service.call(request)).map(in_its_terms))
             })
             .configure(text::routes)
             .configure(v1::routes)
@@ -117,14 +118,12 @@ fn workers() -> usize {
     (cpus / 2).clamp(1, MAX_WORKERS)
 }
 
-/// Answers a request that is admitted. A handler that panics is a 500, and pald goes on.
-async fn answer<T>(
-    admitted: Result<(), Refusal>,
+/// Runs a handler. One that panics is a 500, and pald goes on.
+async fn catch_panic<T>(
     handler: impl Future<Output = Result<T, actix_web::Error>>,
 ) -> Result<T, actix_web::Error> {
-    admitted.map_err(HttpError::Refused)?;
-    let answer = AssertUnwindSafe(handler).catch_unwind().await;
-    answer.unwrap_or_else(|_| Err(HttpError::Panic.into()))
+    let answered = AssertUnwindSafe(handler).catch_unwind().await;
+    answered.unwrap_or_else(|_| Err(HttpError::Panic.into()))
 }
 
 /// Formats addresses for the log.
@@ -137,17 +136,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_handler_that_panics_is_a_500_and_one_that_is_refused_never_runs() {
+    fn a_handler_that_panics_is_a_500() {
         let panics = async || -> Result<(), actix_web::Error> { panic!("for the test") };
-        let answer = |admitted| {
-            actix_web::rt::System::new().block_on(answer(admitted, panics())).unwrap_err()
-        };
-        let answered = answer(Ok(()));
-        let response = answered.error_response();
+        let answered = actix_web::rt::System::new().block_on(catch_panic(panics()));
+        let response = answered.unwrap_err().error_response();
         assert_eq!(response.status(), 500);
         assert_eq!(response.headers().get("x-content-type-options").unwrap(), "nosniff");
-
-        let answered = answer(Err(Refusal::CrossSite));
-        assert_eq!(answered.error_response().status(), 403);
     }
 }

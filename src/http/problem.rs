@@ -14,7 +14,7 @@ use crate::registry::{ChangeError, Target};
 const MAX_LISTED_LINES: usize = 20;
 
 /// Turns the error of a handler, or one before it ran, into a problem; leaves other answers alone.
-pub(super) fn tell(
+pub(super) fn to_problem(
     answered: Result<ServiceResponse, actix_web::Error>,
 ) -> Result<ServiceResponse, actix_web::Error> {
     match answered {
@@ -37,7 +37,7 @@ pub(super) fn tell(
 
 fn response(error: &HttpError) -> HttpResponse {
     let Row { kind, v1, .. } = error.row();
-    let (service, port) = in_the_way(error);
+    let (service, port) = named_by(error);
     let problem = Problem {
         kind,
         title: title(kind, v1).to_owned(),
@@ -53,7 +53,7 @@ fn response(error: &HttpError) -> HttpResponse {
 }
 
 /// Returns the service and the port that the error names.
-fn in_the_way(error: &HttpError) -> (Option<String>, Option<u16>) {
+fn named_by(error: &HttpError) -> (Option<String>, Option<u16>) {
     match error {
         HttpError::Change(
             ChangeError::Taken { port, service }

@@ -53,7 +53,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(dump).service(health).service(openapi);
 }
 
-/// Whether a path is under `/v1`, if there is such a route or not.
+/// Whether a path is under `/v1`, whether there is such a route or not.
 pub(super) fn includes(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/")
 }
