@@ -1,5 +1,7 @@
 //! The command line as people type it, with what they see and the exit codes.
 
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener};
 use std::process::{Command, Stdio};
 
 use crate::daemon::{Home, PALD};
@@ -60,4 +62,28 @@ fn pald(home: &Home, arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = child.wait_with_output().unwrap();
     let [stdout, stderr] = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap());
     (output.status.code(), stdout, stderr)
+}
+
+/// Answers each request on a port, one to a connection, with these bytes, in the background.
+fn answer_each(port: u16, mut answer: impl FnMut() -> String + Send + 'static) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            // Errors of a client that has gone do not matter. One that is still sending would miss the
+            // answer if the connection were closed at once.
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer().as_bytes());
+            let _ = stream.shutdown(Shutdown::Write);
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+    });
+}
+
+/// Answers like pald: a 200 with JSON, which closes the connection.
+fn json_answer(value: &serde_json::Value) -> String {
+    let (kind, body) = ("Content-Type: application/json", value.to_string());
+    let length = body.len();
+    format!(
+        "HTTP/1.1 200 OK\r\n{kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
 }

@@ -88,7 +88,7 @@ impl Terminal {
     /// Asks a question; returns whether the answer is yes.
     pub(super) fn confirm(self, question: &str) -> bool {
         let mut answer = String::new();
-        let asked = write!(io::stderr(), "{question} [y/N] ")
+        let asked = write!(io::stderr(), "{} [y/N] ", printable(question))
             .and_then(|()| io::stdin().read_line(&mut answer));
         asked.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
     }

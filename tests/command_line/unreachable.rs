@@ -1,10 +1,8 @@
 //! The commands while no pald answers, or another program does.
 
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener};
 use std::time::{Duration, Instant};
 
-use super::{pald, ports, session};
+use super::{answer_each, pald, ports, session};
 use crate::daemon::Home;
 
 const COMMANDS: [&[&str]; 10] = [
@@ -71,21 +69,6 @@ Error: --url is ""; it must be http://HOST or http://HOST:PORT
     );
 }
 
-/// Answers every request on a port with these bytes, in the background.
-fn answer_all(port: u16, answer: &'static str) {
-    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            // Errors of a client that has gone do not matter. One that is still sending would miss the
-            // answer if the connection were closed at once.
-            let _ = stream.read(&mut [0; 4096]);
-            let _ = stream.write_all(answer.as_bytes());
-            let _ = stream.shutdown(Shutdown::Write);
-            let _ = stream.read_to_end(&mut Vec::new());
-        }
-    });
-}
-
 #[test]
 fn another_program_on_the_port_is_not_taken_for_pald() {
     let answers = [
@@ -104,7 +87,7 @@ fn another_program_on_the_port_is_not_taken_for_pald() {
     ];
     for answer in answers {
         let home = Home::new(1);
-        answer_all(home.listen, answer);
+        answer_each(home.listen, || answer.to_owned());
         let expected = ports(
             &home,
             "Error: The program that answers at http://127.0.0.1:49200 is not pald\n\
@@ -120,7 +103,7 @@ fn another_program_on_the_port_is_not_taken_for_pald() {
 #[test]
 fn a_closed_connection_and_a_closed_port_are_different_errors() {
     let home = Home::new(1);
-    answer_all(home.listen, "");
+    answer_each(home.listen, String::new);
     let (code, stdout, stderr) = pald(&home, &["get", "shop"]);
     let expected = ports(&home, "Error: http://127.0.0.1:49200 closed the connection");
     assert!(stderr.starts_with(&expected), "{stderr}");
