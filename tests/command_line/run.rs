@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use socket2::SockRef;
 
-use super::{pald, prepared, session, shell};
+use super::{answer_each, json_answer, pald, prepared, session, shell};
 use crate::daemon::{Home, PALD};
 
 #[test]
@@ -36,6 +36,24 @@ $ pald run shop.web -- yes | head -n 1
 y
 ",
     );
+}
+
+/// `{port}` and PORT came from different answers: a service that was released and registered again in
+/// between could have two ports.
+#[test]
+fn a_command_gets_the_port_that_was_checked_wherever_it_is_named() {
+    let home = Home::new(1);
+    let mut port = 5000;
+    answer_each(home.listen, move || {
+        port += 1;
+        json_answer(&serde_json::json!({
+            "name": "shop", "port": port, "addresses": [], "created_at": "2026-11-22T10:00:00Z",
+            "hold": true, "state": "idle", "reason": null, "reason_code": null, "holder": null,
+        }))
+    });
+    // The first answer is to the registration, the second to the question who uses the port.
+    let command = ["run", "shop", "-e", "WEB=shop", "--", "sh", "-c", "echo {port} $PORT $WEB"];
+    assert_eq!(pald(&home, &command), (Some(0), "5002 5002 5002\n".to_owned(), String::new()));
 }
 
 #[test]

@@ -54,17 +54,28 @@ impl Run {
         client.register(&service, &RegisterRequest::default(), Existing::Accept)?;
         let port = check_free(&client, &service, session.terminal)?;
         if self.no_hold {
-            let request = RegisterRequest { hold: Some(false), ..RegisterRequest::default() };
+            // With the port: another client may have released the service since.
+            let request = RegisterRequest {
+                port: Some(port.into()),
+                hold: Some(false),
+                ..RegisterRequest::default()
+            };
             client.register(&service, &request, Existing::Accept)?;
         }
         let mut variables = Vec::new();
-        for Assignment { variable, service } in assignments {
-            let answer =
-                client.register(&service, &RegisterRequest::default(), Existing::Accept)?;
-            variables.push((variable, answer.port.to_string()));
+        for Assignment { variable, service: assigned } in assignments {
+            // The port that was checked is the one that the command gets, wherever it is named.
+            let port = match assigned == service {
+                true => port,
+                false => {
+                    let request = RegisterRequest::default();
+                    client.register(&assigned, &request, Existing::Accept)?.port
+                }
+            };
+            variables.push((variable, port.to_string()));
         }
         let (program, arguments) = self.command.split_first().expect("clap requires a command");
-        let arguments = arguments.iter().map(|argument| with_port(argument, &port));
+        let arguments = arguments.iter().map(|argument| with_port(argument, port));
         let mut command = Command::new(program);
         command.args(arguments);
         command.envs(variables.iter().map(|(variable, port)| (variable.as_str(), port)));
@@ -73,11 +84,7 @@ impl Run {
 }
 
 /// Checks that nothing listens on the service's port; returns the port.
-fn check_free(
-    client: &Client,
-    service: &ServiceName,
-    terminal: Terminal,
-) -> Result<String, Failure> {
+fn check_free(client: &Client, service: &ServiceName, terminal: Terminal) -> Result<u16, Failure> {
     let service = client.service(service)?;
     let port = port_of(&service);
     match &service {
@@ -96,11 +103,12 @@ fn check_free(
         }
         _ => {}
     }
-    Ok(service.port.to_string())
+    Ok(service.port)
 }
 
 /// Replaces each placeholder in an argument.
-fn with_port(argument: &OsStr, port: &str) -> OsString {
+fn with_port(argument: &OsStr, port: u16) -> OsString {
+    let port = port.to_string();
     let mut rest = argument.as_bytes();
     let mut replaced = Vec::new();
     while let Some(byte) = rest.first() {
@@ -141,7 +149,7 @@ mod tests {
             (b"", b""),
         ];
         for (argument, replaced) in rows {
-            assert_eq!(with_port(OsStr::from_bytes(argument), "49201").as_bytes(), replaced);
+            assert_eq!(with_port(OsStr::from_bytes(argument), 49201).as_bytes(), replaced);
         }
     }
 }
