@@ -65,7 +65,7 @@ struct Globals {
     /// Read this file instead of ~/.pald/config.toml
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
-    /// Ask the pald at this address, http://HOST[:PORT], instead of the configured one
+    /// Ask the pald at this address, `http://HOST[:PORT]`, instead of the configured one
     #[arg(long, value_name = "URL", global = true)]
     url: Option<OsString>,
     /// Print only answers and errors
