@@ -1,5 +1,5 @@
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -37,13 +37,57 @@ fn becomes(address: SocketAddr, is_expected: impl Fn(&PortState) -> bool) -> Por
     }
 }
 
-/// A TCP socket that is bound and does not listen.
-fn bound(address: &str) -> (Socket, SocketAddr) {
-    let address: SocketAddr = address.parse().unwrap();
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
-    socket.bind(&address.into()).unwrap();
-    let address = socket.local_addr().unwrap().as_socket().unwrap();
-    (socket, address)
+/// A port that nothing else has, on any address. Tests that run at the same time get the port only
+/// if they ask for it, so they leave no TIME_WAIT on it either.
+struct OwnPort {
+    hold: Socket,
+    number: u16,
+}
+
+impl OwnPort {
+    fn take() -> Self {
+        let hold = Socket::new(Domain::IPV6, Type::STREAM, None).unwrap();
+        hold.set_only_v6(false).unwrap();
+        hold.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)).into()).unwrap();
+        hold.set_reuse_address(true).unwrap();
+        let number = hold.local_addr().unwrap().as_socket().unwrap().port();
+        Self { hold, number }
+    }
+
+    /// This port, on the IP address of another.
+    fn on(&self, address: &str) -> SocketAddr {
+        SocketAddr::new(address.parse::<SocketAddr>().unwrap().ip(), self.number)
+    }
+
+    /// A TCP socket beside the hold that is bound and does not listen.
+    fn bind(&self, address: &str) -> Socket {
+        let address = self.on(address);
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        socket.bind(&address.into()).unwrap();
+        socket
+    }
+
+    fn hold_inode(&self) -> u64 {
+        inode(&self.hold)
+    }
+
+    /// The state of the port beside the hold.
+    fn state(&self) -> PortState {
+        state_beside(self.on("[::]:0"), &[self.hold_inode()])
+    }
+}
+
+/// A UDP socket, and its port, on which there is no TCP socket but the hold.
+fn udp(address: &str) -> (UdpSocket, OwnPort) {
+    loop {
+        let port = OwnPort::take();
+        match UdpSocket::bind(port.on(address)) {
+            Ok(socket) => return (socket, port),
+            // Another UDP socket has it.
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::AddrInUse),
+        }
+    }
 }
 
 fn inode(socket: impl AsFd) -> u64 {
@@ -83,41 +127,42 @@ fn a_port_with_a_listener_on_any_address_is_running() {
 
 #[test]
 fn listener_on_finds_only_listeners_of_that_address() {
-    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = socket.local_addr().unwrap();
-    assert!(listener_on(address).as_ref().is_some_and(is_us));
-    assert_eq!(listener_on(SocketAddr::new([127, 0, 0, 2].into(), address.port())), None);
-    let (_socket, address) = bound("127.0.0.1:0");
-    assert_eq!(listener_on(address), None);
+    let port = OwnPort::take();
+    let _listener = TcpListener::bind(port.on("127.0.0.1:0")).unwrap();
+    assert!(listener_on(port.on("127.0.0.1:0")).as_ref().is_some_and(is_us));
+    assert_eq!(listener_on(port.on("127.0.0.2:0")), None);
+    let port = OwnPort::take();
+    let _socket = port.bind("127.0.0.1:0");
+    assert_eq!(listener_on(port.on("127.0.0.1:0")), None);
 }
 
 #[test]
 fn a_bound_socket_blocks_a_port_unless_it_is_our_hold() {
     for address in ADDRESSES {
-        let (socket, address) = bound(address);
-        let found = state(address);
+        let port = OwnPort::take();
+        let socket = port.bind(address);
+        let found = port.state();
         assert!(is_our(&found, &Reason::Bound), "{address} {found:?}");
-        // The hold also keeps others from taking the port meanwhile.
-        assert_eq!(state_beside(address, &[inode(&socket)]), PortState::Free, "{address}");
+        let own = [port.hold_inode(), inode(&socket)];
+        assert_eq!(state_beside(port.on(address), &own), PortState::Free, "{address}");
     }
 }
 
 #[test]
 fn a_port_with_a_server_beside_our_hold_is_running() {
-    let (hold, address) = bound("[::]:0");
-    hold.set_reuse_address(true).unwrap();
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, address.port())).unwrap();
-    let state = state_beside(address, &[inode(&hold)]);
+    let port = OwnPort::take();
+    let listener = TcpListener::bind(port.on("127.0.0.1:0")).unwrap();
+    let state = port.state();
     assert!(matches!(&state, PortState::Running(holder) if is_us(holder)), "{state:?}");
     drop(listener);
-    assert_eq!(state_beside(address, &[inode(&hold)]), PortState::Free);
+    assert_eq!(port.state(), PortState::Free);
 }
 
 #[test]
 fn a_udp_socket_blocks_a_port() {
     for address in ADDRESSES {
-        let socket = UdpSocket::bind(address).unwrap();
-        let state = state(socket.local_addr().unwrap());
+        let (_socket, port) = udp(address);
+        let state = port.state();
         assert!(is_our(&state, &Reason::Udp), "{address} {state:?}");
     }
 }
@@ -206,18 +251,18 @@ fn users_see_each_other() {
 #[test]
 fn states_of_many_ports_equal_those_of_each_alone() {
     let listeners: Vec<_> = ADDRESSES.map(|address| TcpListener::bind(address).unwrap()).into();
-    let (held, held_address) = bound("[::]:0");
-    let (_bound, bound_address) = bound("127.0.0.1:0");
-    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (held, bound, (_udp, udp)) = (OwnPort::take(), OwnPort::take(), udp("127.0.0.1:0"));
+    let _bound = bound.bind("127.0.0.1:0");
     let client = TcpStream::connect(listeners[0].local_addr().unwrap()).unwrap();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // No program of today listens there, and no test is given it.
+    let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     let mut addresses: Vec<_> = listeners.iter().map(|l| l.local_addr().unwrap()).collect();
-    addresses.extend([held_address, bound_address, udp.local_addr().unwrap()]);
+    addresses.extend([&held, &bound, &udp].map(|port| port.on("[::]:0")));
     addresses.extend([client.local_addr().unwrap(), free]);
     let ports: Vec<_> = addresses.iter().map(|a| Port::new(a.port()).unwrap()).collect();
-    let own = inode(&held);
-    let alone: Vec<_> = addresses.iter().map(|address| state_beside(*address, &[own])).collect();
-    assert_eq!(Who::open().states(&ports, &|inode| inode == own), alone);
+    let own = [&held, &bound, &udp].map(OwnPort::hold_inode);
+    let alone: Vec<_> = addresses.iter().map(|address| state_beside(*address, &own)).collect();
+    assert_eq!(Who::open().states(&ports, &|inode| own.contains(&inode)), alone);
     assert!(alone[..5].iter().all(|s| matches!(s, PortState::Running(holder) if is_us(holder))));
     assert_eq!((&alone[5], &alone[9]), (&PortState::Free, &PortState::Free));
     assert!(is_our(&alone[6], &Reason::Bound) && is_our(&alone[7], &Reason::Udp));
