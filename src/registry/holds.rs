@@ -283,6 +283,9 @@ mod tests {
 
     #[test]
     fn a_port_without_room_is_held_once_another_is_released() {
+        if !probe::HOLDS_PORTS {
+            return eprintln!("skipped: pald holds no ports on this system");
+        }
         // With `ulimit -n 340`, 30 services were registered and 25 released: the 5 that were left
         // had found no room, and were never held.
         let (holds, watch) = start(&[], 1);
