@@ -21,7 +21,8 @@ use crate::service_name::ServiceName;
 static FIRST: LazyLock<u16> = LazyLock::new(|| {
     let start = 12_000 + u16::try_from(std::process::id() % 15_000).unwrap();
     let is_free = |number: u16| matches!(Claimer::default().claim(port(number)), Ok(Ok(_)));
-    (start..start + 5_000).step_by(20).find(|first| (*first..first + 20).all(is_free)).unwrap()
+    let mut firsts = (start..32_000).step_by(20).chain((12_000..start).step_by(20));
+    firsts.find(|first| (*first..first + 20).all(is_free)).unwrap()
 });
 
 fn min() -> u16 {

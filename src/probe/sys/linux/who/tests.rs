@@ -1,5 +1,5 @@
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv6Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -240,8 +240,9 @@ fn users_see_each_other() {
     let PortState::Running(holder) = state(theirs) else { panic!("{:?}", state(theirs)) };
     assert_eq!(holder.user.uid, NOBODY);
     assert_eq!(holder.process.unwrap().pid, child.id());
-    let listener = TcpListener::bind("[::1]:0").unwrap();
-    writeln!(input, "{}", listener.local_addr().unwrap()).unwrap();
+    let port = OwnPort::take();
+    let _listener = TcpListener::bind(port.on("[::1]:0")).unwrap();
+    writeln!(input, "{}", port.on("[::1]:0")).unwrap();
     let text = lines.next().unwrap().unwrap();
     assert_eq!(text, "user root; process not visible");
     drop(input);
@@ -254,8 +255,7 @@ fn states_of_many_ports_equal_those_of_each_alone() {
     let (held, bound, (_udp, udp)) = (OwnPort::take(), OwnPort::take(), udp("127.0.0.1:0"));
     let _bound = bound.bind("127.0.0.1:0");
     let client = TcpStream::connect(listeners[0].local_addr().unwrap()).unwrap();
-    // No program of today listens there, and no test is given it.
-    let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    let free = OwnPort::take().on("127.0.0.1:0");
     let mut addresses: Vec<_> = listeners.iter().map(|l| l.local_addr().unwrap()).collect();
     addresses.extend([&held, &bound, &udp].map(|port| port.on("[::]:0")));
     addresses.extend([client.local_addr().unwrap(), free]);
