@@ -235,7 +235,8 @@ pub struct HoldsHealth {
     pub max: usize,
     /// How many ports are held.
     pub held: usize,
-    /// Registered ports that pald tried to hold and could not, because others use them.
+    /// Registered ports that pald tried to hold and could not: others use them, or the system
+    /// refused.
     pub missing: Vec<u16>,
 }
 

@@ -56,7 +56,7 @@ Environment:
 
 Exit codes:
   0 done, 1 the answer is no, 2 usage, 3 no daemon answers, 4 refused or in conflict,
-  5 no port left, 65 bad dump, 70 a bug, 74 storage, 78 configuration";
+  5 no port left, 65 bad dump, 70 an internal error, 74 storage, 78 configuration";
 
 /// The options of all commands.
 #[derive(Debug, Args)]

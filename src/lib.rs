@@ -45,9 +45,9 @@
 //! - A change appears whole or not at all; an import is one change.
 //! - A registered service keeps its port until it is released. Nothing moves it.
 //! - pald never starts with fewer services than it has acknowledged without saying so: at each start
-//!   `registry::recovery` holds store and dump against themselves, against each other and against
-//!   the note on the newest revision. Only a kill just before that note, together with damage to just
-//!   the same change, is left to the dump alone.
+//!   `registry::recovery` checks the seals of store and dump, and compares both with each other and
+//!   with the note on the newest revision. That note is written after the answers. If pald is killed
+//!   before it is, and the end of the store is lost too, only the dump can show what is missing.
 //! - Nothing outside this machine, no web page but pald's own, and on Linux no other user changes the
 //!   registry.
 //! - A name that is legal here can be read back by the 2015 program.

@@ -223,11 +223,12 @@ impl Registry {
 
     /// Finishes what is waiting, writes the dump, and closes the store. Later changes are refused.
     pub fn close(&self) {
-        // The committer ends once it has taken all requests, and closes the rest by being dropped.
+        // Without a sender, the committer ends once it has taken all requests. It is dropped then,
+        // which writes the dump and closes the store.
         drop(lock(&self.requests).take());
         let thread = lock(&self.committer).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
-            error!("The committer has panicked");
+            error!("Internal error: the committer panicked");
         }
     }
 

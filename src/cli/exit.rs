@@ -30,8 +30,8 @@ pub(super) enum Exit {
     Exhausted,
     /// The dump can't be imported (EX_DATAERR of sysexits.h).
     Dump,
-    /// A bug in pald (EX_SOFTWARE).
-    Bug,
+    /// An internal error of pald (EX_SOFTWARE).
+    Internal,
     /// The store failed, or the disk under it (EX_IOERR).
     Storage,
     /// The configuration is wrong (EX_CONFIG).
@@ -51,7 +51,7 @@ impl From<Exit> for ExitCode {
             Exit::Conflict => 4,
             Exit::Exhausted => 5,
             Exit::Dump => 65,
-            Exit::Bug => 70,
+            Exit::Internal => 70,
             Exit::Storage => 74,
             Exit::Config => 78,
             Exit::NotRunnable => 126,
@@ -115,7 +115,7 @@ impl Exit {
             ProblemType::RangeExhausted => Self::Exhausted,
             ProblemType::DumpInvalid => Self::Dump,
             ProblemType::Storage => Self::Storage,
-            ProblemType::Blank => Self::Bug,
+            ProblemType::Blank => Self::Internal,
         }
     }
 
@@ -161,7 +161,7 @@ impl Exit {
             | OpenError::KeepDump { .. } => Self::Storage,
             OpenError::TooMuch { .. } => Self::Dump,
             OpenError::ListenRegistered { .. } => Self::Config,
-            OpenError::Thread(_) => Self::Bug,
+            OpenError::Thread(_) => Self::Internal,
         }
     }
 
@@ -187,7 +187,7 @@ impl Exit {
             ServeError::Open(error) => error.exit(),
             ServeError::Running { .. } => Self::Conflict,
             ServeError::Folder { .. } | ServeError::Descriptors => Self::Storage,
-            ServeError::Http(_) => Self::Bug,
+            ServeError::Http(_) => Self::Internal,
         }
     }
 }

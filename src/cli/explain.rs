@@ -1,7 +1,8 @@
-//! What the top of the program needs of an error besides its text.
+//! What the command line needs of an error besides its text: a hint and an exit code.
 //!
-//! Hints that name a flag, a command or a file are made here, and nowhere below: only the command
-//! line knows what the user typed.
+//! Hints that name a flag or a command are made in `cli` and nowhere below: only the command line
+//! knows what the user typed. Hints that name only settings, which are the same for everyone, come
+//! from below.
 
 use super::Exit;
 use crate::addresses::AddressesError;

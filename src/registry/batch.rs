@@ -47,7 +47,7 @@ pub(super) struct Batch<'a> {
     decided: Decided,
 }
 
-/// What the requests of a batch come to.
+/// What a batch changes and answers, once all its requests are decided.
 #[derive(Default)]
 pub(super) struct Decided {
     /// What has to be stored, in this order.
@@ -90,7 +90,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// What the batch comes to.
+    /// Ends the batch; there are no more requests.
     pub(super) fn finish(self) -> Decided {
         Decided { occupied: self.claims.into_occupied(), ..self.decided }
     }

@@ -92,8 +92,8 @@ impl Committer {
         }
     }
 
-    /// Waits for a request, and takes what else waits by then. An import starts a batch of its own,
-    /// so that what it is compared with is on disk.
+    /// Waits for a request, and takes what else waits by then. An import is the first of its batch,
+    /// so that what it is compared with is on disk; others may follow it.
     fn next_requests(&mut self) -> Option<Vec<Request>> {
         let first = self.import.take().or_else(|| self.requests.recv().ok())?;
         let mut requests = vec![first];
@@ -113,7 +113,7 @@ impl Committer {
     /// requests are dropped with it, which tells those who wait that there is no answer.
     fn or_fail(&mut self, commit: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| commit(self))).is_err() {
-            self.fail("pald has made a mistake; its log says more".into());
+            self.fail("internal error; pald's log says more".into());
         }
     }
 
@@ -192,7 +192,8 @@ impl Committer {
     }
 }
 
-/// Nobody moves pald onto a port that is a service's. An import may have put a service there.
+/// Refuses a changed `port_listen` that belongs to a service. An unchanged one may: the dump of a first
+/// start can have brought a service there.
 fn check_listen(model: &Model, options: &RegistryOptions) -> Result<(), OpenError> {
     let Some(registration) = model.at_port(options.port_listen) else { return Ok(()) };
     let (service, port) = (&registration.service, registration.port);

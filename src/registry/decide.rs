@@ -1,4 +1,4 @@
-//! What each request comes to: the rules of the registry. Nothing is changed here.
+//! Decides each request: the rules of the registry. Nothing is changed here.
 //!
 //! Pure but for the claim of a port. A decision that fails gives no operation, and its claim is
 //! dropped with it.
@@ -17,7 +17,7 @@ use crate::service_name::ServiceName;
 use crate::store::Operation;
 use crate::timestamp::Timestamp;
 
-/// What a request comes to, whole.
+/// The decision on one request that is not refused.
 #[derive(Debug)]
 pub(super) struct Decision<T> {
     /// What has to be stored, in this order.

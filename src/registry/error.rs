@@ -85,7 +85,8 @@ pub enum Remedy {
     TakeEdited,
 }
 
-/// Why a change was not made; nothing of it is visible then.
+/// Why a change was not made, or none of it is known to be: after [`Storage`](Self::Storage) and
+/// [`Unanswered`](Self::Unanswered) it may be on disk, and appear after a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ChangeError {
     /// Every port of the range is registered or in use by others.
@@ -160,7 +161,7 @@ pub enum ChangeError {
     #[error("Changes are not accepted, because the store failed: {0}")]
     Storage(Arc<str>),
     /// The committer ended before it answered; the change may have been made.
-    #[error("No answer: pald is shutting down, or has made a mistake")]
+    #[error("No answer: pald is shutting down, or had an internal error")]
     Unanswered,
 }
 

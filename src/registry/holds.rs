@@ -26,7 +26,7 @@ pub struct HoldsStatus {
     pub max: usize,
     /// How many are held.
     pub held: usize,
-    /// Ports that pald has tried to hold and can't, because others use them.
+    /// Ports that pald has tried to hold and can't: others use them, or the system refused.
     pub missing: Vec<Port>,
 }
 
@@ -70,7 +70,8 @@ struct State {
     held: HashMap<Port, Hold>,
     /// Ports to hold that wait for their first try, or for room.
     waiting: BTreeSet<Port>,
-    /// Ports to hold that others use.
+    /// Ports that could not be held: others use them, or the system refused, such as for want of a
+    /// descriptor. They are tried again.
     refused: BTreeSet<Port>,
     /// The most holds, so that descriptors are left for the store and for clients.
     max_holds: usize,

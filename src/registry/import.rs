@@ -1,4 +1,4 @@
-//! Decides what the import of a dump comes to: all of it or nothing.
+//! Decides the import of a dump: all of it or nothing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::service_name::ServiceName;
 use crate::store::Operation;
 use crate::timestamp::Timestamp;
 
-/// Decides an import. A dry run comes to the same operations, which are then not applied.
+/// Decides an import. The decision on a dry run has the same operations, which are then not applied.
 pub(super) fn import(
     model: &Model,
     port_listen: Port,
@@ -41,7 +41,7 @@ pub(super) fn import(
     Ok(Decision { operations, hold: None, answer: plan.answer })
 }
 
-/// What an import comes to.
+/// What an import changes, as far as its entries are decided.
 #[derive(Default)]
 struct Plan {
     removed: Vec<Arc<Registration>>,

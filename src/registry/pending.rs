@@ -35,7 +35,7 @@ impl<T> Pending<T> {
     /// Blocks the thread until the change is on disk; not for an async worker.
     ///
     /// # Errors
-    /// The change was not made.
+    /// Why the change was not made; [`ChangeError`] says after which errors it may be on disk yet.
     pub fn wait(self) -> Result<T, ChangeError> {
         let answered = match self.0 {
             State::Ready(result) => result,

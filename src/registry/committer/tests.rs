@@ -498,7 +498,7 @@ fn after_a_failure_readers_see_the_last_durable_state_and_no_change_is_accepted(
     let reason = bench.committer().failure.get().cloned().unwrap();
     assert!(reason.contains("Can't use the store"), "{reason}");
     let refused = ChangeError::Storage(Arc::clone(&reason));
-    // Whatever a request came to, it was decided on changes that are not on disk.
+    // However a request was decided, that was on changes that are not on disk.
     assert_eq!(pending.0.wait(), Err(refused.clone()));
     assert_eq!(pending.1.wait(), Err(refused.clone()));
     assert_eq!(pending.2.wait(), Err(refused.clone()));
@@ -534,7 +534,7 @@ fn a_panic_ends_changes_and_nothing_else() {
     assert_eq!(dropped.wait(), Err(ChangeError::Unanswered));
     let pending = bench.register(2, RegisterOptions::default());
     bench.commit_waiting(1);
-    let reason = "pald has made a mistake; its log says more".into();
+    let reason = "internal error; pald's log says more".into();
     assert_eq!(pending.wait(), Err(ChangeError::Storage(reason)));
     bench.check(&expected);
 }

@@ -225,7 +225,7 @@ fn as_another_user() {
 #[test]
 fn users_see_each_other() {
     if our_uid() != 0 {
-        eprintln!("Skipped: only root can start a listener as another user");
+        eprintln!("skipped: only root can start a listener as another user");
         return;
     }
     let name = concat!(module_path!(), "::as_another_user").split_once("::").unwrap().1;
