@@ -38,7 +38,7 @@ use batch::Request;
 use committer::{Committer, Failure};
 use holds::HoldsWatch;
 use model::Readers;
-use pending::Answer;
+use pending::Sender;
 use survey::Surveyor;
 
 /// What a registry needs to open.
@@ -203,7 +203,7 @@ impl Registry {
             Some(registration) if options.are_met_by(&registration) => {
                 Pending::ready(Ok(Registered { registration, is_new: false }))
             }
-            _ => self.request(|answer| Request::Register { service, options, answer }),
+            _ => self.request(|sender| Request::Register { service, options, sender }),
         }
     }
 
@@ -211,14 +211,14 @@ impl Registry {
     ///
     /// When the answer comes, it is on disk.
     pub fn release(&self, target: Target) -> Pending<Arc<Registration>> {
-        self.request(|answer| Request::Release { target, answer })
+        self.request(|sender| Request::Release { target, sender })
     }
 
     /// Takes a dump over, all of it as one change, or nothing.
     ///
     /// When the answer comes, it is on disk.
     pub fn import(&self, import: Import) -> Pending<Imported> {
-        self.request(|answer| Request::Import { import, answer })
+        self.request(|sender| Request::Import { import, sender })
     }
 
     /// Finishes what is waiting, writes the dump, and closes the store. Later changes are refused.
@@ -232,11 +232,11 @@ impl Registry {
         }
     }
 
-    fn request<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Pending<T> {
-        let (answer, pending) = Pending::channel();
+    fn request<T>(&self, request: impl FnOnce(Sender<T>) -> Request) -> Pending<T> {
+        let (sender, pending) = Pending::channel();
         if let Some(requests) = lock(&self.requests).as_ref() {
-            // If the committer has ended, the answer is dropped here, and `pending` says so.
-            let _ = requests.send(request(answer));
+            // If the committer has ended, the sender is dropped here, and `pending` says so.
+            let _ = requests.send(request(sender));
         }
         pending
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock, mpsc};
 
 use tracing::{error, info, warn};
 
-use super::batch::{Batch, Decided, Request};
+use super::batch::{Batch, Outcome, Request};
 use super::claims::Claims;
 use super::holds::Holds;
 use super::model::{Model, Readers};
@@ -20,8 +20,9 @@ use crate::probe::{Claimer, Hold, Occupied};
 use crate::registration::Registration;
 use crate::store::{Contents, Operation, Store};
 
-/// How many requests a batch takes at the most, so that none waits without end.
-const MAX_REQUESTS: usize = 257;
+/// How many requests a batch takes at most, so that none waits without end: one for each connection
+/// that pald serves. More can wait only for clients that have gone away.
+const MAX_REQUESTS: usize = 256;
 
 /// How many skipped ports the log names at a time.
 const MAX_NAMED: usize = 3;
@@ -88,7 +89,7 @@ impl Committer {
     /// Commits batch after batch until the registry is closed.
     pub(super) fn run(mut self) {
         while let Some(requests) = self.next_requests() {
-            self.or_fail(|committer| committer.commit(requests));
+            self.commit_or_fail(requests);
         }
     }
 
@@ -109,10 +110,11 @@ impl Committer {
         Some(requests)
     }
 
-    /// Treats a panic like a failure of the store: what was stored and what was not is unknown. The
-    /// requests are dropped with it, which tells those who wait that there is no answer.
-    fn or_fail(&mut self, commit: impl FnOnce(&mut Self)) {
-        if catch_unwind(AssertUnwindSafe(|| commit(self))).is_err() {
+    /// Commits a batch. A panic is treated like a failure of the store: what was stored and what was
+    /// not is unknown. The requests are dropped with it, which tells those who wait that there is no
+    /// answer.
+    fn commit_or_fail(&mut self, requests: Vec<Request>) {
+        if catch_unwind(AssertUnwindSafe(|| self.commit(requests))).is_err() {
             self.fail("internal error; pald's log says more".into());
         }
     }
@@ -123,26 +125,26 @@ impl Committer {
             let refused = ChangeError::Storage(Arc::clone(reason));
             return requests.into_iter().for_each(|request| request.refuse(refused.clone()));
         }
-        let Decided { operations, holds, occupied, replies } = self.decide(requests);
+        let Outcome { operations, holds, occupied, answers } = self.decide(requests);
         if !operations.is_empty() {
             if let Err(cause) = self.store.commit(&operations, self.model.seal()) {
                 let failed = ChangeError::Storage(self.fail(cause.with_causes().into()));
-                return replies.into_iter().for_each(|reply| reply(Err(failed.clone())));
+                return answers.into_iter().for_each(|answer| answer(Err(failed.clone())));
             }
             self.readers.replay(&operations);
             self.hold(&operations, holds);
         }
-        replies.into_iter().for_each(|reply| reply(Ok(())));
+        answers.into_iter().for_each(|answer| answer(Ok(())));
         if !operations.is_empty() {
-            self.finish(&operations);
+            self.after_answers(&operations);
         }
         self.log_occupied(occupied);
     }
 
-    fn decide(&mut self, requests: Vec<Request>) -> Decided {
+    fn decide(&mut self, requests: Vec<Request>) -> Outcome {
         let claims = Claims::new(&self.model, self.port_range, self.port_listen, &mut self.claimer);
         let mut batch = Batch::new(&mut self.model, claims);
-        requests.into_iter().for_each(|request| batch.add(request));
+        requests.into_iter().for_each(|request| batch.decide(request));
         batch.finish()
     }
 
@@ -176,7 +178,7 @@ impl Committer {
     }
 
     /// What nobody waits for: the note on the newest revision, the dump, the log.
-    fn finish(&self, operations: &[Operation]) {
+    fn after_answers(&self, operations: &[Operation]) {
         if let Err(cause) = self.store.note(self.model.seal().revision) {
             self.fail(cause.with_causes().into());
         }

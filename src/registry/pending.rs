@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 
 use super::ChangeError;
 
-/// Where the committer puts an answer.
-pub(super) type Answer<T> = oneshot::Sender<Result<T, ChangeError>>;
+/// Where the committer sends the answer to a change.
+pub(super) type Sender<T> = oneshot::Sender<Result<T, ChangeError>>;
 
 /// A change on its way to the disk: a future, which a thread can also wait for.
 #[derive(Debug)]
@@ -27,9 +27,9 @@ impl<T> Pending<T> {
     }
 
     /// A change that the committer will answer.
-    pub(super) fn channel() -> (Answer<T>, Self) {
-        let (answer, pending) = oneshot::channel();
-        (answer, Self(State::Waiting(pending)))
+    pub(super) fn channel() -> (Sender<T>, Self) {
+        let (sender, pending) = oneshot::channel();
+        (sender, Self(State::Waiting(pending)))
     }
 
     /// Blocks the thread until the change is on disk; not for an async worker.

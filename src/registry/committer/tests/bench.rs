@@ -1,0 +1,170 @@
+//! A committer on a real store, without its thread, so that each step can be looked at.
+
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+
+use tempfile::TempDir;
+
+use super::expected::{Entries, Expected};
+use super::steps::Step;
+use super::{listen, max, min, name, occupied, port};
+use crate::addresses::Addresses;
+use crate::dump::DumpEntry;
+use crate::port::PortRange;
+use crate::registration::Registration;
+use crate::registry::RegistryOptions;
+use crate::registry::batch::Request;
+use crate::registry::committer::Committer;
+use crate::registry::model::Model;
+use crate::registry::pending::Sender;
+use crate::registry::{Import, Imported, Pending, RegisterOptions, Registered, Target};
+use crate::store::Contents;
+
+/// Whoever uses the ports: two benches at a time would claim them from each other.
+static PORTS: Mutex<()> = Mutex::new(());
+
+/// The committer, and the only way to it.
+pub(super) struct Bench {
+    pub(super) folder: TempDir,
+    committer: Option<Committer>,
+    requests: Option<mpsc::Sender<Request>>,
+    _occupier: TcpListener,
+    _ports: MutexGuard<'static, ()>,
+}
+
+impl Bench {
+    pub(super) fn open() -> Self {
+        let ports = PORTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bench = Self {
+            folder: tempfile::tempdir().unwrap(),
+            committer: None,
+            requests: None,
+            _occupier: TcpListener::bind(("127.0.0.1", occupied())).unwrap(),
+            _ports: ports,
+        };
+        bench.start();
+        bench
+    }
+
+    pub(super) fn options(&self) -> RegistryOptions {
+        RegistryOptions {
+            port_range: PortRange::new(port(min()), port(max())).unwrap(),
+            port_listen: port(listen()),
+            port_listen_before: None,
+            max_holds: 100,
+            data_dir: self.folder.path().join("db"),
+            dump_file: self.folder.path().join("dump"),
+        }
+    }
+
+    pub(super) fn start(&mut self) {
+        let (committer, requests) = Committer::open(&self.options()).unwrap();
+        (self.committer, self.requests) = (Some(committer), Some(requests));
+    }
+
+    /// Ends as a closed registry does, with the dump written.
+    pub(super) fn stop(&mut self) {
+        self.requests = None;
+        self.committer.take().unwrap().run();
+    }
+
+    pub(super) fn committer(&mut self) -> &mut Committer {
+        self.committer.as_mut().unwrap()
+    }
+
+    fn send<T>(&self, request: impl FnOnce(Sender<T>) -> Request) -> Pending<T> {
+        let (sender, pending) = Pending::channel();
+        self.requests.as_ref().unwrap().send(request(sender)).unwrap();
+        pending
+    }
+
+    pub(super) fn register(&self, service: u8, options: RegisterOptions) -> Pending<Registered> {
+        self.send(|sender| Request::Register { service: name(service), options, sender })
+    }
+
+    pub(super) fn release(&self, target: Target) -> Pending<Arc<Registration>> {
+        self.send(|sender| Request::Release { target, sender })
+    }
+
+    fn import(&self, import: Import) -> Pending<Imported> {
+        self.send(|sender| Request::Import { import, sender })
+    }
+
+    /// Commits all that waits, in as many batches as the committer makes of it.
+    pub(super) fn commit_waiting(&mut self, mut count: usize) {
+        while count > 0 {
+            let requests = self.committer().next_requests().unwrap();
+            count -= requests.len();
+            self.committer().commit(requests);
+        }
+    }
+
+    /// Sends these requests, and holds each answer against the expected one.
+    pub(super) fn change(&mut self, steps: &[Step], expected: &mut Expected) {
+        let mut checks: Vec<Box<dyn FnOnce()>> = Vec::new();
+        expected.start_batch();
+        for step in steps.iter().cloned() {
+            match step {
+                Step::Register { service, options } => {
+                    let answer = expected.register(name(service), &options);
+                    let pending = self.register(service, options);
+                    checks.push(Box::new(move || {
+                        let registered = pending.wait();
+                        assert_eq!(registered.map(|it| it.registration.port), answer);
+                    }));
+                }
+                Step::ReleasePort(_) | Step::ReleaseService(_) => {
+                    let target = match step {
+                        Step::ReleasePort(number) => Target::Port(port(number)),
+                        Step::ReleaseService(service) => Target::Service(name(service)),
+                        _ => unreachable!("only releases come here"),
+                    };
+                    let answer = expected.release(target.clone());
+                    let pending = self.release(target);
+                    checks.push(Box::new(move || {
+                        assert_eq!(pending.wait().map(|it| it.service.clone()), answer);
+                    }));
+                }
+                Step::Import { entries, mode, dry_run } => {
+                    // An import starts a batch of its own.
+                    expected.start_batch();
+                    let answer = expected.import(&entries, mode, dry_run);
+                    let entry = |(service, number): (&u8, &u16)| DumpEntry {
+                        service: name(*service),
+                        port: port(*number),
+                        addresses: Addresses::default(),
+                        created_at: None,
+                        hold: None,
+                    };
+                    let entries = entries.iter().map(entry).collect();
+                    let pending = self.import(Import { entries, mode, dry_run });
+                    checks.push(Box::new(move || {
+                        let counts = |it: Imported| {
+                            [it.added.len(), it.changed.len(), it.removed.len(), it.kept]
+                        };
+                        assert_eq!(pending.wait().map(counts), answer);
+                    }));
+                }
+            }
+        }
+        self.commit_waiting(steps.len());
+        checks.into_iter().for_each(|check| check());
+    }
+
+    /// The committer's model, the readers' and what the store loads are the same, and as expected.
+    pub(super) fn check(&mut self, expected: &Expected) {
+        let committer = self.committer();
+        let Contents { registrations, seal } = committer.store.load().unwrap();
+        assert_eq!(seal, committer.model.seal());
+        assert_eq!(Model::new(registrations.clone(), seal.revision), committer.model);
+        assert_eq!(*committer.readers.read(), committer.model);
+        let stored =
+            registrations.into_iter().map(|it| (it.service, (it.port, it.addresses, it.hold)));
+        assert_eq!(stored.collect::<Entries>(), expected.entries);
+        let watch = committer.holds.watch();
+        for number in (min() - 2..=max() + 2).map(port) {
+            let may_be_held = expected.entries.values().any(|(it, _, hold)| *it == number && *hold);
+            assert!(may_be_held || watch.inode_at(number).is_none(), "{number} is held");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The registry as it should be, in plain maps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{listen, max, min, name, occupied, port};
+use crate::addresses::Addresses;
+use crate::port::{Port, PortRange};
+use crate::registry::{ChangeError, Existing, ImportConflict, ImportMode, RegisterOptions, Target};
+use crate::service_name::ServiceName;
+
+/// What is registered, by service: the port, the addresses, and whether it may be held.
+pub(super) type Entries = BTreeMap<ServiceName, (Port, Addresses, bool)>;
+
+/// The registry as it should be, and the batch that is being decided.
+#[derive(Debug, Default)]
+pub(super) struct Expected {
+    pub(super) entries: Entries,
+    /// Ports that the batch gives to nobody.
+    unavailable: BTreeSet<Port>,
+    /// Ports that the batch has released, and whose they were.
+    freed: BTreeMap<Port, ServiceName>,
+    /// Whether the batch has met the port that somebody else uses.
+    has_met_occupied: bool,
+}
+
+impl Expected {
+    pub(super) fn start_batch(&mut self) {
+        self.unavailable = self.entries.values().map(|(port, ..)| *port).collect();
+        self.unavailable.insert(port(listen()));
+        self.freed.clear();
+        self.has_met_occupied = false;
+    }
+
+    fn owner(&self, port: Port) -> Option<&ServiceName> {
+        let owner = self.entries.iter().find(|(_, (it, ..))| *it == port);
+        owner.map(|(service, _)| service)
+    }
+
+    pub(super) fn register(
+        &mut self,
+        service: ServiceName,
+        options: &RegisterOptions,
+    ) -> Result<Port, ChangeError> {
+        if let Some((port, addresses, hold)) = self.entries.get_mut(&service) {
+            if options.existing == Existing::Refuse {
+                return Err(ChangeError::NotNew { service, port: *port });
+            }
+            if options.port.is_some_and(|wanted| wanted != *port) {
+                return Err(ChangeError::HasAnother { service, port: *port });
+            }
+            *addresses = options.addresses.clone().unwrap_or_else(|| addresses.clone());
+            *hold = options.hold.unwrap_or(*hold);
+            return Ok(*port);
+        }
+        let port = match options.port {
+            Some(wanted) => self.check(wanted, &service)?,
+            None => self.lowest_free()?,
+        };
+        let addresses = options.addresses.clone().unwrap_or_default();
+        self.entries.insert(service, (port, addresses, options.hold.unwrap_or(true)));
+        self.unavailable.insert(port);
+        Ok(port)
+    }
+
+    fn check(&self, wanted: Port, service: &ServiceName) -> Result<Port, ChangeError> {
+        match self.owner(wanted).or_else(|| self.freed.get(&wanted)) {
+            Some(owner) if owner != service => {
+                Err(ChangeError::Taken { port: wanted, service: owner.clone() })
+            }
+            None if wanted == port(listen()) => Err(ChangeError::Listening(wanted)),
+            _ => Ok(wanted),
+        }
+    }
+
+    fn lowest_free(&mut self) -> Result<Port, ChangeError> {
+        for number in (min()..=max()).map(port) {
+            if self.unavailable.contains(&number) {
+                continue;
+            }
+            if number != port(occupied()) {
+                return Ok(number);
+            }
+            self.has_met_occupied = true;
+            self.unavailable.insert(number);
+        }
+        let first_occupied = if self.has_met_occupied { vec![port(occupied())] } else { vec![] };
+        Err(ChangeError::Exhausted {
+            port_range: PortRange::new(port(min()), port(max())).unwrap(),
+            size: usize::from(max() - min()),
+            occupied: first_occupied.len(),
+            first_occupied,
+        })
+    }
+
+    pub(super) fn release(&mut self, target: Target) -> Result<ServiceName, ChangeError> {
+        let service = match &target {
+            Target::Port(port) => self.owner(*port).cloned(),
+            Target::Service(service) => self.entries.contains_key(service).then(|| service.clone()),
+        };
+        let service = service.ok_or(ChangeError::NotRegistered(target))?;
+        let (port, ..) = self.entries.remove(&service).unwrap();
+        self.freed.insert(port, service.clone());
+        Ok(service)
+    }
+
+    /// What becomes of the entries, and how many services are added, changed, removed and kept.
+    pub(super) fn import(
+        &mut self,
+        wanted: &BTreeMap<u8, u16>,
+        mode: ImportMode,
+        dry_run: bool,
+    ) -> Result<[usize; 4], ChangeError> {
+        let mut after =
+            if mode == ImportMode::Merge { self.entries.clone() } else { Entries::new() };
+        let (mut other_port, mut taken, mut on_own_port) = (Vec::new(), Vec::new(), None);
+        for (service, number) in wanted {
+            let (service, wanted) = (name(*service), port(*number));
+            let known = self.entries.get(&service);
+            let owner = self.owner(wanted);
+            match known {
+                Some((registered, ..)) if mode == ImportMode::Merge && *registered != wanted => {
+                    let (registered, service) = (*registered, service.clone());
+                    other_port.push(ImportConflict::OtherPort { service, registered, wanted });
+                    continue;
+                }
+                Some((registered, ..)) if *registered == wanted => {}
+                _ if owner.is_none() && wanted == port(listen()) => {
+                    on_own_port = on_own_port.or(Some(service.clone()));
+                }
+                _ => {}
+            }
+            if mode == ImportMode::Merge
+                && let Some(owner) = owner.filter(|owner| **owner != service)
+            {
+                let (owner, port) = (owner.clone(), wanted);
+                let service = service.clone();
+                taken.push(ImportConflict::PortTaken { service, port, owner });
+                continue;
+            }
+            let hold = known.is_none_or(|(.., hold)| *hold);
+            match (known, mode) {
+                // Merging leaves a registered service as it is.
+                (Some(_), ImportMode::Merge) => {}
+                _ => drop(after.insert(service, (wanted, Addresses::default(), hold))),
+            }
+        }
+        if let Some(service) = on_own_port {
+            return Err(ChangeError::OwnPort { service, port: port(listen()) });
+        }
+        other_port.extend(taken);
+        if !other_port.is_empty() {
+            return Err(ChangeError::Conflict(other_port));
+        }
+        let added = after.keys().filter(|it| !self.entries.contains_key(*it)).count();
+        let removed = self.entries.keys().filter(|it| !after.contains_key(*it)).count();
+        let kept = after.iter().filter(|(it, entry)| self.entries.get(*it) == Some(entry)).count();
+        let changed = after.len() - added - kept;
+        if !dry_run {
+            let before = std::mem::replace(&mut self.entries, after);
+            let still = |service: &ServiceName| self.entries.get(service).map(|(port, ..)| *port);
+            let freed = before.iter().filter(|(service, (port, ..))| still(service) != Some(*port));
+            self.freed.extend(freed.map(|(service, (port, ..))| (*port, service.clone())));
+            self.unavailable.extend(self.entries.values().map(|(port, ..)| *port));
+        }
+        Ok([added, changed, removed, kept])
+    }
+}

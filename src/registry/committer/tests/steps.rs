@@ -1,0 +1,68 @@
+//! Random changes, restarts and losses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::{addresses, max, min, port};
+use crate::registry::{Existing, ImportMode, RegisterOptions};
+
+#[derive(Debug, Clone)]
+pub(super) enum Action {
+    /// These requests wait for the committer at the same time.
+    Requests(Vec<Step>),
+    /// pald ends and starts again.
+    Restart,
+    /// The store is lost while pald is not running, and the dump is not.
+    LoseStore,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    Register { service: u8, options: RegisterOptions },
+    ReleasePort(u16),
+    ReleaseService(u8),
+    Import { entries: BTreeMap<u8, u16>, mode: ImportMode, dry_run: bool },
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let ports = || min() - 2..=max() + 2;
+    let mode = prop_oneof![Just(ImportMode::Merge), Just(ImportMode::Replace)];
+    let options = (
+        proptest::option::weighted(0.2, ports()),
+        proptest::option::weighted(0.2, 0u8..3),
+        proptest::option::weighted(0.2, any::<bool>()),
+        proptest::bool::weighted(0.1),
+    );
+    let options = options.prop_map(|(number, address, hold, is_new)| RegisterOptions {
+        port: number.map(port),
+        addresses: address.map(addresses),
+        hold,
+        existing: if is_new { Existing::Refuse } else { Existing::Accept },
+    });
+    prop_oneof![
+        8 => (0u8..12, options)
+            .prop_map(|(service, options)| Step::Register { service, options }),
+        3 => ports().prop_map(Step::ReleasePort),
+        3 => (0u8..12).prop_map(Step::ReleaseService),
+        1 => (proptest::collection::btree_map(0u8..12, ports(), 1..4), mode, any::<bool>())
+            .prop_map(|(entries, mode, dry_run)| Step::Import {
+                entries: distinct_ports(entries), mode, dry_run
+            }),
+    ]
+}
+
+/// The entries without those whose port an earlier one has.
+fn distinct_ports(entries: BTreeMap<u8, u16>) -> BTreeMap<u8, u16> {
+    let mut seen = BTreeSet::new();
+    entries.into_iter().filter(|(_, number)| seen.insert(*number)).collect()
+}
+
+pub(super) fn actions() -> impl Strategy<Value = Vec<Action>> {
+    let action = prop_oneof![
+        16 => proptest::collection::vec(steps(), 1..8).prop_map(Action::Requests),
+        1 => Just(Action::Restart),
+        1 => Just(Action::LoseStore),
+    ];
+    proptest::collection::vec(action, 1..24)
+}
