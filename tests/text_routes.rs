@@ -229,7 +229,7 @@ fn a_port_that_is_asked_for_is_given_whoever_runs_on_it() {
             running.to_string(),
             400,
             format!(
-                "inside is already registered on port {inside}\nhint: Leave `port` out to accept it, or release it first with /del\n"
+                "inside is already registered on port {inside}, not {running}\nhint: Leave `port` out to accept it, or release it first with /del\n"
             ),
         ),
         (
@@ -308,7 +308,7 @@ fn a_service_that_must_be_new_is_refused_when_it_is_not() {
     assert_eq!(daemon.get("/set?service=shop&new=false").port(), home.min);
     let reply = daemon.get("/set?service=shop&new=true");
     let expected = format!(
-        "shop is already registered (port {})\nhint: Leave `new` out to accept it\n",
+        "shop is already registered on port {}\nhint: Leave `new` out to accept it\n",
         home.min
     );
     assert_eq!((reply.status, reply.body), (400, expected));

@@ -87,7 +87,7 @@ fn a_wish_is_followed_or_refused_with_who_is_in_the_way() {
 
     let (name_taken, port_taken) = ("urn:pald:error:name-taken", "urn:pald:error:port-taken");
     let reply = put(client, "/v1/services/db", &json!({"port": home.min}));
-    let detail = format!("db is already registered on port {outside}");
+    let detail = format!("db is already registered on port {outside}, not {}", home.min);
     assert_problem(&reply, 409, name_taken, &detail);
     let reply = put(client, "/v1/services/web", &json!({"port": outside}));
     let detail = format!("Port {outside} is already registered to db");
@@ -96,7 +96,7 @@ fn a_wish_is_followed_or_refused_with_who_is_in_the_way() {
     let reply = put(client, "/v1/services/web", &json!({"port": listen}));
     assert_problem(&reply, 409, port_taken, &format!("Port {listen} is where pald itself listens"));
     let reply = client.send("PUT", "/v1/services/db", "If-None-Match: *\r\n", b"");
-    let detail = format!("db is already registered (port {outside})");
+    let detail = format!("db is already registered on port {outside}");
     assert_problem(&reply, 412, name_taken, &detail);
     assert_eq!(client.send("PUT", "/v1/services/new", "If-None-Match: *\r\n", b"").status, 201);
     assert_eq!(names(&client.get("/v1/services?state=false").json()), ["new", "db"]);

@@ -168,7 +168,7 @@ fn row_of_change(error: &ChangeError) -> Row {
             row(Kind::PortTaken, 400, 409)
         }
         ChangeError::NotNew { .. } => row(Kind::NameTaken, 400, 412),
-        ChangeError::HasAnother { .. } | ChangeError::Conflict(_) => row(Kind::NameTaken, 400, 409),
+        ChangeError::OtherPort { .. } | ChangeError::Conflict(_) => row(Kind::NameTaken, 400, 409),
         ChangeError::Exhausted { .. } => row(Kind::RangeExhausted, 412, 409),
         ChangeError::Storage(_) | ChangeError::Unanswered => row(Kind::Storage, 500, 500),
         ChangeError::TooLarge => row(Kind::Storage, 500, 507),

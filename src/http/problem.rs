@@ -57,7 +57,7 @@ fn named_by(error: &HttpError) -> (Option<String>, Option<u16>) {
     match error {
         HttpError::Change(
             ChangeError::Taken { port, service }
-            | ChangeError::HasAnother { service, port }
+            | ChangeError::OtherPort { service, registered: port, .. }
             | ChangeError::NotNew { service, port },
         ) => (Some(service.to_string()), Some(port.number())),
         HttpError::NotRegistered(service)

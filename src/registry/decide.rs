@@ -50,8 +50,8 @@ fn update(
     if options.existing == Existing::Refuse {
         return Err(ChangeError::NotNew { service: service.clone(), port });
     }
-    if options.port.is_some_and(|wanted| wanted != port) {
-        return Err(ChangeError::HasAnother { service: service.clone(), port });
+    if let Some(wanted) = options.port.filter(|wanted| *wanted != port) {
+        return Err(ChangeError::OtherPort { service: service.clone(), registered: port, wanted });
     }
     let registration = options.applied_to(known);
     let operations = match registration == *known {

@@ -114,7 +114,7 @@ pub enum ChangeError {
         service: ServiceName,
     },
     /// The service must be new, and is registered.
-    #[error("{service} is already registered (port {port})")]
+    #[error("{service} is already registered on port {port}")]
     NotNew {
         /// The service.
         service: ServiceName,
@@ -122,12 +122,14 @@ pub enum ChangeError {
         port: Port,
     },
     /// The service is registered on another port than the requested one.
-    #[error("{service} is already registered on port {port}")]
-    HasAnother {
+    #[error("{service} is already registered on port {registered}, not {wanted}")]
+    OtherPort {
         /// The service.
         service: ServiceName,
-        /// Its port.
-        port: Port,
+        /// The port that it has.
+        registered: Port,
+        /// The port that was asked for.
+        wanted: Port,
     },
     /// The requested port is pald's own.
     #[error("Port {0} is where pald itself listens")]

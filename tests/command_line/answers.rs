@@ -21,7 +21,7 @@ fn services_are_registered_looked_up_and_released() {
 $ pald set shop.web
 49201
 $ pald set --new shop.web; echo $?
-Error: shop.web is already registered (port 49201)
+Error: shop.web is already registered on port 49201
 hint: Drop `--new` to accept it
 4
 $ pald set shop.web; echo $?
@@ -41,7 +41,7 @@ Error: paint is not registered
 $ pald set shop.db --port 49205
 49205
 $ pald set shop.db --port 49206; echo $?
-Error: shop.db is already registered on port 49205
+Error: shop.db is already registered on port 49205, not 49206
 hint: Drop `--port` to accept it, or release the service with `pald del shop.db`
 4
 $ pald set other --port 49205; echo $?

@@ -53,10 +53,10 @@ fn change(error: &ChangeError, routes: Routes) -> Option<String> {
         }
         (ChangeError::NotNew { .. }, Text) => "Leave `new` out to accept it",
         (ChangeError::NotNew { .. }, V1) => "Leave `If-None-Match` out to accept it",
-        (ChangeError::HasAnother { .. }, Text) => {
+        (ChangeError::OtherPort { .. }, Text) => {
             "Leave `port` out to accept it, or release it first with /del"
         }
-        (ChangeError::HasAnother { service, .. }, V1) => {
+        (ChangeError::OtherPort { service, .. }, V1) => {
             return Some(format!("Leave `port` out to accept it, or release {service} first"));
         }
         (ChangeError::Conflict(_), _) => {

@@ -45,8 +45,8 @@ impl Expected {
             if options.existing == Existing::Refuse {
                 return Err(ChangeError::NotNew { service, port: *port });
             }
-            if options.port.is_some_and(|wanted| wanted != *port) {
-                return Err(ChangeError::HasAnother { service, port: *port });
+            if let Some(wanted) = options.port.filter(|wanted| wanted != port) {
+                return Err(ChangeError::OtherPort { service, registered: *port, wanted });
             }
             *addresses = options.addresses.clone().unwrap_or_else(|| addresses.clone());
             *hold = options.hold.unwrap_or(*hold);
