@@ -37,7 +37,6 @@ pub use listen::{ListenError, Listeners, UnexpectedSocket};
 pub use v1::About;
 
 use error::HttpError;
-use register::OccupiedPorts;
 
 /// How long a client may take to send the head of a request, and again to send its body.
 const REQUEST_TIME: Duration = Duration::from_secs(5);
@@ -63,7 +62,6 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let (registry, about) = (web::Data::from(registry), web::Data::new(about));
-    let occupied_ports = web::Data::new(OccupiedPorts::default());
     let guard = Arc::new(guard);
     let door = Arc::clone(&guard);
     let app = move || {
@@ -71,7 +69,6 @@ pub async fn serve(
         App::new()
             .app_data(registry.clone())
             .app_data(about.clone())
-            .app_data(occupied_ports.clone())
             .wrap_fn(move |request, service| {
                 // The router has decoded this path.
                 let is_v1 = v1::includes(request.match_info().as_str());

@@ -60,6 +60,16 @@ impl Port {
     }
 }
 
+impl TryFrom<u64> for Port {
+    type Error = PortError;
+
+    /// Returns the port with this number, or else [`PortError::OutOfRange`].
+    fn try_from(number: u64) -> Result<Self, PortError> {
+        let port = u16::try_from(number).ok().and_then(Self::new);
+        port.ok_or_else(|| PortError::OutOfRange(Quoted::new(number.to_string())))
+    }
+}
+
 impl fmt::Display for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -171,6 +181,11 @@ mod tests {
         ];
         for (text, message) in rows {
             assert_eq!(Port::parse(text).unwrap_err().to_string(), message);
+        }
+        let of_number = |number: u64| Port::try_from(number).map_err(|error| error.to_string());
+        assert_eq!(of_number(65535), Ok(Port::MAX));
+        for number in [0, 65536, u64::MAX] {
+            assert_eq!(of_number(number), Err(format!("Port {number} is outside 1-65535")));
         }
     }
 

@@ -161,11 +161,11 @@ impl Registry {
         self.port_listen
     }
 
-    /// What these services' ports are used for, by port, as of up to a second ago.
+    /// What these ports, and maybe others, are used for, as of up to a second ago.
     ///
     /// Blocks for milliseconds; not for an async worker.
-    pub fn states(&self, registrations: &[Arc<Registration>]) -> Arc<HashMap<Port, PortState>> {
-        self.surveyor.states(registrations)
+    pub fn states(&self, ports: &[Port]) -> Arc<HashMap<Port, PortState>> {
+        self.surveyor.states(ports)
     }
 
     /// What any port is used for, right now; pald's own hold counts as nothing.

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::error::{HttpError, refuse_method};
 use super::parameters::Parameters;
-use super::register::{OccupiedPorts, register};
+use super::register::register;
 use super::reply;
 use crate::port::Port;
 use crate::registry::{Existing, RegisterOptions, Registry, Target};
@@ -49,7 +49,6 @@ async fn set(
     request: HttpRequest,
     payload: Payload,
     registry: Data<Registry>,
-    occupied_ports: Data<OccupiedPorts>,
 ) -> Result<HttpResponse, HttpError> {
     let parameters = Parameters::of(&request, payload).await?;
     let service = ServiceName::parse(parameters.exactly_one("service")?)?;
@@ -59,7 +58,7 @@ async fn set(
         Some(false) | None => Existing::Accept,
     };
     let options = RegisterOptions { port, existing, ..RegisterOptions::default() };
-    let registered = register(&registry, &occupied_ports, service, options).await?;
+    let registered = register(&registry, service, options).await?;
     Ok(port_reply(registered.registration.port))
 }
 

@@ -1,4 +1,4 @@
-//! What registered ports are used for, remembered for a second: to find out takes milliseconds.
+//! What ports are used for, remembered for a second: to find out walks over all processes.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use super::holds::HoldsWatch;
 use crate::port::Port;
 use crate::probe::{PortState, Who};
-use crate::registration::Registration;
 
 /// The oldest answer that is given again.
 const MAX_AGE: Duration = Duration::from_secs(1);
@@ -17,49 +16,90 @@ const MAX_AGE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Surveyor {
     holds: HoldsWatch,
+    max_age: Duration,
     last: Mutex<Option<Survey>>,
 }
 
 #[derive(Debug)]
 struct Survey {
+    /// When the first of the states was looked up.
     made_at: Instant,
     states: Arc<HashMap<Port, PortState>>,
 }
 
 impl Surveyor {
     pub(super) fn new(holds: HoldsWatch) -> Self {
-        Self { holds, last: Mutex::new(None) }
+        Self { holds, max_age: MAX_AGE, last: Mutex::new(None) }
     }
 
-    /// What these services' ports are used for, as of up to a second ago. Blocks.
+    /// What these ports are used for, as of up to a second ago; other ports may be among them. Blocks.
     ///
     /// Callers that ask at the same time wait for one look.
-    pub(super) fn states(
-        &self,
-        registrations: &[Arc<Registration>],
-    ) -> Arc<HashMap<Port, PortState>> {
+    pub(super) fn states(&self, ports: &[Port]) -> Arc<HashMap<Port, PortState>> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let includes_all = |states: &HashMap<Port, PortState>| {
-            registrations.iter().all(|registration| states.contains_key(&registration.port))
-        };
-        if let Some(Survey { made_at, states }) = last.as_ref()
-            && made_at.elapsed() < MAX_AGE
-            && includes_all(states)
-        {
-            return Arc::clone(states);
+        drop(last.take_if(|survey| survey.made_at.elapsed() >= self.max_age));
+        let Survey { states, .. } = last.get_or_insert_with(Survey::new);
+        let missing = ports.iter().copied().filter(|port| !states.contains_key(port));
+        let missing: Vec<Port> = missing.collect();
+        if !missing.is_empty() {
+            let found = self.look(&missing);
+            Arc::make_mut(states).extend(missing.into_iter().zip(found));
         }
-        let ports: Vec<Port> = registrations.iter().map(|registration| registration.port).collect();
+        Arc::clone(states)
+    }
+
+    fn look(&self, ports: &[Port]) -> Vec<PortState> {
         // They are asked for once the sockets are listed, so that no hold among them is missed.
         let holds = OnceCell::new();
         let is_own = |inode| holds.get_or_init(|| self.holds.inodes()).contains(&inode);
-        let states = Who::open().states(&ports, &is_own);
-        let states = Arc::new(ports.into_iter().zip(states).collect());
-        *last = Some(Survey { made_at: Instant::now(), states: Arc::clone(&states) });
-        states
+        Who::open().states(ports, &is_own)
     }
 
     /// What one port is used for, right now. Blocks.
     pub(super) fn state(&self, port: Port) -> PortState {
         Who::open().state(port, &|inode| self.holds.inode_at(port) == Some(inode))
+    }
+}
+
+impl Survey {
+    fn new() -> Self {
+        Self { made_at: Instant::now(), states: Arc::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::registry::holds::Holds;
+
+    fn surveyor(max_age: Duration) -> Surveyor {
+        let holds = Holds::start(std::iter::empty(), 0).unwrap().watch();
+        Surveyor { max_age, ..Surveyor::new(holds) }
+    }
+
+    /// Each refused request had its own walk over /proc.
+    #[test]
+    fn callers_that_ask_at_once_share_one_look() {
+        let surveyor = surveyor(Duration::MAX);
+        let all: Vec<_> = thread::scope(|scope| {
+            let ask = || surveyor.states(&[Port::MIN]);
+            let asked: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+            asked.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(all[0].contains_key(&Port::MIN));
+        assert!(all.iter().all(|states| Arc::ptr_eq(states, &all[0])));
+    }
+
+    #[test]
+    fn a_state_is_looked_up_unless_it_is_remembered() {
+        let surveyor = surveyor(Duration::MAX);
+        assert_eq!(surveyor.states(&[]).len(), 0);
+        assert_eq!(surveyor.states(&[Port::MIN]).len(), 1);
+        let states = surveyor.states(&[Port::MAX]);
+        assert!(states.contains_key(&Port::MIN) && states.contains_key(&Port::MAX));
+        let forgetful = Surveyor { max_age: Duration::ZERO, ..surveyor };
+        assert!(!forgetful.states(&[Port::MAX]).contains_key(&Port::MIN));
     }
 }

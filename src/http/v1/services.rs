@@ -17,7 +17,7 @@ use crate::http::blocking::run_blocking;
 use crate::http::body::{self, Expected};
 use crate::http::error::HttpError;
 use crate::http::parameters::Parameters;
-use crate::http::register::{OccupiedPorts, register};
+use crate::http::register::register;
 use crate::http::reply;
 use crate::port::Port;
 use crate::quoted::Quoted;
@@ -65,7 +65,10 @@ pub(super) async fn list(
         let Snapshot { mut registrations, revision } = registry.snapshot();
         let range = range_usage(&registry, &registrations);
         registrations.retain(is_wanted);
-        let states = with_states.then(|| registry.states(&registrations));
+        let states = with_states.then(|| {
+            let ports: Vec<_> = registrations.iter().map(|known| known.port).collect();
+            registry.states(&ports)
+        });
         let state = |port| states.as_ref().and_then(|states| states.get(&port));
         let services = registrations.iter().map(|known| shapes::service(known, state(known.port)));
         reply::to_json(&Services { services: services.collect(), range, revision })
@@ -168,12 +171,11 @@ pub(super) async fn put(
     request: HttpRequest,
     payload: Payload,
     registry: Data<Registry>,
-    occupied_ports: Data<OccupiedPorts>,
 ) -> Result<HttpResponse, HttpError> {
     let body = body::read(&request, payload, REGISTER_REQUEST).await?;
     let service = service_of(&request)?;
     let options = options(&request, &body)?;
-    let registered = register(&registry, &occupied_ports, service, options).await?;
+    let registered = register(&registry, service, options).await?;
     let shown = shapes::service(&registered.registration, None);
     if !registered.is_new {
         return Ok(reply::json(StatusCode::OK, &shown));
@@ -197,7 +199,7 @@ fn options(request: &HttpRequest, body: &[u8]) -> Result<RegisterOptions, HttpEr
     let must_be_new =
         request.headers().get_all(header::IF_NONE_MATCH).any(|value| value.as_bytes() == b"*");
     Ok(RegisterOptions {
-        port: wanted.port.map(|port| Port::parse(port.to_string())).transpose()?,
+        port: wanted.port.map(Port::try_from).transpose()?,
         addresses: wanted.addresses.map(|list| Addresses::join(&list)).transpose()?,
         hold: wanted.hold,
         existing: if must_be_new { Existing::Refuse } else { Existing::Accept },
