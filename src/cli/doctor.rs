@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::service::{self, Step};
 use super::{Failure, Session};
-use crate::api::{Health, Overlap, Services};
+use crate::api::{Health, Services};
 use crate::client::{Client, ClientError, Url};
 use crate::config::Config;
 use crate::probe;
@@ -92,14 +92,9 @@ fn check_down(client: &Client, error: &ClientError, config: Option<&Config>) -> 
     let mut findings = vec![instead.unwrap_or_else(|| daemon::unreachable(error))];
     findings.extend(in_use(Ipv6Addr::LOCALHOST.into()).filter(|_| is_asked));
     findings.extend(store::check_dump(&config.dump_file, Timestamp::now()));
-    let overlap = probe::overlap(config.port_range, config.port_listen).map(|overlap| Overlap {
-        ephemeral: overlap.ephemeral.to_string(),
-        ephemeral_min: overlap.ephemeral.min().number(),
-        ephemeral_max: overlap.ephemeral.max().number(),
-        reserve: overlap.command(),
-    });
+    let overlap = probe::overlap(config.port_range, config.port_listen);
     let range = (config.port_range.min().number(), config.port_range.max().number());
-    findings.extend(overlap.map(|overlap| range::examine(range, &overlap, config.hold_ports)));
+    findings.extend(overlap.map(|it| range::examine(range, &(&it).into(), config.hold_ports)));
     findings
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::sys;
+use crate::api;
 use crate::port::{Port, PortRange};
 
 /// The ports that the system gives to outbound connections and to binds of port 0.
@@ -28,6 +29,17 @@ impl Overlap {
     /// Returns the command that makes Linux leave pald's range alone until the next boot.
     pub fn command(&self) -> String {
         format!("sudo sysctl -w net.ipv4.ip_local_reserved_ports={}", self.to_reserve)
+    }
+}
+
+impl From<&Overlap> for api::Overlap {
+    fn from(overlap: &Overlap) -> Self {
+        Self {
+            ephemeral: overlap.ephemeral.to_string(),
+            ephemeral_min: overlap.ephemeral.min().number(),
+            ephemeral_max: overlap.ephemeral.max().number(),
+            reserve: overlap.command(),
+        }
     }
 }
 

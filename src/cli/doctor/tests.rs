@@ -1,5 +1,7 @@
 use super::*;
-use crate::api::{DumpHealth, HealthStatus, HoldsHealth, RangeUsage, Service, State, StoreHealth};
+use crate::api::{
+    DumpHealth, HealthStatus, HoldsHealth, Overlap, RangeUsage, Service, State, StoreHealth,
+};
 
 const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
 

@@ -53,12 +53,7 @@ pub(super) async fn show(registry: Data<Registry>, about: Data<About>) -> HttpRe
             store,
             dump,
             holds,
-            overlap: about.overlap.as_ref().map(|overlap| Overlap {
-                ephemeral: overlap.ephemeral.to_string(),
-                ephemeral_min: overlap.ephemeral.min().number(),
-                ephemeral_max: overlap.ephemeral.max().number(),
-                reserve: overlap.command(),
-            }),
+            overlap: about.overlap.as_ref().map(Overlap::from),
         },
     )
 }
