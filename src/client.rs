@@ -5,20 +5,20 @@
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use ureq::Agent;
+use ureq::typestate::WithBody;
+use ureq::{Agent, RequestBuilder};
 
 use crate::api::{Health, Imported, Port as PortAnswer, RegisterRequest, Service, Services};
 use crate::port::Port;
+use crate::registry::{Existing, ImportMode};
 use crate::service_name::ServiceName;
 
 mod answer;
-mod choices;
 mod error;
 mod url;
 
 use answer::{Answer, JSON, Sent, TEXT};
 
-pub use choices::{Effect, Existing, ImportMode};
 pub use error::ClientError;
 pub use url::{Url, UrlError};
 
@@ -147,23 +147,16 @@ impl Client {
     ///
     /// # Errors
     /// As for [`Client::services`]; the problem is `DumpInvalid` if the dump is invalid.
-    pub fn import(
-        &self,
-        dump: &[u8],
-        mode: ImportMode,
-        effect: Effect,
-    ) -> Result<Imported, ClientError> {
-        let mode = match mode {
-            ImportMode::Merge => "merge",
-            ImportMode::Replace => "replace",
-        };
-        let request =
-            self.agent.put(self.url_of("/v1/dump")).query("mode", mode).content_type(TEXT);
-        let request = match effect {
-            Effect::Change => request,
-            Effect::DryRun => request.query("dry_run", "true"),
-        };
-        self.json(request.config().timeout_global(Some(IMPORT_TIME)).build().send(dump))
+    pub fn import(&self, dump: &[u8], mode: ImportMode) -> Result<Imported, ClientError> {
+        self.json(self.import_request(mode).send(dump))
+    }
+
+    /// Returns what the import of a dump would change; nothing is changed.
+    ///
+    /// # Errors
+    /// As for [`Client::import`].
+    pub fn plan_import(&self, dump: &[u8], mode: ImportMode) -> Result<Imported, ClientError> {
+        self.json(self.import_request(mode).query("dry_run", "true").send(dump))
     }
 
     /// Returns the health of pald, also while it refuses changes.
@@ -173,6 +166,16 @@ impl Client {
     pub fn health(&self) -> Result<Health, ClientError> {
         let answer = Answer::of(self.agent.get(self.url_of("/v1/health")).call(), &self.url)?;
         answer.read().ok_or_else(|| answer.to_error(&self.url))
+    }
+
+    fn import_request(&self, mode: ImportMode) -> RequestBuilder<WithBody> {
+        let mode = match mode {
+            ImportMode::Merge => "merge",
+            ImportMode::Replace => "replace",
+        };
+        let request =
+            self.agent.put(self.url_of("/v1/dump")).query("mode", mode).content_type(TEXT);
+        request.config().timeout_global(Some(IMPORT_TIME)).build()
     }
 
     fn url_of(&self, path: &str) -> String {

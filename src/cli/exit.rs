@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use super::daemon::ServeError;
 use super::error::CommandError;
-use super::explain::Explain as _;
 use super::service::ServiceError;
 use crate::api::ProblemType;
 use crate::client::ClientError;
@@ -88,7 +87,7 @@ impl Exit {
 
     pub(super) fn of_client(error: &ClientError) -> Self {
         match error {
-            ClientError::Nobody { .. }
+            ClientError::NotListening { .. }
             | ClientError::Unreachable { .. }
             | ClientError::Slow { .. }
             | ClientError::Ended { .. }
@@ -154,8 +153,8 @@ impl Exit {
 
     pub(super) fn of_open(error: &OpenError) -> Self {
         match error {
-            OpenError::Store(error) => error.exit(),
-            OpenError::Dump(error) => error.exit(),
+            OpenError::Store(error) => Self::of_store(error),
+            OpenError::Dump(error) => Self::of_dump_file(error),
             OpenError::Unrecoverable { .. }
             | OpenError::Quarantine { .. }
             | OpenError::KeepDump { .. } => Self::Storage,
@@ -181,10 +180,10 @@ impl Exit {
 
     pub(super) fn of_serve(error: &ServeError) -> Self {
         match error {
-            ServeError::Config(error) => error.exit(),
-            ServeError::Locked(error) => error.exit(),
-            ServeError::Listen(error) => error.exit(),
-            ServeError::Open(error) => error.exit(),
+            ServeError::Config(_) => Self::Config,
+            ServeError::Locked(error) => Self::of_lock(error),
+            ServeError::Listen(error) => Self::of_listen(error),
+            ServeError::Open(error) => Self::of_open(error),
             ServeError::Running { .. } => Self::Conflict,
             ServeError::Folder { .. } | ServeError::Descriptors => Self::Storage,
             ServeError::Http(_) => Self::Internal,

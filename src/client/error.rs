@@ -13,7 +13,7 @@ use crate::api::Problem;
 pub enum ClientError {
     /// Nothing listens there.
     #[error("Nothing answers at {url}")]
-    Nobody {
+    NotListening {
         /// The URL of pald.
         url: Url,
     },
@@ -56,13 +56,15 @@ impl ClientError {
         match error {
             ureq::Error::HostNotFound
             | ureq::Error::ConnectionFailed
-            | ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => Self::Nobody { url },
+            | ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
+                Self::NotListening { url }
+            }
             ureq::Error::Timeout(_) => Self::Slow { url },
             ureq::Error::Io(source) => match source.kind() {
                 io::ErrorKind::ConnectionRefused
                 | io::ErrorKind::HostUnreachable
                 | io::ErrorKind::NetworkUnreachable
-                | io::ErrorKind::AddrNotAvailable => Self::Nobody { url },
+                | io::ErrorKind::AddrNotAvailable => Self::NotListening { url },
                 io::ErrorKind::ConnectionReset
                 | io::ErrorKind::ConnectionAborted
                 | io::ErrorKind::BrokenPipe

@@ -9,9 +9,10 @@ use clap::Args;
 use crate::api::Imported;
 use crate::cli::error::CommandError;
 use crate::cli::{Failure, Session, Terminal};
-use crate::client::{ClientError, Effect, ImportMode};
+use crate::client::ClientError;
 use crate::dump_file::MAX_BYTES;
 use crate::files::Shown;
+use crate::registry::ImportMode;
 
 /// Import a dump: all of it, or nothing if a line is wrong or conflicts
 #[derive(Debug, Args)]
@@ -39,14 +40,15 @@ impl Import {
         }
         let dump = read(&self.file)?;
         let client = session.client()?;
-        let import = |effect| {
-            let answer = client.import(&dump, mode, effect);
-            answer.map_err(|error| explain(error, &self.file))
-        };
-        if must_ask && !confirm(&import(Effect::DryRun)?, session.terminal) {
+        let explain = |error| explain(error, &self.file);
+        let plan = || client.plan_import(&dump, mode).map_err(explain);
+        if must_ask && !confirm(&plan()?, session.terminal) {
             return Err(CommandError::Declined.into());
         }
-        let imported = import(if self.dry_run { Effect::DryRun } else { Effect::Change })?;
+        let imported = match self.dry_run {
+            true => plan()?,
+            false => client.import(&dump, mode).map_err(explain)?,
+        };
         let names = if self.dry_run || session.terminal.is_verbose() {
             names(&imported)
         } else {

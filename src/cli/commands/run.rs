@@ -13,8 +13,9 @@ use crate::cli::error::CommandError;
 use crate::cli::holder::port_of;
 use crate::cli::variable::{Assignment, Variable};
 use crate::cli::{Failure, Session, Terminal};
-use crate::client::{Client, Existing};
+use crate::client::Client;
 use crate::quoted::Quoted;
+use crate::registry::Existing;
 use crate::service_name::ServiceName;
 
 /// Run a command with a service's port; registers the service if needed

@@ -8,8 +8,8 @@ use clap::Args;
 use crate::addresses::Addresses;
 use crate::api::RegisterRequest;
 use crate::cli::{Failure, Session};
-use crate::client::Existing;
 use crate::port::Port;
+use crate::registry::Existing;
 use crate::service_name::ServiceName;
 
 /// Register a service, unless it is registered, and print its port

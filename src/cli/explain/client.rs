@@ -9,7 +9,9 @@ impl Explain for ClientError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Unreachable { .. } => return None,
-            Self::Nobody { .. } => "Start pald with `pald start`, or in the foreground with `pald`",
+            Self::NotListening { .. } => {
+                "Start pald with `pald start`, or in the foreground with `pald`"
+            }
             Self::Slow { .. } | Self::Ended { .. } => {
                 "If that is pald, see its log; if not, give pald's address with `--url`"
             }
