@@ -63,12 +63,14 @@ impl Manager for Launchd {
 
     fn state(&self) -> Result<State, ServiceError> {
         let output = super::run(&["launchctl".into(), "print".into(), self.target()])?;
-        let is_installed = self.agent().is_file();
-        match output.status.success() {
-            true => Ok(state_of(&String::from_utf8_lossy(&output.stdout), is_installed)),
-            // An agent that is not loaded can't be printed.
-            false => Ok(State { is_installed, ..State::default() }),
+        let has_file = self.agent().is_file();
+        // An agent that is not loaded can't be printed.
+        if !output.status.success() {
+            return Ok(State { is_installed: has_file, ..State::default() });
         }
+        let pid = pid_in(&String::from_utf8_lossy(&output.stdout));
+        // launchd loads it again at each login if its file is there.
+        Ok(State { is_installed: true, is_enabled: has_file, is_active: pid.is_some(), pid })
     }
 
     fn commands(&self, step: Step) -> Vec<Vec<OsString>> {
@@ -87,11 +89,10 @@ impl Manager for Launchd {
     }
 }
 
-/// Parses the output of `launchctl print`.
-fn state_of(printed: &str, is_enabled: bool) -> State {
+/// Returns the process ID in the output of `launchctl print`, if the agent is running.
+fn pid_in(printed: &str) -> Option<u32> {
     let pid = printed.lines().find_map(|line| line.trim().strip_prefix("pid = "));
-    let pid = pid.and_then(|pid| pid.parse().ok());
-    State { is_installed: true, is_enabled, is_active: pid.is_some(), pid }
+    pid.and_then(|pid| pid.parse().ok())
 }
 
 /// Returns the path as a string element of the agent.
@@ -152,13 +153,10 @@ mod tests {
     }
 
     #[test]
-    fn the_state_is_parsed_from_launchctl() {
+    fn the_process_is_read_from_launchctl() {
         let printed =
             "gui/501/pald = {\n\tactive count = 1\n\tstate = running\n\n\tpid = 4121\n}\n";
-        let running =
-            State { is_installed: true, is_enabled: true, is_active: true, pid: Some(4121) };
-        assert_eq!(state_of(printed, true), running);
-        let loaded = State { is_active: false, pid: None, ..running };
-        assert_eq!(state_of("gui/501/pald = {\n\tstate = not running\n}\n", true), loaded);
+        assert_eq!(pid_in(printed), Some(4121));
+        assert_eq!(pid_in("gui/501/pald = {\n\tstate = not running\n}\n"), None);
     }
 }
