@@ -17,7 +17,7 @@ pub struct Services {
     /// The range of ports that pald gives out.
     #[serde(rename = "pool")]
     pub range: RangeUsage,
-    /// How many changes have been committed so far.
+    /// How many batches of changes have been stored so far.
     pub revision: u64,
 }
 
@@ -181,7 +181,7 @@ pub struct Health {
     pub pid: u32,
     /// How long it has been running, in whole seconds.
     pub uptime_s: u64,
-    /// How many changes have been committed so far.
+    /// How many batches of changes have been stored so far.
     pub revision: u64,
     /// How many services are registered.
     pub services: usize,

@@ -80,7 +80,7 @@ pub struct Registry {
 pub struct Snapshot {
     /// The services, in port order.
     pub registrations: Vec<Arc<Registration>>,
-    /// How many changes were committed before.
+    /// How many batches of changes were stored before.
     pub revision: u64,
 }
 
@@ -89,7 +89,7 @@ pub struct Snapshot {
 pub struct Health {
     /// Why changes are refused, if they are.
     pub failure: Option<Arc<str>>,
-    /// How many changes were committed so far.
+    /// How many batches of changes were stored so far.
     pub revision: u64,
     /// How many services are registered.
     pub services: usize,
