@@ -24,7 +24,7 @@ impl Port {
             (State::Running, Some(holder)) => Some(format!("{port} is in use by {holder}")),
             (State::Running, None) => Some(format!("{port} is in use")),
             (State::Blocked, Some(holder)) => {
-                Some(format!("{port} is blocked by {reason} of {holder}"))
+                Some(format!("{port} is blocked by {reason}: {holder}"))
             }
             (State::Blocked, None) => Some(format!("{port} is blocked by {reason}")),
             (State::Unknown, _) => Some(format!("what uses {port} is unknown: {reason}")),
@@ -60,7 +60,7 @@ mod tests {
                 State::Blocked,
                 Some("a UDP socket"),
                 Some(&node),
-                Some("9 is blocked by a UDP socket of node (pid 812)"),
+                Some("9 is blocked by a UDP socket: node (pid 812)"),
             ),
             (State::Blocked, Some("a UDP socket"), None, Some("9 is blocked by a UDP socket")),
             (State::Unknown, Some("no answer"), None, Some("what uses 9 is unknown: no answer")),
