@@ -31,6 +31,7 @@ fn registrations(size: u16) -> Vec<Registration> {
             addresses: Addresses::parse("127.0.0.1,db.local").unwrap(),
             created_at: Timestamp::from_unix_seconds(1_795_341_600).unwrap(),
             hold: true,
+            folder: None,
         })
         .collect()
 }
@@ -79,7 +80,6 @@ fn registry(folder: &Path, size: u16) -> Registry {
     Registry::open(RegistryOptions {
         port_range: PortRange::new(Port::MIN, Port::MAX).unwrap(),
         port_listen: Port::new(65_534).unwrap(),
-        port_listen_before: None,
         data_dir: folder.join("db"),
         max_holds: 0,
         dump_file,

@@ -4,6 +4,7 @@
 //! and keep a store of the version before it under `tests/data`.
 
 mod v0001_create_trees;
+mod v0002_add_ids_and_folders;
 
 /// A step from one schema version to the next.
 pub(super) struct Migration {
@@ -14,4 +15,5 @@ pub(super) struct Migration {
 }
 
 /// All migrations, in order; versions count up from 1.
-pub(super) const MIGRATIONS: &[Migration] = &[v0001_create_trees::MIGRATION];
+pub(super) const MIGRATIONS: &[Migration] =
+    &[v0001_create_trees::MIGRATION, v0002_add_ids_and_folders::MIGRATION];

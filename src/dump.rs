@@ -8,8 +8,10 @@ use std::collections::hash_map::Entry as MapEntry;
 use std::fmt::Write as _;
 
 use crate::addresses::Addresses;
+use crate::folder::Folder;
 use crate::port::Port;
 use crate::registration::Registration;
+use crate::registry_id::RegistryId;
 use crate::seal::Seal;
 use crate::service_name::ServiceName;
 use crate::timestamp::Timestamp;
@@ -41,6 +43,8 @@ pub struct DumpEntry {
     pub created_at: Option<Timestamp>,
     /// Whether pald may hold the port.
     pub hold: Option<bool>,
+    /// The folder of the checkout that registered the service.
+    pub folder: Option<Folder>,
 }
 
 /// The seal that the last line of a dump claims; it need not be true.
@@ -52,6 +56,8 @@ pub struct ClaimedSeal {
     pub entries: u32,
     /// The [`Seal::check`].
     pub check: u32,
+    /// Which registry it is; a dump of pald 0.1 does not say.
+    pub id: Option<RegistryId>,
 }
 
 impl DumpEntry {
@@ -63,6 +69,7 @@ impl DumpEntry {
             addresses: self.addresses,
             created_at: self.created_at.unwrap_or(now),
             hold: self.hold.unwrap_or(true),
+            folder: self.folder,
         }
     }
 }
@@ -70,7 +77,9 @@ impl DumpEntry {
 impl Dump {
     /// Returns whether the dump has entries and none of pald's comments: pald did not write it.
     pub fn is_foreign(&self) -> bool {
-        let is_plain = |entry: &DumpEntry| entry.created_at.is_none() && entry.hold.is_none();
+        let is_plain = |entry: &DumpEntry| {
+            entry.created_at.is_none() && entry.hold.is_none() && entry.folder.is_none()
+        };
         self.seal.is_none() && !self.entries.is_empty() && self.entries.iter().all(is_plain)
     }
 
@@ -83,7 +92,7 @@ impl Dump {
     /// Returns the seal if the dump is whole: exactly what pald wrote.
     pub fn whole_seal(&self) -> Option<Seal> {
         let claimed = self.seal?;
-        let mut seal = Seal::of(claimed.revision, []);
+        let mut seal = Seal::of(claimed.revision, []).with_id(claimed.id);
         for entry in &self.entries {
             // pald writes the date of every entry.
             seal.add(&entry.clone().into_registration(entry.created_at?));
@@ -177,14 +186,16 @@ impl FirstLines {
 
 /// Returns the maximum length of an entry's line, in bytes, without the seal on the last line.
 pub fn max_line_bytes(registration: &Registration) -> usize {
-    /// Tabs, port and line feed, and `# pald: since=2026-11-22T10:00:00Z hold=off`.
-    const REST: usize = 9 + 43;
-    registration.service.as_str().len() + registration.addresses.as_str().len() + REST
+    /// Tabs, port and line feed, and `# pald: since=2026-11-22T10:00:00Z hold=off folder=`.
+    const REST: usize = 9 + 51;
+    let Registration { service, addresses, folder, .. } = registration;
+    let folder = folder.as_ref().map_or("", Folder::as_str);
+    service.as_str().len() + addresses.as_str().len() + folder.len() + REST
 }
 
-/// The maximum length of the seal on the last line, in bytes: three words with numbers of up to 20,
-/// 10 and 8 digits.
-pub const MAX_SEAL_BYTES: usize = 66;
+/// The maximum length of the seal on the last line, in bytes: four words with numbers of up to 20,
+/// 10, 8 and 16 digits.
+pub const MAX_SEAL_BYTES: usize = 86;
 
 /// Writes the dump of `registrations`, given in port order; `seal` is theirs.
 ///
@@ -194,14 +205,20 @@ pub fn render<'a>(registrations: impl IntoIterator<Item = &'a Registration>, sea
     let mut text = String::new();
     let mut registrations = registrations.into_iter().peekable();
     while let Some(registration) = registrations.next() {
-        let Registration { service, port, addresses, created_at, hold } = registration;
+        let Registration { service, port, addresses, created_at, hold, folder } = registration;
         let _ = write!(text, "{service}\t{port}\t{addresses}\t# pald: since={created_at}");
         if !hold {
             text.push_str(" hold=off");
         }
+        if let Some(folder) = folder {
+            let _ = write!(text, " folder={folder}");
+        }
         if registrations.peek().is_none() {
             let (revision, entries, check) = (seal.revision, seal.entries, seal.check());
             let _ = write!(text, " revision={revision} entries={entries} check={check:08x}");
+            if let Some(id) = seal.id {
+                let _ = write!(text, " id={id}");
+            }
         }
         text.push('\n');
     }

@@ -1,6 +1,7 @@
 //! One entry of the registry.
 
 use crate::addresses::Addresses;
+use crate::folder::Folder;
 use crate::port::Port;
 use crate::service_name::ServiceName;
 use crate::timestamp::Timestamp;
@@ -18,4 +19,6 @@ pub struct Registration {
     pub created_at: Timestamp,
     /// Whether pald may hold the port for the service.
     pub hold: bool,
+    /// The folder of the checkout that registered the service, if one did.
+    pub folder: Option<Folder>,
 }

@@ -2,9 +2,11 @@
 
 use xxhash_rust::xxh32::{Xxh32, xxh32};
 
+use crate::folder::Folder;
 use crate::registration::Registration;
+use crate::registry_id::RegistryId;
 
-/// Revision, number of entries and checksum of a registry.
+/// Revision, number of entries, checksum and identity of a registry.
 ///
 /// The store and the dump each carry the seal of what they hold. The same entries give the same
 /// checksum, in whatever order they were added and removed.
@@ -14,6 +16,8 @@ pub struct Seal {
     pub revision: u64,
     /// The number of registered services.
     pub entries: u32,
+    /// Which registry it is; `None` before schema version 2.
+    pub id: Option<RegistryId>,
     sum: u32,
 }
 
@@ -28,6 +32,12 @@ impl Seal {
         seal
     }
 
+    /// Returns the same seal for the registry with this identity.
+    #[must_use]
+    pub fn with_id(self, id: Option<RegistryId>) -> Self {
+        Self { id, ..self }
+    }
+
     /// Adds an entry.
     pub fn add(&mut self, registration: &Registration) {
         self.entries += 1;
@@ -40,7 +50,8 @@ impl Seal {
         self.sum = self.sum.wrapping_sub(fingerprint(registration));
     }
 
-    /// Returns the checksum over the entries, their number and the revision.
+    /// Returns the checksum over the entries, their number and the revision; the identity is not in
+    /// it.
     ///
     /// Its definition is part of the formats of store and dump and never changes: XXH32, seed 0, of
     /// the revision, the number of entries and the wrapping sum of their fingerprints, all
@@ -55,12 +66,12 @@ impl Seal {
 }
 
 /// Returns the XXH32, seed 0, of an entry's fields, each followed by a line feed; no field contains
-/// one.
+/// one. An entry without a folder is hashed as it was before there were folders.
 ///
 /// It hashes field by field: writing them into one text first took longer than the hashing itself
 /// (the bar for the first answer with 16,000 services).
 fn fingerprint(registration: &Registration) -> u32 {
-    let Registration { service, port, addresses, created_at, hold } = registration;
+    let Registration { service, port, addresses, created_at, hold, folder } = registration;
     let (mut port_digits, mut time_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
     let fields = [
         service.as_str(),
@@ -70,7 +81,8 @@ fn fingerprint(registration: &Registration) -> u32 {
         if *hold { "true" } else { "false" },
     ];
     let mut hash = Xxh32::new(0);
-    for field in fields {
+    let folder = folder.as_ref().map(Folder::as_str);
+    for field in fields.into_iter().chain(folder) {
         hash.update(field.as_bytes());
         hash.update(b"\n");
     }
@@ -79,6 +91,8 @@ fn fingerprint(registration: &Registration) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::addresses::Addresses;
     use crate::port::Port;
@@ -92,6 +106,7 @@ mod tests {
             addresses: Addresses::parse("10.0.0.1").unwrap(),
             created_at: Timestamp::from_unix_seconds(1_795_341_600).unwrap(),
             hold: true,
+            folder: None,
         }
     }
 
@@ -100,6 +115,8 @@ mod tests {
         let entries = [registration("shop", 49201), registration("db", 49202)];
         assert_eq!(format!("{:08x}", Seal::of(42, &entries).check()), "4613139f");
         assert_eq!(format!("{:08x}", Seal::default().check()), "8e022b3a");
+        let id = Some(RegistryId::from_bits(7));
+        assert_eq!(format!("{:08x}", Seal::default().with_id(id).check()), "8e022b3a");
     }
 
     #[test]
@@ -135,9 +152,13 @@ mod tests {
             ..entry.clone()
         });
         others.push(Registration { hold: false, ..entry.clone() });
-        for other in &others {
-            assert_ne!(Seal::of(1, [other]).check(), whole, "{other:?}");
+        for folder in ["/shop", "/shop2"] {
+            let folder = Some(Folder::parse(folder).unwrap());
+            others.push(Registration { folder, ..entry.clone() });
         }
+        let checks: HashSet<_> = others.iter().map(|other| Seal::of(1, [other]).check()).collect();
+        assert_eq!(checks.len(), others.len());
+        assert!(!checks.contains(&whole));
         assert_ne!(Seal::of(2, [&entry]).check(), whole);
         assert_ne!(Seal::of(1, []).check(), whole);
 

@@ -2,8 +2,10 @@
 
 use super::{ClaimedSeal, DumpEntry, LineError};
 use crate::addresses::Addresses;
+use crate::folder::Folder;
 use crate::port::Port;
 use crate::quoted::Quoted;
+use crate::registry_id::RegistryId;
 use crate::service_name::ServiceName;
 use crate::timestamp::Timestamp;
 
@@ -38,13 +40,14 @@ pub(super) fn parse(line: &[u8]) -> Result<Line, LineError> {
         [name, port, addresses] => (name, port, addresses),
         [_, _, _, next, ..] => return Err(LineError::FourthField(Quoted::new(next))),
     };
-    let comment = Comment::parse(comment)?;
+    let mut comment = Comment::parse(comment)?;
     let entry = DumpEntry {
         service: ServiceName::parse(name)?,
         port: Port::parse_padded(port)?,
         addresses: Addresses::parse(addresses)?,
         created_at: comment.since,
         hold: comment.hold,
+        folder: comment.folder.take(),
     };
     Ok(Line { entry: Some(entry), seal: comment.seal()? })
 }
@@ -62,6 +65,8 @@ struct Comment {
     revision: Option<u64>,
     entries: Option<u32>,
     check: Option<u32>,
+    id: Option<RegistryId>,
+    folder: Option<Folder>,
 }
 
 impl Comment {
@@ -83,6 +88,8 @@ impl Comment {
                     let check = digits(value).and_then(|v| u32::from_str_radix(v, 16).ok());
                     set(&mut parsed.check, check)
                 }
+                "id" => set(&mut parsed.id, RegistryId::parse(value)),
+                "folder" => set(&mut parsed.folder, Folder::parse(value).ok()),
                 _ => true,
             };
             if !is_valid {
@@ -92,13 +99,13 @@ impl Comment {
         Ok(parsed)
     }
 
-    /// Returns the seal if all three of its words are there, `None` if none is.
+    /// Returns the seal if its first three words are there, `None` if none is.
     fn seal(&self) -> Result<Option<ClaimedSeal>, LineError> {
-        match (self.revision, self.entries, self.check) {
-            (Some(revision), Some(entries), Some(check)) => {
-                Ok(Some(ClaimedSeal { revision, entries, check }))
+        match (self.revision, self.entries, self.check, self.id) {
+            (Some(revision), Some(entries), Some(check), id) => {
+                Ok(Some(ClaimedSeal { revision, entries, check, id }))
             }
-            (None, None, None) => Ok(None),
+            (None, None, None, None) => Ok(None),
             _ => Err(LineError::PartOfSeal),
         }
     }

@@ -48,7 +48,7 @@ pub enum LineError {
     /// One of pald's own words occurs twice, or has a value that pald never writes.
     #[error("{0} in the comment is invalid or repeated")]
     Comment(Quoted),
-    /// The comment has only one or two of revision, entries and check.
+    /// The comment has only some of revision, entries and check, or an id without them.
     #[error(
         "the comment has only some of `revision`, `entries` and `check`, which belong together"
     )]

@@ -9,6 +9,7 @@ fn entry(service: &str, port: u16, addresses: &str) -> DumpEntry {
         addresses: Addresses::parse(addresses).unwrap(),
         created_at: None,
         hold: None,
+        folder: None,
     }
 }
 
@@ -100,6 +101,18 @@ fn bad_lines_are_named_with_number_and_reason() {
             b"a 1 # pald: hold=off hold=off",
             &[(1, r#""hold=off" in the comment is invalid or repeated"#)],
         ),
+        (b"a 1 # pald: id=9F3C", &[(1, r#""id=9F3C" in the comment is invalid or repeated"#)]),
+        (
+            b"a 1 # pald: folder=shop",
+            &[(1, r#""folder=shop" in the comment is invalid or repeated"#)],
+        ),
+        (
+            b"a 1 # pald: id=000000000000002a",
+            &[(
+                1,
+                "the comment has only some of `revision`, `entries` and `check`, which belong together",
+            )],
+        ),
         (
             b"a 1 # pald: revision=1",
             &[(
@@ -135,11 +148,20 @@ fn the_written_format_never_changes() {
     let shop = DumpEntry { created_at: Some(since), ..entry("shop", 49201, "10.0.0.1,db.local") };
     let web = DumpEntry { hold: Some(false), ..entry("web", 65535, "") };
     let entries = [shop.into_registration(since), web.into_registration(since)];
-    assert_eq!(
-        render(&entries, Seal::of(42, &entries)),
-        "shop\t49201\t10.0.0.1,db.local\t# pald: since=2026-11-22T10:00:00Z\n\
-         web\t65535\t\t# pald: since=2026-11-22T10:00:00Z hold=off revision=42 entries=2 check=bbc071e0\n"
-    );
+    let seal = Seal::of(42, &entries);
+    let text = "shop\t49201\t10.0.0.1,db.local\t# pald: since=2026-11-22T10:00:00Z\n\
+                web\t65535\t\t# pald: since=2026-11-22T10:00:00Z hold=off revision=42 entries=2 check=bbc071e0\n";
+    // As pald 0.1 wrote it.
+    assert_eq!(render(&entries, seal), text);
+
+    let [mut shop, web] = entries;
+    shop.folder = Some(Folder::parse("/home/ann/my%20shop").unwrap());
+    let entries = [shop, web];
+    let seal = Seal::of(42, &entries).with_id(Some(RegistryId::from_bits(0x9f3c)));
+    let text = text
+        .replacen("00Z\n", "00Z folder=/home/ann/my%20shop\n", 1)
+        .replace("check=bbc071e0", "check=441d0e62 id=0000000000009f3c");
+    assert_eq!(render(&entries, seal), text);
     assert_eq!(render([], Seal::of(43, [])), "");
 }
 
@@ -160,19 +182,26 @@ fn is_read_by_the_2015_program(line: &str) -> bool {
 }
 
 fn registrations() -> impl Strategy<Value = Vec<Registration>> {
-    let fields =
-        ("[A-Za-z0-9_.-]{1,255}", "[A-Za-z0-9_.:,-]{0,40}", 0..=253_402_300_799u64, any::<bool>());
+    let folder = proptest::option::of("(/[^/.\0]{1,9}){1,4}");
+    let fields = (
+        "[A-Za-z0-9_.-]{1,255}",
+        "[A-Za-z0-9_.:,-]{0,40}",
+        0..=253_402_300_799u64,
+        any::<bool>(),
+        folder,
+    );
     proptest::collection::btree_map(1..=u16::MAX, fields, 0..40).prop_map(|by_port| {
         let mut seen = std::collections::HashSet::new();
         by_port
             .into_iter()
             .filter(|(_, (name, ..))| seen.insert(name.clone()))
-            .map(|(port, (name, addresses, seconds, hold))| Registration {
+            .map(|(port, (name, addresses, seconds, hold, folder))| Registration {
                 service: ServiceName::parse(name).unwrap(),
                 port: Port::new(port).unwrap(),
                 addresses: Addresses::parse(addresses).unwrap(),
                 created_at: Timestamp::from_unix_seconds(seconds).unwrap(),
                 hold,
+                folder: folder.map(|folder| Folder::of(folder.as_ref()).unwrap()),
             })
             .collect()
     })
@@ -180,15 +209,21 @@ fn registrations() -> impl Strategy<Value = Vec<Registration>> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back_whole(registrations in registrations(), revision: u64) {
-        let seal = Seal::of(revision, &registrations);
+    fn what_is_written_is_read_back_whole(
+        registrations in registrations(),
+        revision: u64,
+        id in proptest::option::of(any::<u64>().prop_map(RegistryId::from_bits)),
+    ) {
+        let seal = Seal::of(revision, &registrations).with_id(id);
         let text = render(&registrations, seal);
         let dump = parse(text.as_bytes()).unwrap();
-        let claimed = ClaimedSeal { revision, entries: seal.entries, check: seal.check() };
+        let claimed = ClaimedSeal { revision, entries: seal.entries, check: seal.check(), id };
         prop_assert_eq!(dump.seal, (!registrations.is_empty()).then_some(claimed));
         let epoch = Timestamp::from_unix_seconds(0).unwrap();
         let read: Vec<_> = dump.entries.into_iter().map(|e| e.into_registration(epoch)).collect();
         prop_assert_eq!(&read, &registrations);
+        let line_bytes: usize = registrations.iter().map(max_line_bytes).sum();
+        prop_assert!(text.len() <= line_bytes + MAX_SEAL_BYTES);
         for line in text.lines() {
             prop_assert!(is_read_by_the_2015_program(line), "{}", line);
         }

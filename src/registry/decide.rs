@@ -82,6 +82,7 @@ fn insert(
         addresses: options.addresses.unwrap_or_default(),
         created_at: Timestamp::now(),
         hold: options.hold.unwrap_or(true),
+        folder: None,
     });
     let operations = vec![Operation::Insert(Arc::clone(&registration))];
     check_size(model, &operations)?;
@@ -132,6 +133,7 @@ mod tests {
             addresses: Addresses::parse("a".repeat(2048)).unwrap(),
             created_at: Timestamp::now(),
             hold: true,
+            folder: None,
         }
     }
 

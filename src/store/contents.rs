@@ -54,7 +54,7 @@ impl Contents {
             return contradiction(format!("service {service} of port {port} is missing"));
         }
         let stored = stored?;
-        let seal = Seal::of(stored.revision, &registrations);
+        let seal = Seal::of(stored.revision, &registrations).with_id(stored.id());
         if SealRecord::from(seal) != stored {
             let (found, expected) = (seal.entries, stored.entries);
             return contradiction(format!(

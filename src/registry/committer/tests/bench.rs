@@ -135,6 +135,7 @@ impl Bench {
                         addresses: Addresses::default(),
                         created_at: None,
                         hold: None,
+                        folder: None,
                     };
                     let entries = entries.iter().map(entry).collect();
                     let pending = self.import(Import { entries, mode, dry_run });
