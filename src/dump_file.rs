@@ -1,19 +1,23 @@
-//! The dump on disk: reading it, copying it aside, and writing it again after changes.
+//! The dump on disk: reading it, keeping what others wrote, and writing it again after changes.
 
 use std::fmt;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use crate::dump::{self, BadLine, Dump};
-use crate::files::{self, Links, ReadError, Shown};
+use crate::files::{self, FileState, Links, ReadError, Shown};
 use crate::seal::Seal;
 use crate::timestamp::Timestamp;
 
+mod kept;
 mod refresher;
+mod writer;
 
 pub use refresher::{DumpStatus, DumpWatch, Refresher};
+pub use writer::Snapshot;
 
 /// The maximum size of a dump, in bytes.
 pub const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -30,23 +34,8 @@ pub struct FoundDump {
     pub parsed: Result<Dump, BadLines>,
     /// The seal, if the dump is whole: exactly what pald wrote.
     pub whole_seal: Option<Seal>,
-}
-
-impl FoundDump {
-    /// Returns whether the dump claims a seal, as only pald's own dumps do.
-    pub fn is_sealed(&self) -> bool {
-        self.parsed.as_ref().is_ok_and(|dump| dump.seal.is_some())
-    }
-
-    /// Returns whether the dump has entries and none of pald's comments: pald did not write it.
-    pub fn is_foreign(&self) -> bool {
-        self.parsed.as_ref().is_ok_and(Dump::is_foreign)
-    }
-
-    /// Returns the parsed dump and its seal, if the dump is whole.
-    pub fn whole(&self) -> Option<(&Dump, Seal)> {
-        self.parsed.as_ref().ok().zip(self.whole_seal)
-    }
+    /// The state of the file just before it was read.
+    pub state: Option<FileState>,
 }
 
 /// Reads the dump at `path`; `None` if there is none. Never follows a link.
@@ -54,10 +43,36 @@ impl FoundDump {
 /// # Errors
 /// The file can't be read. Bad lines are not an error here.
 pub fn read(path: &Path) -> Result<Option<FoundDump>, ReadError> {
+    let state = FileState::at(path);
+    let state = state.map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
     let Some(bytes) = files::read(path, MAX_BYTES, Links::Refuse)? else { return Ok(None) };
     let parsed = dump::parse(&bytes).map_err(|lines| BadLines { path: path.to_owned(), lines });
     let whole_seal = parsed.as_ref().ok().and_then(Dump::whole_seal);
-    Ok(Some(FoundDump { bytes, parsed, whole_seal }))
+    Ok(Some(FoundDump { bytes, parsed, whole_seal, state }))
+}
+
+/// Follows the link that a person put at `path`, once; a path that is no link stays as it is.
+///
+/// # Errors
+/// The link belongs to another user, or leads to another link.
+pub fn resolve(path: &Path) -> Result<PathBuf, ReadError> {
+    let io = |source| ReadError::Io { path: path.to_owned(), source };
+    let metadata = match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path.to_owned()),
+        found => found.map_err(io)?,
+    };
+    if !metadata.is_symlink() {
+        return Ok(path.to_owned());
+    }
+    let owner = metadata.uid();
+    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+        return Err(ReadError::Owner { path: path.to_owned(), owner });
+    }
+    let target = files::folder_of(path).join(std::fs::read_link(path).map_err(io)?);
+    match std::fs::symlink_metadata(&target) {
+        Ok(metadata) if metadata.is_symlink() => Err(ReadError::Link(target)),
+        _ => Ok(target),
+    }
 }
 
 /// Returns whether a dump with this many bytes of lines stays within [`MAX_BYTES`].
@@ -65,15 +80,16 @@ pub fn fits(line_bytes: usize) -> bool {
     line_bytes + dump::MAX_SEAL_BYTES <= MAX_BYTES
 }
 
-/// Writes `bytes`, the dump as it was, to `<path>.<what>-<time>`; returns the path of the copy.
+/// Writes `bytes`, a dump that is imported, to `<path>.imported-<time>`; returns the path of the
+/// copy.
 ///
 /// On return the copy is on disk.
 ///
 /// # Errors
 /// What the system said.
-pub fn keep_aside(path: &Path, what: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+pub fn copy_imported(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     let time = Timestamp::now().compact();
-    let copy = files::unused_sibling(path, &format!(".{what}-{time}"));
+    let copy = files::unused_sibling(path, &format!(".imported-{time}"));
     files::replace(&copy, bytes)?;
     Ok(copy)
 }
@@ -118,8 +134,23 @@ impl fmt::Display for BadLines {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn a_link_is_followed_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let [dump, target, link] = ["dump", "target", "link"].map(|name| folder.path().join(name));
+        assert_eq!(resolve(&dump).unwrap(), dump);
+        symlink("target", &dump).unwrap();
+        assert_eq!(resolve(&dump).unwrap(), target);
+        fs::write(&target, "").unwrap();
+        assert_eq!(resolve(&dump).unwrap(), target);
+        assert_eq!(resolve(&target).unwrap(), target);
+        symlink("dump", &link).unwrap();
+        assert!(matches!(resolve(&link), Err(ReadError::Link(path)) if path == dump));
+    }
 
     #[test]
     fn one_bad_line_makes_one_sentence_and_up_to_20_are_listed() {

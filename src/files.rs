@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows what the files hold. All new files and folders are private to the user.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
@@ -12,6 +13,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use thiserror::Error;
+
+mod filesystem;
+mod identity;
+
+pub use filesystem::{is_mount_point, is_temporary, network_filesystem};
+pub use identity::{FileState, Identity};
 
 /// Whether the last part of a path may be a symbolic link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,9 +124,11 @@ pub fn open_private(path: &Path) -> io::Result<File> {
 /// The new file has mode 0600. The folder is synced: on return the file is on disk. Only one
 /// process may replace a path at a time.
 ///
+/// Returns the state of the new file.
+///
 /// # Errors
 /// What the system said; the old file is then still there.
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<FileState> {
     let temporary = sibling(path, ".new");
     remove_if_there(&temporary)?;
     replace_through(&temporary, path, bytes)
@@ -130,24 +139,27 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// As for [`replace`].
 pub fn replace_for_user(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace_through(&unused_sibling(path, ".new"), path, bytes)
+    replace_through(&unused_sibling(path, ".new"), path, bytes).map(drop)
 }
 
-fn replace_through(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let written = write_new(temporary, bytes).and_then(|()| fs::rename(temporary, path));
-    if let Err(error) = written {
+fn replace_through(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<FileState> {
+    let written = write_new(temporary, bytes);
+    let renamed = written.and_then(|state| fs::rename(temporary, path).map(|()| state));
+    if renamed.is_err() {
         // Nothing else reads this file, and the next attempt removes it if this fails.
         let _ = fs::remove_file(temporary);
-        return Err(error);
     }
-    sync_folder_of(path)
+    let state = renamed?;
+    sync_folder_of(path)?;
+    Ok(state)
 }
 
 /// Writes and syncs a new private file; fails if there is one.
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<FileState> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    file.sync_all()?;
+    Ok(FileState::of(&file.metadata()?))
 }
 
 /// Removes a file if there is one.
@@ -187,6 +199,18 @@ pub fn unused_sibling(path: &Path, suffix: &str) -> PathBuf {
     let is_unused = |path: &PathBuf| fs::symlink_metadata(path).is_err();
     let mut numbered = (2..).map(|number| sibling(&first, &format!("-{number}")));
     if is_unused(&first) { first } else { numbered.find(is_unused).expect("numbers never end") }
+}
+
+/// Returns the paths whose names start with that of `path` and `suffix`, sorted by name; none where
+/// the folder can't be read.
+pub fn siblings(path: &Path, suffix: &str) -> Vec<PathBuf> {
+    let start = sibling(path, suffix);
+    let Some(start) = start.file_name().map(OsStr::as_encoded_bytes) else { return Vec::new() };
+    let entries = fs::read_dir(folder_of(path)).into_iter().flatten().flatten();
+    let names = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(start));
+    let mut paths: Vec<_> = names.map(|entry| entry.path()).collect();
+    paths.sort_unstable();
+    paths
 }
 
 /// Creates a folder and its missing parents with mode 0700.
@@ -323,6 +347,12 @@ mod tests {
             assert_eq!(unused, folder.path().join(expected));
             fs::write(unused, "").unwrap();
         }
+        let names = ["dump.old", "dump.old-2", "dump.old-3"];
+        assert_eq!(siblings(&path, ".old"), names.map(|name| folder.path().join(name)));
+        assert_eq!(
+            siblings(&path, ".old-"),
+            names[1..].iter().map(|name| folder.path().join(name)).collect::<Vec<_>>()
+        );
     }
 
     #[test]

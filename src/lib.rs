@@ -32,8 +32,8 @@
 //!    model: a new service gets the lowest free port that a [`probe::Claimer`] finds unused, and a
 //!    decision gives operations, which are applied to that model. It stores the operations of the
 //!    batch in one transaction, syncs them to the disk, replays them in the readers' model, keeps
-//!    the holds on the claimed ports, and answers. The note on the newest revision, the dump and
-//!    the log come after the answers.
+//!    the holds on the claimed ports, and answers. The record beside the store, the dump and the
+//!    log come after the answers.
 //! 4. The handler prints the port. Errors pass once through `http::error`, which knows the status and
 //!    the hint for the text routes and for `/v1`; a program under `/v1` gets them as problems.
 //!
@@ -44,10 +44,12 @@
 //! - What a reader has seen is on disk: a change is shown, and answered, after its sync.
 //! - A change appears whole or not at all; an import is one change.
 //! - A registered service keeps its port until it is released. Nothing moves it.
-//! - pald never starts with fewer services than it has acknowledged without saying so: at each start
-//!   `registry::recovery` checks the seals of store and dump, and compares both with each other and
-//!   with the note on the newest revision. That note is written after the answers. If pald is killed
-//!   before it is, and the end of the store is lost too, only the dump can show what is missing.
+//! - pald never starts with fewer services than it has acknowledged without saying so, at that start
+//!   and at each later one until the user has taken note: `registry::plan` decides each start by one
+//!   table, from the seals of store and dump and from the record beside the store. That record is
+//!   written after the answers. If pald is killed before it is, and the end of the store is lost
+//!   too, only the dump can show what is missing.
+//! - A file that pald did not write is never overwritten without a copy.
 //! - Nothing outside this machine, no web page but pald's own, and on Linux no other user changes the
 //!   registry.
 //! - A name that is legal here can be read back by the 2015 program.

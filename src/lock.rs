@@ -17,7 +17,6 @@ const MAX_HOLDER_BYTES: u64 = 200;
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
-    previous: String,
 }
 
 /// Why a lock was not acquired.
@@ -64,8 +63,8 @@ impl Lock {
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
-        let previous = holder_of(&file);
-        let is_lock_file = file.metadata().map_err(io)?.len() == 0 || previous.starts_with("pald ");
+        let is_empty = file.metadata().map_err(io)?.len() == 0;
+        let is_lock_file = is_empty || holder_of(&file).starts_with("pald ");
         if !is_lock_file {
             return Err(LockError::NotALock { path: sibling(path, ".lock") });
         }
@@ -73,12 +72,7 @@ impl Lock {
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(holder.as_bytes()))
             .map_err(io)?;
-        Ok(Self { _file: file, previous })
-    }
-
-    /// Returns the previous holder's description of itself, however that process ended.
-    pub fn previous(&self) -> &str {
-        &self.previous
+        Ok(Self { _file: file })
     }
 }
 

@@ -24,12 +24,14 @@ mod holds;
 mod import;
 mod model;
 mod pending;
+mod plan;
 mod port_set;
-mod recovery;
+mod start;
 mod survey;
 
+pub use crate::dump_file::Snapshot;
 pub use change::{Existing, Import, ImportMode, Imported, RegisterOptions, Registered, Target};
-pub use error::{ChangeError, ImportConflict, OpenError, Remedy};
+pub use error::{ChangeError, DumpProblem, ImportConflict, OpenError};
 pub use holds::HoldsStatus;
 pub use pending::Pending;
 pub use port_set::PortSet;
@@ -48,8 +50,6 @@ pub struct RegistryOptions {
     pub port_range: PortRange,
     /// The port where pald itself listens; it is never given out.
     pub port_listen: Port,
-    /// The port where the last pald on this store listened, if known.
-    pub port_listen_before: Option<Port>,
     /// The folder of the store.
     pub data_dir: PathBuf,
     /// The most ports to hold, one descriptor each; 0 holds none.
@@ -73,15 +73,6 @@ pub struct Registry {
     /// Where the committer takes requests from; `None` once the registry is closed.
     requests: Mutex<Option<mpsc::Sender<Request>>>,
     committer: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// All services at one moment.
-#[derive(Debug, Clone)]
-pub struct Snapshot {
-    /// The services, in port order.
-    pub registrations: Vec<Arc<Registration>>,
-    /// How many batches of changes were stored before.
-    pub revision: u64,
 }
 
 /// The health of a registry.
@@ -142,13 +133,12 @@ impl Registry {
 
     /// All services at one moment.
     pub fn snapshot(&self) -> Snapshot {
-        let (registrations, seal) = self.readers.snapshot();
-        Snapshot { registrations, revision: seal.revision }
+        self.readers.snapshot()
     }
 
     /// The dump of all services, as it is or will soon be on disk.
     pub fn dump(&self) -> String {
-        self.readers.dump()
+        self.snapshot().text()
     }
 
     /// The ports that pald gives out.

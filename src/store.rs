@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::files::{self, Shown};
+use crate::files::{self, ReadError, Shown};
 use crate::registration::Registration;
 use crate::seal::Seal;
+use crate::timestamp::Timestamp;
 
 mod contents;
 mod data_file;
-mod high_water;
+mod db_record;
 #[path = "../migrations/mod.rs"]
 mod migrations;
 mod open;
@@ -22,11 +23,16 @@ mod record;
 mod trees;
 
 pub use contents::Contents;
+pub use db_record::{
+    DbRecord, DumpMark, FoundRecord, RecordFile, host_name, place as record_place,
+};
 
 use data_file::DataFile;
-use high_water::HighWater;
 use record::RecordError;
 use trees::Trees;
+
+/// What follows the name of a store that was set aside, before the time.
+const DAMAGED: &str = ".damaged-";
 
 /// One step of a change to the store. Both trees follow it in the same transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +68,6 @@ impl Operation {
 pub struct Store {
     trees: Trees,
     data_file: DataFile,
-    high_water: HighWater,
     path: PathBuf,
 }
 
@@ -81,48 +86,37 @@ pub fn exists(path: &Path) -> Result<bool, StoreError> {
     }
     let names = std::fs::read_dir(path).map_err(io)?.map(|entry| Ok(entry?.file_name()));
     let names = names.collect::<io::Result<Vec<_>>>().map_err(io)?;
+    if names.is_empty() {
+        return Ok(false);
+    }
     // If a store was here before, whatever is left counts as a damaged one.
-    let was_store = high_water::place(path).symlink_metadata().is_ok();
+    let was_store = !matches!(FoundRecord::read(path)?, FoundRecord::None);
     let is_sleds = |name: &OsString| {
         let name = name.as_encoded_bytes();
         name == b"db" || name == b"conf" || name == b"blobs" || name.starts_with(b"snap.")
     };
     match was_store || names.iter().any(is_sleds) {
         true => Ok(true),
-        false if names.is_empty() => Ok(false),
         false => Err(StoreError::NotAStore { path: path.to_owned() }),
     }
 }
 
-/// The newest revision that a store at `path` ever had, as the note beside it says, even if the
-/// store itself is gone.
-///
-/// # Errors
-/// What the system said.
-pub fn noted_revision(path: &Path) -> Result<Option<u64>, StoreError> {
-    if high_water::place(path).symlink_metadata().is_err() {
-        return Ok(None);
-    }
-    let note = HighWater::open(path);
-    note.map(|note| note.found).map_err(|source| StoreError::Io { path: path.to_owned(), source })
-}
-
-/// The file with that note.
-pub fn note_place(path: &Path) -> PathBuf {
-    high_water::place(path)
+/// Returns the damaged stores that were kept beside the store at `path`, oldest first.
+pub fn damaged(path: &Path) -> Vec<PathBuf> {
+    files::siblings(path, DAMAGED)
 }
 
 impl Store {
-    /// Creates a store of `registrations` at `path`, where there must be none.
+    /// Creates a store of `registrations` at `path`, where there must be none; `seal` is theirs.
     ///
     /// # Errors
     /// The system or sled failed.
     pub fn create(
         path: &Path,
         registrations: &[Registration],
-        revision: u64,
+        seal: Seal,
     ) -> Result<(Self, Contents), StoreError> {
-        Self::prepare(path, registrations, revision)?;
+        Self::prepare(path, registrations, seal)?;
         Self::take_prepared(path)
     }
 
@@ -131,12 +125,15 @@ impl Store {
     /// Removes what an interrupted attempt left there.
     ///
     /// # Errors
-    /// The system or sled failed.
+    /// The system or sled failed, or a filesystem is mounted at `path`.
     pub fn prepare(
         path: &Path,
         registrations: &[Registration],
-        revision: u64,
+        seal: Seal,
     ) -> Result<(), StoreError> {
+        if files::is_mount_point(path) {
+            return Err(StoreError::MountPoint { path: path.to_owned() });
+        }
         let aside = files::sibling(path, ".new");
         let io = |source| StoreError::Io { path: aside.clone(), source };
         match std::fs::symlink_metadata(&aside) {
@@ -145,13 +142,22 @@ impl Store {
             Err(_) => {}
         }
         files::create_private_folder(&aside).map_err(io)?;
-        let seal = Seal::of(revision, registrations);
         let store = Self::open_empty(&aside)?;
         let operations: Vec<_> =
             registrations.iter().cloned().map(|a| Operation::Insert(Arc::new(a))).collect();
         store.commit(&operations, seal)?;
-        store.note(seal.revision)?;
         store.sync_everything()
+    }
+
+    /// Moves what is left of a store at `path` aside; returns where it is then.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn set_aside(path: &Path) -> io::Result<PathBuf> {
+        let suffix = format!("{DAMAGED}{}", Timestamp::now().compact());
+        let aside = files::unused_sibling(path, &suffix);
+        std::fs::rename(path, &aside)?;
+        Ok(aside)
     }
 
     /// Moves the prepared store to `path`, where there must be none, and opens it.
@@ -160,10 +166,7 @@ impl Store {
     /// The system or sled failed.
     pub fn take_prepared(path: &Path) -> Result<(Self, Contents), StoreError> {
         let io = |source| StoreError::Io { path: path.to_owned(), source };
-        let aside = files::sibling(path, ".new");
-        // The note goes first: without a store, what it says does not count.
-        std::fs::rename(high_water::place(&aside), high_water::place(path)).map_err(io)?;
-        std::fs::rename(aside, path).map_err(io)?;
+        std::fs::rename(files::sibling(path, ".new"), path).map_err(io)?;
         files::sync_folder_of(path).map_err(io)?;
         Self::open(path)
     }
@@ -190,22 +193,6 @@ impl Store {
         self.data_file.sync().map_err(io)?;
         self.data_file.check_place().map_err(io)
     }
-
-    /// Notes beside the store that this revision is on disk, so that a later start notices if the
-    /// end of the store is lost. A change need not wait for that.
-    ///
-    /// # Errors
-    /// What the system said.
-    pub fn note(&self, revision: u64) -> Result<(), StoreError> {
-        let io = |source| StoreError::Io { path: self.path.clone(), source };
-        self.high_water.note(revision).map_err(io)
-    }
-
-    /// The newest revision that was ever committed, as a note beside the store said when it was
-    /// opened; `None` if there is no such note.
-    pub fn noted_revision(&self) -> Option<u64> {
-        self.high_water.found
-    }
 }
 
 /// Why the store can't be used.
@@ -226,6 +213,15 @@ pub enum StoreError {
         path: PathBuf,
         /// What sled said.
         source: sled::Error,
+    },
+    /// The record beside the store can't or must not be read.
+    #[error(transparent)]
+    Beside(#[from] ReadError),
+    /// A filesystem is mounted where the store should be, so nothing can be renamed to its path.
+    #[error("{} is a mount point, which can't be a store itself", Shown(.path))]
+    MountPoint {
+        /// The path.
+        path: PathBuf,
     },
     /// Something other than a store is at its path.
     #[error("{} is not a pald store, so it was left alone", Shown(.path))]
@@ -279,13 +275,34 @@ impl StoreError {
     /// path or version.
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::Panicked { .. } | Self::Record { .. } | Self::Contradiction { .. } => true,
+            Self::Record { .. } | Self::Contradiction { .. } => true,
+            Self::Panicked { reason, .. } => !has_os_error(reason),
             // An error of the operating system has a number; sled's own errors have none.
             Self::Sled { source: sled::Error::Io(cause), .. } => {
                 cause.raw_os_error().is_none() && !open::is_busy(cause)
             }
             Self::Sled { .. } => true,
-            Self::Io { .. } | Self::NotAStore { .. } | Self::TooNew { .. } => false,
+            Self::Io { .. }
+            | Self::Beside(_)
+            | Self::MountPoint { .. }
+            | Self::NotAStore { .. }
+            | Self::TooNew { .. } => false,
+        }
+    }
+
+    /// Returns whether a later try may find the store whole: the system had too few threads, too
+    /// little memory or the like.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Io { source, .. } | Self::Beside(ReadError::Io { source, .. }) => {
+                files::is_temporary(source)
+            }
+            Self::Sled { source: sled::Error::Io(cause), .. } => {
+                files::is_temporary(cause) || open::is_busy(cause)
+            }
+            // sled panics where it can't start a thread.
+            Self::Panicked { reason, .. } => has_os_error(reason),
+            _ => false,
         }
     }
 
@@ -294,4 +311,9 @@ impl StoreError {
         let causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());
         causes.fold(self.to_string(), |text, cause| format!("{text}: {cause}"))
     }
+}
+
+/// Returns whether the message of a panic shows an error of the system, as `Debug` writes it.
+fn has_os_error(panic: &str) -> bool {
+    panic.contains("Os { code:")
 }

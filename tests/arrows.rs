@@ -12,7 +12,18 @@ const LEVELS: [&[&str]; 8] = [
     &["dump"],
     &["files", "lock", "paths"],
     &["seal", "registration"],
-    &["api", "service_name", "port", "addresses", "timestamp", "users", "quoted", "suggest"],
+    &[
+        "api",
+        "service_name",
+        "port",
+        "addresses",
+        "timestamp",
+        "folder",
+        "registry_id",
+        "users",
+        "quoted",
+        "suggest",
+    ],
 ];
 
 fn level(module: &str) -> usize {

@@ -115,22 +115,26 @@ fn a_bad_dump_ends_the_start_with_65_and_is_not_touched() {
 fn a_dump_that_is_not_a_regular_file_is_refused_without_blocking() {
     let home = Home::new(3);
     let dump = home.file("dump");
-    let refused = |message: &str| {
+    let refused = |expected: i32, message: &str| {
         let (code, stderr) = home.run(home.command());
-        assert_eq!(code, Some(65), "{stderr}");
-        assert!(stderr.starts_with(&format!("Error: ~/.pald/dump {message}\n")), "{stderr}");
+        assert_eq!(code, Some(expected), "{stderr}");
+        assert!(stderr.starts_with(&format!("Error: ~/.pald/{message}\n")), "{stderr}");
     };
-    symlink("elsewhere", &dump).unwrap();
-    refused("is a symbolic link");
+    symlink("second", &dump).unwrap();
+    symlink("third", home.file("second")).unwrap();
+    refused(74, "second is a symbolic link");
+    fs::remove_file(home.file("second")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, home.file("second"), rustix::fs::Mode::RUSR).unwrap();
+    refused(74, "second is not a regular file");
     fs::remove_file(&dump).unwrap();
     rustix::fs::mkfifoat(rustix::fs::CWD, &dump, rustix::fs::Mode::RUSR).unwrap();
-    refused("is not a regular file");
+    refused(74, "dump is not a regular file");
     fs::remove_file(&dump).unwrap();
     fs::create_dir(&dump).unwrap();
-    refused("is not a regular file");
+    refused(74, "dump is not a regular file");
     fs::remove_dir(&dump).unwrap();
     fs::write(&dump, vec![b'\n'; 16 * 1024 * 1024 + 1]).unwrap();
-    refused("is larger than 16777216 bytes");
+    refused(65, "dump is larger than 16777216 bytes");
 }
 
 #[test]
@@ -163,22 +167,33 @@ fn pald_does_not_listen_on_the_port_of_a_service() {
 
 #[test]
 fn every_dump_that_is_not_empty_is_kept_as_it_was() {
-    for dump in
-        ["# nothing but a comment\n", "\n\n", "a 7 # pald: since=2015-06-01T12:00:00Z hold=off\n"]
-    {
+    for dump in ["# nothing but a comment\n", "\n\n", "a 7 # my first service\n"] {
         let home = Home::new(3);
         fs::write(home.file("dump"), dump).unwrap();
         home.start().stop();
         let copies = files(&home, "dump.imported-");
         assert_eq!(copies.len(), 1, "{dump}");
         assert_eq!(fs::read_to_string(&copies[0]).unwrap(), dump);
-        let kept = home.dump();
-        assert_eq!(
-            kept.contains("since=2015-06-01T12:00:00Z hold=off"),
-            dump.contains("hold"),
-            "{kept}"
-        );
+        assert_eq!(home.dump().lines().count(), usize::from(dump.starts_with('a')));
     }
+}
+
+#[test]
+fn a_dump_of_pald_without_its_seal_is_not_imported_without_a_word() {
+    let home = Home::new(3);
+    let dump = "a 7 # pald: since=2015-06-01T12:00:00Z hold=off\n";
+    fs::write(home.file("dump"), dump).unwrap();
+    let (code, stderr) = home.run(home.command());
+    assert_eq!(code, Some(74), "{stderr}");
+    let expected = "Error: There is no store at ~/.pald/db; and the dump ~/.pald/dump can't replace \
+                    it: its last line does not say what it should hold\n\
+                    hint: Put a backup of the dump at ~/.pald/dump and start pald again; or take the \
+                    dump as it is, if you have edited it: sed -i 's/# pald:.*//' ~/.pald/dump; or begin \
+                    without services: rm -f ~/.pald/db.record ~/.pald/dump\n";
+    assert_eq!(stderr, expected);
+    let taken = dump.split(" #").next().unwrap();
+    fs::write(home.file("dump"), taken).unwrap();
+    assert_eq!(home.start().get("/get?service=a").port(), 7);
 }
 
 #[test]

@@ -80,7 +80,7 @@ impl Refusal {
 
 /// A start that ended says why in one message, with the right exit code.
 fn check_refused_start(limit: &str, status: ExitStatus, log: &str) {
-    assert!(matches!(status.code(), Some(65 | 74 | 78)), "{limit}: {status}: {log}");
+    assert!(matches!(status.code(), Some(65 | 74 | 75 | 78)), "{limit}: {status}: {log}");
     let messages = log.lines().filter(|line| line.starts_with("Error: ")).count();
     assert_eq!(messages, 1, "{limit}: {log}");
     assert!(!log.contains("panicked"), "{limit}: {log}");
@@ -92,7 +92,8 @@ fn check_refused_start(limit: &str, status: ExitStatus, log: &str) {
 fn check_restart(home: &Home, known: &Known) -> usize {
     let daemon = home.start();
     assert_eq!(lost(&daemon.client, known), Vec::<String>::new());
-    assert_eq!(daemon.set("after").status, 200);
+    let after = daemon.set("after");
+    assert_eq!(after.status, 200, "{}", after.body);
     let (code, log) = daemon.stop();
     assert_eq!(code, Some(0), "{log}");
     let dump = pald::dump::parse(home.dump().as_bytes()).unwrap();

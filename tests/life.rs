@@ -109,9 +109,8 @@ fn a_failed_write_of_the_dump_is_retried_and_fails_no_request() {
     let home = Home::new(9);
     let daemon = home.start();
     wait_for_dump(&home, str::is_empty);
-    fs::remove_file(home.file("dump")).unwrap();
-    // A folder with content can't be replaced by a file.
-    fs::create_dir_all(home.file("dump/in-the-way")).unwrap();
+    // The dump is written here first, and a folder is not removed like a file.
+    fs::create_dir(home.file("dump.new")).unwrap();
     assert_eq!(daemon.set("shop").port(), home.min);
     let start = Instant::now();
     while !daemon.log().contains("Can't write the dump") {
@@ -119,7 +118,7 @@ fn a_failed_write_of_the_dump_is_retried_and_fails_no_request() {
         std::thread::yield_now();
     }
     assert_eq!(daemon.set("web").port(), home.min + 1);
-    fs::remove_dir_all(home.file("dump")).unwrap();
+    fs::remove_dir(home.file("dump.new")).unwrap();
     wait_for_dump(&home, |dump| dump.contains("shop\t") && dump.contains("web\t"));
     let (code, log) = daemon.stop();
     assert_eq!(code, Some(0));

@@ -81,7 +81,6 @@ fn registry(folder: &Path) -> Registry {
     Registry::open(RegistryOptions {
         port_range: PortRange::new(min, max).unwrap(),
         port_listen: Port::MIN,
-        port_listen_before: None,
         data_dir: folder.join("db"),
         max_holds: 0,
         dump_file: folder.join("dump"),

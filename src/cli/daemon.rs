@@ -7,6 +7,7 @@ mod locks;
 pub(super) mod log;
 pub(super) mod notify;
 pub(super) mod signals;
+pub(super) mod threads;
 
 pub(super) use error::ServeError;
 pub(super) use locks::Locks;

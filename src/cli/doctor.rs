@@ -16,6 +16,7 @@ use crate::timestamp::Timestamp;
 mod daemon;
 mod files;
 mod finding;
+mod losses;
 mod ports;
 mod range;
 mod settings;
@@ -56,6 +57,7 @@ fn check(client: &Client, config: Option<&Config>) -> Vec<Finding> {
         Err(error) => findings.extend(check_down(client, &error, config)),
     }
     if let Some(config) = config {
+        findings.extend(losses::examine(&config.data_dir));
         findings.extend(files::examine(config));
     }
     findings

@@ -1,5 +1,6 @@
 //! Exit codes, and the one table from each error to its code.
 
+use std::io;
 use std::process::ExitCode;
 
 use super::daemon::ServeError;
@@ -8,7 +9,7 @@ use super::service::ServiceError;
 use crate::api::ProblemType;
 use crate::client::ClientError;
 use crate::dump_file::DumpFileError;
-use crate::files::ReadError;
+use crate::files::{self, ReadError};
 use crate::http::ListenError;
 use crate::lock::LockError;
 use crate::registry::OpenError;
@@ -33,6 +34,8 @@ pub(super) enum Exit {
     Internal,
     /// The store failed, or the disk under it (EX_IOERR).
     Storage,
+    /// The daemon can't start now, and nothing is damaged: a later try may succeed (EX_TEMPFAIL).
+    Temporary,
     /// The configuration is wrong (EX_CONFIG).
     Config,
     /// The command to run can't be executed, as with env(1).
@@ -52,6 +55,7 @@ impl From<Exit> for ExitCode {
             Exit::Dump => 65,
             Exit::Internal => 70,
             Exit::Storage => 74,
+            Exit::Temporary => 75,
             Exit::Config => 78,
             Exit::NotRunnable => 126,
             Exit::NoSuchCommand => 127,
@@ -140,13 +144,14 @@ impl Exit {
         match error {
             LockError::Held { .. } => Self::Conflict,
             LockError::NotALock { .. } => Self::Config,
-            LockError::Io { .. } => Self::Storage,
+            LockError::Io { source, .. } => Self::of_io(source),
         }
     }
 
     pub(super) fn of_listen(error: &ListenError) -> Self {
         match error {
             ListenError::InUse { .. } => Self::Conflict,
+            ListenError::Refused { source, .. } if files::is_temporary(source) => Self::Temporary,
             ListenError::Refused { .. } | ListenError::HandedOver { .. } => Self::Config,
         }
     }
@@ -155,26 +160,37 @@ impl Exit {
         match error {
             OpenError::Store(error) => Self::of_store(error),
             OpenError::Dump(error) => Self::of_dump_file(error),
-            OpenError::Unrecoverable { .. }
-            | OpenError::Quarantine { .. }
-            | OpenError::KeepDump { .. } => Self::Storage,
+            OpenError::Unrecoverable { .. } | OpenError::AnotherRegistry { .. } => Self::Storage,
+            OpenError::SetAside { source, .. }
+            | OpenError::KeepDump { source, .. }
+            | OpenError::Random(source) => Self::of_io(source),
             OpenError::TooMuch { .. } => Self::Dump,
             OpenError::ListenRegistered { .. } => Self::Config,
-            OpenError::Thread(_) => Self::Internal,
+            OpenError::Thread(_) => Self::Temporary,
         }
     }
 
     pub(super) fn of_store(error: &StoreError) -> Self {
         match error {
-            StoreError::NotAStore { .. } => Self::Config,
+            StoreError::NotAStore { .. } | StoreError::MountPoint { .. } => Self::Config,
+            error if error.is_temporary() => Self::Temporary,
             _ => Self::Storage,
+        }
+    }
+
+    /// Of an error of the system, on pald's own files.
+    fn of_io(error: &io::Error) -> Self {
+        match files::is_temporary(error) {
+            true => Self::Temporary,
+            false => Self::Storage,
         }
     }
 
     pub(super) fn of_dump_file(error: &DumpFileError) -> Self {
         match error {
-            DumpFileError::Read(ReadError::Io { .. }) => Self::Storage,
-            DumpFileError::Read(_) | DumpFileError::Lines(_) => Self::Dump,
+            DumpFileError::Read(ReadError::Io { source, .. }) => Self::of_io(source),
+            DumpFileError::Read(ReadError::TooLarge { .. }) | DumpFileError::Lines(_) => Self::Dump,
+            DumpFileError::Read(_) => Self::Storage,
         }
     }
 
@@ -184,8 +200,11 @@ impl Exit {
             ServeError::Locked(error) => Self::of_lock(error),
             ServeError::Listen(error) => Self::of_listen(error),
             ServeError::Open(error) => Self::of_open(error),
+            ServeError::Dump(error) => Self::of_dump_file(error),
             ServeError::Running { .. } => Self::Conflict,
-            ServeError::Folder { .. } | ServeError::Descriptors => Self::Storage,
+            ServeError::Folder { source, .. } => Self::of_io(source),
+            ServeError::Descriptors | ServeError::Threads(_) => Self::Temporary,
+            ServeError::Http(error) if files::is_temporary(error) => Self::Temporary,
             ServeError::Http(_) => Self::Internal,
         }
     }

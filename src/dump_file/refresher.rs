@@ -8,7 +8,9 @@ use std::{io, thread};
 
 use tracing::{error, info};
 
-use crate::files::{self, Shown};
+use super::writer::{Snapshot, Writer};
+use crate::files::{FileState, Shown};
+use crate::seal::Seal;
 use crate::timestamp::Timestamp;
 
 /// The delay between a change and the write, so that a burst of changes is one write: as many times
@@ -65,17 +67,28 @@ struct Requests {
 }
 
 impl Refresher {
-    /// Starts the thread; `snapshot` returns the current text of the dump.
+    /// Writes the dump, then starts the thread. A failed write does not keep it from starting.
+    ///
+    /// `own` is what may be overwritten, as it was found: whatever else is at `path` is kept aside if
+    /// it says anything else than the registry. `snapshot` returns all services in port order, and
+    /// `written` is told what is on disk.
     ///
     /// # Errors
     /// The system can't start a thread.
     pub fn start(
         path: PathBuf,
-        snapshot: impl Fn() -> String + Send + 'static,
+        own: Option<FileState>,
+        snapshot: impl Fn() -> Snapshot + Send + 'static,
+        written: impl Fn(Seal) + Send + 'static,
     ) -> io::Result<Self> {
         let state = Arc::new(State::default());
-        let writer = Writer { path, snapshot, state: Arc::clone(&state), has_failed: false };
-        let thread = thread::Builder::new().name("dump".into()).spawn(|| writer.run())?;
+        let writer = Writer::new(path, own);
+        let mut task =
+            Task { writer, snapshot, written, state: Arc::clone(&state), has_failed: false };
+        if !task.write() {
+            state.update(|requests| requests.write = true);
+        }
+        let thread = thread::Builder::new().name("dump".into()).spawn(|| task.run())?;
         Ok(Self { state, thread: Some(thread) })
     }
 
@@ -146,14 +159,16 @@ impl State {
     }
 }
 
-struct Writer<F> {
-    path: PathBuf,
+/// What the thread does.
+struct Task<F, G> {
+    writer: Writer,
     snapshot: F,
+    written: G,
     state: Arc<State>,
     has_failed: bool,
 }
 
-impl<F: Fn() -> String> Writer<F> {
+impl<F: Fn() -> Snapshot, G: Fn(Seal)> Task<F, G> {
     fn run(mut self) {
         let mut retry = MIN_RETRY;
         let mut delay = MIN_DELAY;
@@ -167,7 +182,7 @@ impl<F: Fn() -> String> Writer<F> {
             delay = (started.elapsed() * DELAY_PER_WRITE).clamp(MIN_DELAY, MAX_DELAY);
             if stop {
                 if !is_current {
-                    error!(dump = %Shown(&self.path), "Stopping without the newest changes in the dump");
+                    error!(dump = %Shown(self.writer.path()), "Stopping without the newest changes in the dump");
                 }
                 return;
             }
@@ -182,18 +197,21 @@ impl<F: Fn() -> String> Writer<F> {
     }
 
     fn write(&mut self) -> bool {
-        let written = files::replace(&self.path, (self.snapshot)().as_bytes());
+        let snapshot = (self.snapshot)();
+        let written = self.writer.write(&snapshot);
         self.state.note(&written);
+        let dump = Shown(self.writer.path());
         match written {
-            Ok(()) if self.has_failed => {
-                info!(dump = %Shown(&self.path), "Writing the dump works again");
-                self.has_failed = false;
+            Ok(()) => {
+                (self.written)(snapshot.seal);
+                if std::mem::take(&mut self.has_failed) {
+                    info!(%dump, "Writing the dump works again");
+                }
                 true
             }
-            Ok(()) => true,
             Err(cause) => {
                 if !self.has_failed {
-                    error!(dump = %Shown(&self.path), %cause, "Can't write the dump; pald keeps trying");
+                    error!(%dump, %cause, "Can't write the dump; pald keeps trying");
                 }
                 self.has_failed = true;
                 false

@@ -13,12 +13,13 @@ use super::batch::{Batch, Outcome, Request};
 use super::claims::Claims;
 use super::holds::Holds;
 use super::model::{Model, Readers};
-use super::{ChangeError, OpenError, PortSet, RegistryOptions, recovery};
+use super::{ChangeError, OpenError, PortSet, RegistryOptions, start};
 use crate::dump_file::Refresher;
+use crate::files::FileState;
 use crate::port::{Port, PortRange};
 use crate::probe::{Claimer, Hold, Occupied};
 use crate::registration::Registration;
-use crate::store::{Contents, Operation, Store};
+use crate::store::{DbRecord, Operation, RecordFile, Store, StoreError, record_place};
 
 /// How many requests a batch takes at most, so that none waits without end: one for each connection
 /// that pald serves. More can wait only for clients that have gone away.
@@ -40,6 +41,7 @@ pub(super) struct Committer {
     /// Ahead of the store while a batch is decided and stored; never read again after a failure.
     model: Model,
     store: Store,
+    record: Arc<RecordFile>,
     pub(super) readers: Arc<Readers>,
     claimer: Claimer,
     pub(super) holds: Holds,
@@ -57,17 +59,21 @@ impl Committer {
     pub(super) fn open(
         options: &RegistryOptions,
     ) -> Result<(Self, mpsc::Sender<Request>), OpenError> {
-        let (store, Contents { registrations, seal }) = recovery::open_store(options)?;
-        let model = Model::new(registrations, seal.revision);
-        check_listen(&model, options)?;
+        let start::Started { store, contents, found, record, own_dump } =
+            start::open_store(options)?;
+        let model = Model::new(contents.registrations, contents.seal);
+        check_listen(&model, options.port_listen, found.whole())?;
+        let record = DbRecord { port_listen: Some(options.port_listen), ..record };
+        let record = RecordFile::create(&options.data_dir, record).map_err(|source| {
+            let path = record_place(&options.data_dir);
+            StoreError::Io { path, source }
+        })?;
+        let record = Arc::new(record);
         let to_hold = model.registrations().filter(|registration| registration.hold);
         let holds = Holds::start(to_hold.map(|registration| registration.port), options.max_holds)
             .map_err(OpenError::Thread)?;
         let readers = Arc::new(Readers::new(model.clone()));
-        let shown = Arc::clone(&readers);
-        let refresher = Refresher::start(options.dump_file.clone(), move || shown.dump())
-            .map_err(OpenError::Thread)?;
-        refresher.refresh();
+        let refresher = start_refresher(options, own_dump, &readers, &record)?;
         let (sender, requests) = mpsc::channel();
         let committer = Self {
             port_range: options.port_range,
@@ -76,6 +82,7 @@ impl Committer {
             import: None,
             model,
             store,
+            record,
             readers,
             claimer: Claimer::default(),
             holds,
@@ -177,10 +184,10 @@ impl Committer {
         occupied.iter().for_each(|(port, _)| self.named_occupied.insert(*port));
     }
 
-    /// What nobody waits for: the note on the newest revision, the dump, the log.
+    /// What nobody waits for: the record beside the store, the dump, the log.
     fn after_answers(&self, operations: &[Operation]) {
-        if let Err(cause) = self.store.note(self.model.seal().revision) {
-            self.fail(cause.with_causes().into());
+        if let Err(cause) = self.record.committed(self.model.seal().revision) {
+            self.fail(format!("Can't write the record beside the store: {cause}").into());
         }
         self.refresher.refresh();
         operations.iter().for_each(log);
@@ -194,12 +201,34 @@ impl Committer {
     }
 }
 
+/// Starts to write the dump, from what readers see.
+fn start_refresher(
+    options: &RegistryOptions,
+    own_dump: Option<FileState>,
+    readers: &Arc<Readers>,
+    record: &Arc<RecordFile>,
+) -> Result<Refresher, OpenError> {
+    let (readers, record) = (Arc::clone(readers), Arc::clone(record));
+    let written = move |seal| {
+        if let Err(cause) = record.dump_written(seal) {
+            warn!(%cause, "Can't note beside the store that the dump was written");
+        }
+    };
+    let snapshot = move || readers.snapshot();
+    Refresher::start(options.dump_file.clone(), own_dump, snapshot, written)
+        .map_err(OpenError::Thread)
+}
+
 /// Refuses a changed `port_listen` that belongs to a service. An unchanged one may: the dump of a first
 /// start can have brought a service there.
-fn check_listen(model: &Model, options: &RegistryOptions) -> Result<(), OpenError> {
-    let Some(registration) = model.at_port(options.port_listen) else { return Ok(()) };
+fn check_listen(
+    model: &Model,
+    port_listen: Port,
+    before: Option<&DbRecord>,
+) -> Result<(), OpenError> {
+    let Some(registration) = model.at_port(port_listen) else { return Ok(()) };
     let (service, port) = (&registration.service, registration.port);
-    if options.port_listen_before.is_some_and(|before| before != port) {
+    if before.and_then(|record| record.port_listen).is_some_and(|before| before != port) {
         return Err(OpenError::ListenRegistered { port, service: service.clone() });
     }
     warn!(%service, %port, "Keeping a service registered on the port where pald listens");

@@ -123,6 +123,7 @@ mod tests {
     use crate::addresses::Addresses;
     use crate::port::PortRange;
     use crate::probe::Claimer;
+    use crate::seal::Seal;
 
     /// A registration whose line in a dump is as long as can be.
     fn longest(port: Port) -> Registration {
@@ -142,7 +143,7 @@ mod tests {
         let ports = (1..=u16::MAX).filter_map(Port::new);
         let line_bytes = dump::max_line_bytes(&longest(Port::MIN));
         let fit = ports.zip(1..).take_while(|(_, count)| dump_file::fits(count * line_bytes));
-        Model::new(fit.map(|(port, _)| longest(port)).collect(), 1)
+        Model::new(fit.map(|(port, _)| longest(port)).collect(), Seal::of(1, []))
     }
 
     #[test]

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::dump_file::{DumpFileError, MAX_BYTES};
+use crate::dump::Dump;
+use crate::dump_file::{BadLines, DumpFileError, FoundDump, MAX_BYTES};
 use crate::files::Shown;
 use crate::port::{Port, PortRange};
 use crate::registry::Target;
+use crate::registry_id::RegistryId;
 use crate::service_name::ServiceName;
 use crate::store::StoreError;
 
@@ -35,9 +37,23 @@ pub enum OpenError {
         /// The dump.
         dump: PathBuf,
         /// What is wrong with the dump.
-        reason: String,
-        /// What can be done.
-        remedy: Remedy,
+        reason: DumpProblem,
+    },
+    /// The store is missing or damaged, and the dump is whole, but not known to be this registry's.
+    #[error(
+        "{problem}; and the dump {} {}",
+        Shown(.dump),
+        if found.is_some() { "is another registry's" } else { "does not say which registry it is" }
+    )]
+    AnotherRegistry {
+        /// What is wrong with the store.
+        problem: String,
+        /// The store.
+        store: PathBuf,
+        /// The dump.
+        dump: PathBuf,
+        /// Which registry the dump is; pald 0.1 wrote none.
+        found: Option<RegistryId>,
     },
     /// The registry would be larger than a dump of it may be.
     #[error("{} holds more than a dump of {MAX_BYTES} bytes can; nothing was imported", Shown(.path))]
@@ -55,7 +71,7 @@ pub enum OpenError {
     },
     /// The damaged store can't be moved aside.
     #[error("Can't move the damaged store {} aside", Shown(.path))]
-    Quarantine {
+    SetAside {
         /// The store.
         path: PathBuf,
         /// What the system said.
@@ -69,20 +85,77 @@ pub enum OpenError {
         /// What the system said.
         source: io::Error,
     },
+    /// The system has no random numbers for the id of a registry.
+    #[error("Can't draw an id for the registry")]
+    Random(#[source] io::Error),
     /// The system has no thread left.
     #[error("Can't start a thread")]
     Thread(#[source] io::Error),
 }
 
-/// What can be done where neither the store nor the dump is whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remedy {
-    /// Only a backup helps.
-    Backup,
-    /// A backup helps; or the store, which has lost its end, is taken as it is.
-    Accept,
-    /// A backup helps; or the dump is taken as it is, if a person has edited it.
-    TakeEdited,
+/// Why a dump can't take the place of a store.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DumpProblem {
+    /// There is no dump.
+    #[error("it does not exist")]
+    Missing,
+    /// It has no bytes.
+    #[error("it is empty")]
+    Empty,
+    /// It has no entries.
+    #[error("it has no services")]
+    Blank,
+    /// It is larger than a dump may be.
+    #[error("it is larger than {MAX_BYTES} bytes")]
+    TooLarge,
+    /// Lines of it can't be read.
+    #[error("{0}")]
+    BadLines(String),
+    /// pald has not written it.
+    #[error("pald did not write it")]
+    Foreign,
+    /// It has entries of pald's, but no seal.
+    #[error("its last line does not say what it should hold")]
+    Unsealed,
+    /// Its entries are not the ones of its seal.
+    #[error(
+        "its {found} services are not the {sealed} of revision {revision} that its last line speaks of"
+    )]
+    Edited {
+        /// How many entries it has.
+        found: usize,
+        /// How many it should have.
+        sealed: u32,
+        /// The revision that it claims.
+        revision: u64,
+    },
+}
+
+impl DumpProblem {
+    /// What keeps a dump from being whole.
+    pub(super) fn of(dump: Option<FoundDump>) -> Self {
+        let Some(FoundDump { bytes, parsed, .. }) = dump else { return Self::Missing };
+        match parsed {
+            _ if bytes.is_empty() => Self::Empty,
+            Err(BadLines { lines, .. }) => Self::BadLines(match &lines[..] {
+                [line] => format!("line {}: {}", line.number, line.error),
+                lines => format!("it has {} bad lines", lines.len()),
+            }),
+            Ok(dump) if dump.entries.is_empty() => Self::Blank,
+            Ok(dump) if dump.is_foreign() => Self::Foreign,
+            Ok(Dump { entries, seal: Some(claimed) }) => Self::Edited {
+                found: entries.len(),
+                sealed: claimed.entries,
+                revision: claimed.revision,
+            },
+            Ok(Dump { seal: None, .. }) => Self::Unsealed,
+        }
+    }
+
+    /// Whether a person may have made the dump what it is, so that it can be taken as it is.
+    pub fn has_entries(&self) -> bool {
+        matches!(self, Self::Foreign | Self::Unsealed | Self::Edited { .. })
+    }
 }
 
 /// Why a change was not made, or none of it is known to be: after [`Storage`](Self::Storage) and

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::PortSet;
 use crate::dump;
+use crate::dump_file::Snapshot;
 use crate::port::Port;
 use crate::registration::Registration;
 use crate::seal::Seal;
@@ -23,14 +24,15 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// A model of `registrations`, in which every name and every port occurs once.
-    pub(super) fn new(registrations: Vec<Registration>, revision: u64) -> Self {
+    /// A model of `registrations`, in which every name and every port occurs once; the seal's
+    /// revision and identity are taken over.
+    pub(super) fn new(registrations: Vec<Registration>, seal: Seal) -> Self {
         let mut model = Self {
             by_service: HashMap::with_capacity(registrations.len()),
             by_port: BTreeMap::new(),
             ports: PortSet::default(),
             line_bytes: 0,
-            seal: Seal::of(revision, []),
+            seal: Seal::of(seal.revision, []).with_id(seal.id),
         };
         registrations.into_iter().for_each(|registration| model.insert(Arc::new(registration)));
         model
@@ -125,16 +127,10 @@ impl Readers {
         model.advance();
     }
 
-    /// The text of a dump of what readers see, at the time of the call.
-    pub(super) fn dump(&self) -> String {
-        let (registrations, seal) = self.snapshot();
-        dump::render(registrations.iter().map(Arc::as_ref), seal)
-    }
-
-    /// All registrations in port order, and their seal. They are taken out under the lock, so that
+    /// All registrations, at the time of the call. They are taken out under the lock, so that
     /// whatever is done with them blocks nobody.
-    pub(super) fn snapshot(&self) -> (Vec<Arc<Registration>>, Seal) {
+    pub(super) fn snapshot(&self) -> Snapshot {
         let model = self.read();
-        (model.registrations().cloned().collect(), model.seal())
+        Snapshot { registrations: model.registrations().cloned().collect(), seal: model.seal() }
     }
 }

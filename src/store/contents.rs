@@ -37,7 +37,7 @@ impl Contents {
                 reader.map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
             let registrations = services(trees, path, capacity);
             let ports = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
-            Ok((registrations?, ports?))
+            Ok::<_, StoreError>((registrations?, ports?))
         })?;
         let contradiction = |found| Err(StoreError::Contradiction { path: path.to_owned(), found });
         for Registration { service, port, .. } in &registrations {

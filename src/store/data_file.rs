@@ -1,9 +1,10 @@
 //! sled's data file, opened a second time to sync it to the disk: sled itself never does.
 
-use std::fs::{self, File, Metadata};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+
+use crate::files::Identity;
 
 /// The data file of an open database.
 #[derive(Debug)]
@@ -13,15 +14,12 @@ pub(super) struct DataFile {
     identity: Identity,
 }
 
-/// A file's device and inode, which no other file has.
-type Identity = (u64, u64);
-
 impl DataFile {
     /// Opens the data file of the database in `folder`.
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         let path = folder.join("db");
         let file = File::options().read(true).write(true).open(&path)?;
-        let identity = identity_in(&file.metadata()?);
+        let identity = Identity::of(&file.metadata()?);
         Ok(Self { file, path, identity })
     }
 
@@ -36,36 +34,17 @@ impl DataFile {
     /// # Errors
     /// The file is gone, or another one is in its place.
     pub(super) fn check_place(&self) -> io::Result<()> {
-        match identity_at(&self.path)? == self.identity {
+        match Identity::at(&self.path)? == self.identity {
             true => Ok(()),
             false => Err(io::Error::new(io::ErrorKind::NotFound, "its file `db` was replaced")),
         }
     }
 }
 
-/// Returns the identity of the file at a path.
-///
-/// On Linux this must not read the file's times: once they are read, the next write gets a new
-/// timestamp (multigrain timestamps, Linux 6.13), and ext4 then wrote the inode with each fdatasync
-/// instead of once in a few milliseconds (measured; the bars for durable `/set`).
-fn identity_at(path: &Path) -> io::Result<Identity> {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
-        if let Ok(found) = statx(CWD, path, AtFlags::empty(), StatxFlags::INO) {
-            return Ok((makedev(found.stx_dev_major, found.stx_dev_minor), found.stx_ino));
-        }
-    }
-    // Other systems, kernels without statx, and missing files.
-    Ok(identity_in(&fs::metadata(path)?))
-}
-
-fn identity_in(metadata: &Metadata) -> Identity {
-    (metadata.dev(), metadata.ino())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn folder_with(content: &[u8]) -> tempfile::TempDir {

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use sled::Db;
 
 use super::data_file::DataFile;
-use super::high_water::HighWater;
 use super::migrations::MIGRATIONS;
 use super::trees::{Trees, schema_version, set_schema_version, sled_failed};
 use super::{Contents, Store, StoreError};
@@ -37,6 +36,10 @@ impl Store {
             return Err(StoreError::Contradiction { path: path.to_owned(), found });
         }
         remove_partial_snapshots(path).map_err(|source| io_failed(path, source))?;
+        caught(path, || Self::open_whole(path))
+    }
+
+    fn open_whole(path: &Path) -> Result<(Self, Contents), StoreError> {
         let db = open_database(path)?;
         let version = schema_version(&db).map_err(|source| sled_failed(path, source))?;
         let Some(version) = version.filter(|version| *version > 0) else {
@@ -51,8 +54,7 @@ impl Store {
 
     /// Creates a database in an empty folder, with its schema.
     pub(super) fn open_empty(path: &Path) -> Result<Self, StoreError> {
-        let db = open_database(path)?;
-        Self::migrate(path, db, 0)
+        caught(path, || Self::migrate(path, open_database(path)?, 0))
     }
 
     /// Applies the missing migrations; each is on disk before the next begins.
@@ -70,8 +72,7 @@ impl Store {
             data_file.sync().map_err(|source| io_failed(path, source))?;
         }
         let trees = Trees::open(db, path)?;
-        let high_water = HighWater::open(path).map_err(|source| io_failed(path, source))?;
-        Ok(Self { trees, data_file, high_water, path: path.to_owned() })
+        Ok(Self { trees, data_file, path: path.to_owned() })
     }
 
     /// Syncs every file of the store and its folder; sled does neither.
@@ -108,10 +109,17 @@ fn remove_partial_snapshots(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens the sled database.
-///
-/// sled may panic on damage, which becomes an error here, and fails while a dying process still has
-/// the database open, which is waited for.
+/// Makes an error of a panic: sled panics on damage, and where it can't start a thread.
+fn caught<T>(path: &Path, open: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        let reason = text.unwrap_or("sled panicked").to_owned();
+        Err(StoreError::Panicked { path: path.to_owned(), reason })
+    })
+}
+
+/// Opens the sled database. A dying process may still have it open, which is waited for.
 fn open_database(path: &Path) -> Result<Db, StoreError> {
     let config = sled::Config::new()
         .path(path)
@@ -119,19 +127,12 @@ fn open_database(path: &Path) -> Result<Db, StoreError> {
         .flush_every_ms(Some(FLUSH_EVERY_MS));
     let deadline = Instant::now() + BUSY_TIME;
     loop {
-        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
-        match opened {
-            Ok(Ok(db)) => return Ok(db),
-            Ok(Err(sled::Error::Io(cause))) if is_busy(&cause) && Instant::now() < deadline => {
+        match config.open() {
+            Ok(db) => return Ok(db),
+            Err(sled::Error::Io(cause)) if is_busy(&cause) && Instant::now() < deadline => {
                 thread::sleep(BUSY_PAUSE);
             }
-            Ok(Err(error)) => return Err(sled_failed(path, error)),
-            Err(panic) => {
-                let text = panic.downcast_ref::<String>().map(String::as_str);
-                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-                let reason = text.unwrap_or("sled panicked").to_owned();
-                return Err(StoreError::Panicked { path: path.to_owned(), reason });
-            }
+            Err(error) => return Err(sled_failed(path, error)),
         }
     }
 }

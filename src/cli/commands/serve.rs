@@ -12,9 +12,10 @@ use tracing::{info, warn};
 
 use crate::cli::daemon::descriptors::Descriptors;
 use crate::cli::daemon::signals::shutdown_signal;
-use crate::cli::daemon::{Locks, ServeError, log, notify};
+use crate::cli::daemon::{Locks, ServeError, log, notify, threads};
 use crate::cli::{Failure, Session};
 use crate::config::{Config, ConfigError};
+use crate::dump_file::{self, DumpFileError};
 use crate::files::{self, Shown};
 use crate::http::guard::{Guard, Hosts};
 use crate::http::{self, About, Listeners};
@@ -36,6 +37,8 @@ impl Serve {
         if self.check {
             return Ok(check(session)?);
         }
+        // The log needs a thread too.
+        threads::check_room().map_err(ServeError::Threads)?;
         let _log = log::start();
         Ok(serve(session)?)
     }
@@ -56,12 +59,13 @@ fn serve(session: &Session) -> Result<(), ServeError> {
     let others = Mode::RWXG | Mode::RWXO;
     rustix::process::umask(others);
     let sources = session.sources();
-    let config = Config::load(&sources)?;
+    let mut config = Config::load(&sources)?;
     for variable in &config.unknown_variables {
         warn!("Unknown setting {variable}");
     }
+    config.dump_file = dump_file::resolve(&config.dump_file).map_err(DumpFileError::Read)?;
     let is_store = store::exists(&config.data_dir).map_err(OpenError::Store)?;
-    let locks = Locks::acquire(&config)?;
+    let _locks = Locks::acquire(&config)?;
     let own_folder = sources.paths.own_folder();
     for folder in own_folder.iter().chain(is_store.then_some(&config.data_dir)) {
         make_private(folder)?;
@@ -76,7 +80,7 @@ fn serve(session: &Session) -> Result<(), ServeError> {
     descriptors.make_room(config.port_range.size());
     let overlap = probe::overlap(config.port_range, config.port_listen);
     warn_of_overlap(&config, overlap.as_ref());
-    let registry = Arc::new(open_registry(&config, &locks, descriptors)?);
+    let registry = Arc::new(open_registry(&config, descriptors)?);
     let about = About {
         started_at,
         addresses: listeners.addresses(),
@@ -109,15 +113,10 @@ fn make_private(folder: &Path) -> Result<(), ServeError> {
     Ok(())
 }
 
-fn open_registry(
-    config: &Config,
-    locks: &Locks,
-    descriptors: Descriptors,
-) -> Result<Registry, OpenError> {
+fn open_registry(config: &Config, descriptors: Descriptors) -> Result<Registry, OpenError> {
     Registry::open(RegistryOptions {
         port_range: config.port_range,
         port_listen: config.port_listen,
-        port_listen_before: locks.previous_port(),
         max_holds: max_holds(config, descriptors),
         data_dir: config.data_dir.clone(),
         dump_file: config.dump_file.clone(),

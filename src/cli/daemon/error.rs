@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::cli::Exit;
 use crate::cli::explain::Explain;
 use crate::config::ConfigError;
+use crate::dump_file::DumpFileError;
 use crate::files::Shown;
 use crate::http::ListenError;
 use crate::lock::LockError;
@@ -45,6 +46,12 @@ pub(in crate::cli) enum ServeError {
     /// There are not enough file descriptors for a single connection.
     #[error("The limit on open files is too low to serve connections")]
     Descriptors,
+    /// The system has too few threads left.
+    #[error("Can't start the threads that pald needs")]
+    Threads(#[source] io::Error),
+    /// The dump is a link that can't be followed.
+    #[error(transparent)]
+    Dump(#[from] DumpFileError),
     /// The HTTP service failed.
     #[error("The HTTP service failed")]
     Http(#[source] io::Error),
@@ -60,6 +67,12 @@ impl Explain for ServeError {
             Self::Running { .. } => Some("See `pald status`".to_owned()),
             Self::Descriptors => Some("Raise `ulimit -n` to 64 or more".to_owned()),
             Self::Folder { .. } => Some("Check the disk and the folder's permissions".to_owned()),
+            Self::Threads(_) => Some(
+                "End other programs, or raise the limit on processes (`ulimit -u`, or the cgroup's \
+                 `pids.max`)"
+                    .to_owned(),
+            ),
+            Self::Dump(error) => error.hint(),
             Self::Http(_) => None,
         }
     }

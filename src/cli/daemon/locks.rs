@@ -6,12 +6,11 @@ use super::ServeError;
 use crate::config::Config;
 use crate::files;
 use crate::lock::{Lock, LockError};
-use crate::port::Port;
 
 /// The locks on the store and the dump, until they are dropped.
 #[derive(Debug)]
 pub(in crate::cli) struct Locks {
-    store: Lock,
+    _store: Lock,
     _dump: Lock,
 }
 
@@ -32,13 +31,7 @@ impl Locks {
         let store =
             Lock::acquire(&without_links(&config.data_dir), &holder).map_err(already_running)?;
         let dump = Lock::acquire(&config.dump_file, &holder)?;
-        Ok(Self { store, _dump: dump })
-    }
-
-    /// Returns the port where the previous daemon on this store listened, if the lock file says so.
-    pub(in crate::cli) fn previous_port(&self) -> Option<Port> {
-        let holder = self.store.previous();
-        holder.rsplit_once(':').and_then(|(_, port)| Port::parse(port).ok())
+        Ok(Self { _store: store, _dump: dump })
     }
 }
 

@@ -77,7 +77,7 @@ fn tree(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Quotes a path for a shell.
-fn in_shell(path: &Path) -> String {
+pub(super) fn in_shell(path: &Path) -> String {
     let shown = Shown(path).to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._+-~".contains(c);
     match shown.chars().all(is_plain) {

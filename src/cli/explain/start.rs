@@ -6,11 +6,11 @@ use std::path::Path;
 use super::Explain;
 use crate::cli::Exit;
 use crate::dump_file::{BadLines, DumpFileError};
-use crate::files::{ReadError, Shown};
+use crate::files::{self, ReadError, Shown};
 use crate::http::ListenError;
 use crate::lock::LockError;
-use crate::registry::{OpenError, Remedy};
-use crate::store::{StoreError, note_place};
+use crate::registry::{DumpProblem, OpenError};
+use crate::store::{StoreError, record_place};
 
 impl Explain for LockError {
     fn hint(&self) -> Option<String> {
@@ -54,12 +54,19 @@ impl Explain for OpenError {
         match self {
             Self::Store(error) => error.hint(),
             Self::Dump(error) => error.hint(),
-            Self::Unrecoverable { store, dump, remedy, .. } => Some(hint_of(*remedy, store, dump)),
+            Self::Unrecoverable { store, dump, reason, .. } => {
+                Some(without_store_or_dump(store, dump, reason))
+            }
+            Self::AnotherRegistry { store, dump, .. } => Some(with_another_dump(store, dump)),
             Self::TooMuch { .. } => Some("Remove services or addresses from it".to_owned()),
             Self::ListenRegistered { service, .. } => Some(format!(
                 "Set another `port_listen`, or start pald where it listened before and release {service}"
             )),
-            Self::Quarantine { .. } | Self::KeepDump { .. } | Self::Thread(_) => None,
+            Self::SetAside { .. } | Self::KeepDump { .. } => Some(
+                "Check the disk and the folder's permissions, then start pald again".to_owned(),
+            ),
+            Self::Random(_) => None,
+            Self::Thread(_) => Some("End other programs, then start pald again".to_owned()),
         }
     }
 
@@ -68,24 +75,48 @@ impl Explain for OpenError {
     }
 }
 
-fn hint_of(remedy: Remedy, store: &Path, dump: &Path) -> String {
-    let note = note_place(store);
-    let (store, dump, note) = (Shown(store), Shown(dump), Shown(&note));
-    let backup =
-        format!("Put a backup of the dump at {dump}, and move {store} away if it is there");
-    match remedy {
-        Remedy::Backup => backup,
-        Remedy::Accept => format!("{backup}; or go on with what is left of the store: rm {note}"),
-        Remedy::TakeEdited => format!(
-            "{backup}; or if you have edited the dump yourself, take pald's comments out of it, \
-             sed -i 's/# pald:.*//' {dump}, and move {store} away"
+/// The ways on where neither the store nor the dump can be served.
+fn without_store_or_dump(store: &Path, dump: &Path, reason: &DumpProblem) -> String {
+    let aside = move_aside(store);
+    let record = record_place(store);
+    let (dump, record) = (Shown(dump), Shown(&record));
+    let backup = format!("Put a backup of the dump at {dump} and start pald again");
+    let as_it_is = match reason.has_entries() {
+        true => format!(
+            "; or take the dump as it is, if you have edited it: {aside}sed -i 's/# pald:.*//' {dump}"
         ),
+        false => String::new(),
+    };
+    format!("{backup}{as_it_is}; or begin without services: {aside}rm -f {record} {dump}")
+}
+
+/// The two ways on where the dump is another registry's.
+fn with_another_dump(store: &Path, dump: &Path) -> String {
+    let aside = move_aside(store);
+    let record = record_place(store);
+    let (dump, record) = (Shown(dump), Shown(&record));
+    format!(
+        "Put a dump of this registry at {dump} and start pald again; or go on with the one that is \
+         there: {aside}rm -f {record}"
+    )
+}
+
+/// The command that moves what is left of the store away, up to the next command.
+fn move_aside(store: &Path) -> String {
+    match store.exists() {
+        true => format!("mv {store} {store}.old && ", store = Shown(store)),
+        false => String::new(),
     }
 }
 
 impl Explain for StoreError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            error if error.is_temporary() => {
+                "Nothing is damaged: free space, memory, threads or open files, then start pald again"
+            }
+            Self::Beside(_) => "Move it away, or set `data_dir` to a new folder",
+            Self::MountPoint { .. } => "Set `data_dir` to a folder inside it",
             Self::Io { .. } | Self::Sled { .. } => {
                 "Check the disk and the folder's permissions, then start pald again"
             }
@@ -108,7 +139,10 @@ impl Explain for DumpFileError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Read(ReadError::Link(_)) => {
-                "Replace the link with the file, or set `dump_file` to the file itself".to_owned()
+                "pald follows one link: set `dump_file` to the file itself".to_owned()
+            }
+            Self::Read(ReadError::Io { source, .. }) if files::is_temporary(source) => {
+                "Nothing is damaged: free memory or open files, then start pald again".to_owned()
             }
             Self::Read(_) => {
                 "Set `dump_file` to a file that belongs to you, or to a new name".to_owned()

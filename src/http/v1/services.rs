@@ -62,7 +62,7 @@ pub(super) async fn list(
     };
     // Writing a long list as JSON takes a while too.
     let body = run_blocking(move || {
-        let Snapshot { mut registrations, revision } = registry.snapshot();
+        let Snapshot { mut registrations, seal } = registry.snapshot();
         let range = range_usage(&registry, &registrations);
         registrations.retain(is_wanted);
         let states = with_states.then(|| {
@@ -71,6 +71,7 @@ pub(super) async fn list(
         });
         let state = |port| states.as_ref().and_then(|states| states.get(&port));
         let services = registrations.iter().map(|known| shapes::service(known, state(known.port)));
+        let revision = seal.revision;
         reply::to_json(&Services { services: services.collect(), range, revision })
     });
     Ok(not_modified_or(&request, body.await?))

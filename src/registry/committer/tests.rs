@@ -18,7 +18,7 @@ mod steps;
 
 use bench::Bench;
 use expected::Expected;
-use steps::{Action, Step, actions};
+use steps::{Action, Loss, Step, actions};
 
 /// The first of a run of ports that nobody uses, below those that the kernel gives away by itself.
 static FIRST: LazyLock<u16> = LazyLock::new(|| {
@@ -77,14 +77,17 @@ proptest! {
                     bench.stop();
                     bench.start();
                 }
-                Action::LoseStore => {
+                Action::LoseStore(loss) => {
+                    let id = bench.committer().model.seal().id;
                     bench.stop();
-                    std::fs::remove_dir_all(bench.options().data_dir).unwrap();
                     // An empty dump says nothing of what the registry was.
-                    if expected.entries.is_empty() {
-                        std::fs::remove_file(bench.folder.path().join("db.revision")).unwrap();
+                    let is_empty = expected.entries.is_empty();
+                    bench.lose_store(if is_empty { Loss::Removed } else { loss });
+                    if is_empty {
+                        std::fs::remove_file(record_place(&bench.options().data_dir)).unwrap();
                     }
                     bench.start();
+                    assert_eq!(bench.committer().model.seal().id == id, !is_empty);
                 }
             }
             bench.check(&expected);
@@ -117,7 +120,7 @@ fn after_a_failure_readers_see_the_last_durable_state_and_no_change_is_accepted(
     let set = |service| Step::Register { service, options: RegisterOptions::default() };
     bench.change(&[set(1)], &mut expected);
     let (db, aside) = (bench.options().data_dir, bench.folder.path().join("aside"));
-    let dump = bench.committer().readers.dump();
+    let dump = bench.committer().readers.snapshot().text();
 
     // The fault: the store is moved away, which the next commit notices.
     std::fs::rename(&db, &aside).unwrap();
@@ -146,7 +149,7 @@ fn after_a_failure_readers_see_the_last_durable_state_and_no_change_is_accepted(
     assert_eq!(committer.readers.read().registrations().count(), 1);
     assert_ne!(*committer.readers.read(), committer.model);
     // The dump is made from what readers see, and never from the committer's model.
-    assert_eq!(committer.readers.dump(), dump);
+    assert_eq!(committer.readers.snapshot().text(), dump);
     bench.stop();
     assert_eq!(std::fs::read_to_string(bench.options().dump_file).unwrap(), dump);
 }

@@ -159,7 +159,6 @@ impl World {
         Registry::open(RegistryOptions {
             port_range: port_range(),
             port_listen: port(LISTEN),
-            port_listen_before: None,
             max_holds: 0,
             data_dir: self.path("db"),
             dump_file: self.path("dump"),

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use tempfile::TempDir;
 
 use super::expected::{Entries, Expected};
-use super::steps::Step;
+use super::steps::{Loss, Step};
 use super::{listen, max, min, name, occupied, port};
 use crate::addresses::Addresses;
 use crate::dump::DumpEntry;
+use crate::files;
 use crate::port::PortRange;
 use crate::registration::Registration;
 use crate::registry::RegistryOptions;
@@ -18,7 +19,7 @@ use crate::registry::committer::Committer;
 use crate::registry::model::Model;
 use crate::registry::pending::Sender;
 use crate::registry::{Import, Imported, Pending, RegisterOptions, Registered, Target};
-use crate::store::Contents;
+use crate::store::{Contents, Store};
 
 /// Whoever uses the ports: two benches at a time would claim them from each other.
 static PORTS: Mutex<()> = Mutex::new(());
@@ -50,7 +51,6 @@ impl Bench {
         RegistryOptions {
             port_range: PortRange::new(port(min()), port(max())).unwrap(),
             port_listen: port(listen()),
-            port_listen_before: None,
             max_holds: 100,
             data_dir: self.folder.path().join("db"),
             dump_file: self.folder.path().join("dump"),
@@ -66,6 +66,21 @@ impl Bench {
     pub(super) fn stop(&mut self) {
         self.requests = None;
         self.committer.take().unwrap().run();
+    }
+
+    /// Does to a closed store what can happen to one; what is in `<store>.new` never counts.
+    pub(super) fn lose_store(&self, loss: Loss) {
+        let store = self.options().data_dir;
+        let new = files::sibling(&store, ".new");
+        match loss {
+            Loss::Removed => std::fs::remove_dir_all(&store).unwrap(),
+            Loss::Damaged => std::fs::remove_file(store.join("db")).unwrap(),
+            Loss::SetAside => {
+                std::fs::create_dir(&new).unwrap();
+                std::fs::copy(store.join("db"), new.join("db")).unwrap();
+                Store::set_aside(&store).unwrap();
+            }
+        }
     }
 
     pub(super) fn committer(&mut self) -> &mut Committer {
@@ -157,7 +172,7 @@ impl Bench {
         let committer = self.committer();
         let Contents { registrations, seal } = committer.store.load().unwrap();
         assert_eq!(seal, committer.model.seal());
-        assert_eq!(Model::new(registrations.clone(), seal.revision), committer.model);
+        assert_eq!(Model::new(registrations.clone(), seal), committer.model);
         assert_eq!(*committer.readers.read(), committer.model);
         let stored =
             registrations.into_iter().map(|it| (it.service, (it.port, it.addresses, it.hold)));

@@ -14,7 +14,18 @@ pub(super) enum Action {
     /// pald ends and starts again.
     Restart,
     /// The store is lost while pald is not running, and the dump is not.
-    LoseStore,
+    LoseStore(Loss),
+}
+
+/// How the store is lost.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Loss {
+    /// It is gone.
+    Removed,
+    /// Its data file is gone.
+    Damaged,
+    /// A restore was interrupted, after the damaged store was set aside.
+    SetAside,
 }
 
 #[derive(Debug, Clone)]
@@ -62,7 +73,8 @@ pub(super) fn actions() -> impl Strategy<Value = Vec<Action>> {
     let action = prop_oneof![
         16 => proptest::collection::vec(steps(), 1..8).prop_map(Action::Requests),
         1 => Just(Action::Restart),
-        1 => Just(Action::LoseStore),
+        1 => prop_oneof![Just(Loss::Removed), Just(Loss::Damaged), Just(Loss::SetAside)]
+            .prop_map(Action::LoseStore),
     ];
     proptest::collection::vec(action, 1..24)
 }

@@ -1,0 +1,91 @@
+//! What a path says about the filesystem that it is on.
+
+use std::io;
+use std::path::Path;
+
+/// Returns whether an error is one that a later try can do without: too few threads, too little
+/// memory or space, too many open files, a busy or failing disk.
+pub fn is_temporary(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    errno.is_some_and(|errno| {
+        [
+            Errno::AGAIN,
+            Errno::NOMEM,
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOSPC,
+            Errno::DQUOT,
+            Errno::BUSY,
+            Errno::IO,
+        ]
+        .contains(&errno)
+    })
+}
+
+/// Returns whether a filesystem is mounted at a folder itself, which can't be renamed then; `false`
+/// where the system does not say (statx of Linux 5.8 does).
+#[cfg(target_os = "linux")]
+pub fn is_mount_point(folder: &Path) -> bool {
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+    let found = statx(CWD, folder, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty());
+    found.is_ok_and(|found| {
+        (found.stx_attributes_mask & found.stx_attributes).contains(StatxAttributes::MOUNT_ROOT)
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn is_mount_point(_folder: &Path) -> bool {
+    false
+}
+
+/// Returns the kind of the filesystem that a path is on, if other machines may use it too: the locks
+/// of two machines do not always meet there.
+///
+/// The numbers are those of statfs(2) and of Linux's `magic.h`; `None` on other systems.
+#[cfg(target_os = "linux")]
+pub fn network_filesystem(path: &Path) -> Option<&'static str> {
+    let kind = u32::try_from(rustix::fs::statfs(path).ok()?.f_type & 0xffff_ffff).ok()?;
+    Some(match kind {
+        0x6969 => "NFS",
+        0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB",
+        0x6573_5546 => "FUSE",
+        0x0102_1997 => "9P",
+        0x5346_414f | 0x6b41_4653 => "AFS",
+        0x00c3_6400 => "Ceph",
+        0x7375_7245 => "Coda",
+        0x7461_636f => "OCFS2",
+        0x0116_1970 => "GFS2",
+        0x0bd0_0bd0 => "Lustre",
+        0x786f_4256 => "a folder of VirtualBox",
+        _ => return None,
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn network_filesystem(_path: &Path) -> Option<&'static str> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_is_temporary() {
+        for (number, expected) in [(11, true), (28, true), (5, true), (2, false), (13, false)] {
+            let error = io::Error::from_raw_os_error(number);
+            assert_eq!(is_temporary(&error), expected, "{error}");
+        }
+        assert!(!is_temporary(&io::Error::other("something else")));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_mount_point_is_told_from_a_folder() {
+        assert!(is_mount_point(Path::new("/proc")));
+        assert!(!is_mount_point(Path::new("/proc/self")));
+        assert!(!is_mount_point(Path::new("/nowhere")));
+        assert_eq!(network_filesystem(Path::new("/proc")), None);
+    }
+}
