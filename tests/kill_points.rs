@@ -15,10 +15,13 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
-use tempfile::TempDir;
 
 use crate::daemon::{Daemon, Home, PALD};
 use crate::faults::{Known, Random, copy_folder, count, keep, lost, no_strace, spawn_tracer};
+
+mod scene;
+
+use scene::Scene;
 
 const CALLS: [&str; 15] = [
     "write",
@@ -54,39 +57,6 @@ const VIEWS: [View; 5] = [
     View::Serving { thread: "committer" },
     View::Serving { thread: "dump" },
 ];
-
-/// A `~/.pald` before a run, and what pald must know in it.
-struct Scene {
-    name: &'static str,
-    folder: TempDir,
-    known: Known,
-}
-
-impl Scene {
-    /// An old dump that is still to be imported.
-    fn first_start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let known: Known = (1..=40).map(|port| (format!("old{port}"), Some(port))).collect();
-        let dump: String = (1..=40).map(|port| format!("old{port}\t{port}\t10.0.0.1\n")).collect();
-        fs::write(folder.path().join("dump"), dump).unwrap();
-        Self { name: "first start", folder, known }
-    }
-
-    /// A store that was in use, ended by a kill.
-    fn second_start() -> Self {
-        let Self { folder, mut known, .. } = Self::first_start();
-        let home = Home::new(9);
-        copy_folder(folder.path(), &home.file(""));
-        let daemon = home.start();
-        for service in ["before1", "before2"] {
-            known.insert(service.to_owned(), Some(daemon.set(service).port()));
-        }
-        daemon.kill();
-        let folder = tempfile::tempdir().unwrap();
-        copy_folder(&home.file(""), folder.path());
-        Self { name: "second start", folder, known }
-    }
-}
 
 /// One run of the script under strace, with these options of it.
 ///
@@ -211,7 +181,7 @@ fn path(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// Kills pald at one point and starts it again; what is wrong then, and whether it was killed.
+/// Kills pald at one point and starts it twice again; what is wrong then, and whether it was killed.
 fn try_point(scene: &Scene, view: View, call: &str, number: usize) -> (Vec<String>, bool) {
     let home = home_of(scene);
     let mut known = scene.known.clone();
@@ -230,21 +200,43 @@ fn try_point(scene: &Scene, view: View, call: &str, number: usize) -> (Vec<Strin
     let left = files_below(&home.file(""));
     let aside = tempfile::tempdir().unwrap();
     copy_folder(&home.file(""), aside.path());
-    let wrong = match home.try_start(home.command()) {
-        Ok(daemon) => {
-            let mut wrong = lost(&daemon.client, &known);
-            let (code, log) = daemon.stop();
-            if code != Some(0) {
-                wrong.push(format!("ended with {code:?}: {log}"));
-            }
-            wrong
-        }
-        Err((status, log)) => vec![format!("does not start again: {status}: {log}")],
-    };
+    let wrong: Vec<_> =
+        (1..=2).flat_map(|start| check_start(&home, scene, &known, start)).collect();
     if !wrong.is_empty() {
         keep(aside.path(), &point);
     }
     (wrong.into_iter().map(|what| format!("{point}: {what}; {left:?}")).collect(), was_killed)
+}
+
+/// Starts pald once more: what is not there that must be, and what is gone without a word.
+fn check_start(home: &Home, scene: &Scene, known: &Known, start: usize) -> Vec<String> {
+    let daemon = match home.try_start(home.command()) {
+        Ok(daemon) => daemon,
+        Err((status, log)) => return vec![format!("start {start} ends with {status}: {log}")],
+    };
+    let mut wrong = lost(&daemon.client, known);
+    let (code, log) = daemon.stop();
+    if code != Some(0) {
+        wrong.push(format!("ended with {code:?}"));
+    }
+    let damaged = damaged_in(&home.file(""));
+    if damaged.len() != usize::from(scene.restores) {
+        wrong.push(format!("{damaged:?} set aside"));
+    }
+    let newest = scene.lost.map(|revision| format!("its newest revision was {revision}."));
+    let untold = damaged.into_iter().chain(newest).filter(|word| !log.contains(word));
+    wrong.extend(untold.map(|word| format!("no word of {word}")));
+    if !scene.restores && log.contains(" WARN ") {
+        wrong.push("a warning for no reason".to_owned());
+    }
+    wrong.into_iter().map(|what| format!("start {start}: {what}: {log}")).collect()
+}
+
+/// The names of the stores that were set aside.
+fn damaged_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = entries.map(|name| name.into_string().unwrap());
+    names.filter(|name| name.starts_with("db.damaged-")).collect()
 }
 
 /// All files and their sizes, to be told in a failure.
@@ -262,11 +254,13 @@ fn a_kill_before_any_call_loses_nothing() {
     if let Some(reason) = no_strace() {
         return println!("skipped: {reason}");
     }
-    let step = count("PALD_KILL_POINT_STEP", 15);
+    let step = count("PALD_KILL_POINT_STEP", 25);
     let mut next = Random::new().index(step);
     let (mut points, mut tried, mut killed, mut wrong) = (0, 0, 0, Vec::new());
-    for scene in [Scene::first_start(), Scene::second_start()] {
-        for view in VIEWS {
+    for scene in Scene::all() {
+        // Once a restored store is served, it is as any other.
+        let views = if scene.restores { &VIEWS[..2] } else { &VIEWS[..] };
+        for &view in views {
             let calls = count_calls(&scene, view);
             println!("{}, {view:?}: {calls:?}", scene.name);
             for (call, number) in calls.iter().flat_map(|(call, n)| (1..=*n).map(|n| (*call, n))) {
