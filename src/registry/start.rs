@@ -136,10 +136,10 @@ impl Start<'_> {
         let path = Shown(self.data_dir);
         match store {
             None => match record.whole() {
-                Some(DbRecord { revision, .. }) => {
+                Some(DbRecord { revision: revision @ 1.., .. }) => {
                     format!("There is no store at {path}; it was at revision {revision}")
                 }
-                None => format!("There is no store at {path}"),
+                _ => format!("There is no store at {path}"),
             },
             Some(Err(error)) => error.with_causes(),
             Some(Ok((_, Contents { seal, .. }))) => {

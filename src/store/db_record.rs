@@ -82,6 +82,8 @@ impl FoundRecord {
         }
         Ok(match read(place_of_0_1(path))? {
             None => Self::None,
+            // It was made at the start, and filled with the first change.
+            Some(text) if text.is_empty() => Self::Whole(DbRecord::default()),
             Some(text) => revision_of_0_1(&text).map_or(Self::Unreadable, |revision| {
                 Self::Whole(DbRecord { revision, ..DbRecord::default() })
             }),
@@ -304,6 +306,9 @@ mod tests {
         assert_eq!(FoundRecord::read(&path).unwrap(), FoundRecord::Whole(record.clone()));
         fs::write(place_of_0_1(&path), "00000000000000000008 e944a45f\n").unwrap();
         assert_eq!(FoundRecord::read(&path).unwrap(), FoundRecord::Unreadable);
+        fs::write(place_of_0_1(&path), "").unwrap();
+        let unused = FoundRecord::Whole(DbRecord::default());
+        assert_eq!(FoundRecord::read(&path).unwrap(), unused);
         RecordFile::create(&path, record.clone()).unwrap();
         assert!(!place_of_0_1(&path).exists());
         assert_eq!(FoundRecord::read(&path).unwrap(), FoundRecord::Whole(record));
