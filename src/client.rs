@@ -1,25 +1,36 @@
 //! The one client of a running pald: it speaks `/v1` with the types of [`crate::api`].
 //!
+//! It believes only the user's own pald, root's and that of `daemon_user`, as far as the system says
+//! whose a connection is.
+//!
 //! Not here: which pald to ask, and what to tell the user about an answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use ureq::typestate::WithBody;
+use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, RequestBuilder};
 
 use crate::api::{Health, Imported, Port as PortAnswer, RegisterRequest, Service, Services};
 use crate::port::Port;
 use crate::registry::{Existing, ImportMode};
 use crate::service_name::ServiceName;
+use crate::users::Users;
 
 mod answer;
+mod connection;
 mod error;
+mod server_user;
 mod url;
 
 use answer::{Answer, JSON, Sent, TEXT};
+use connection::CheckedConnector;
+use server_user::ServerCheck;
 
 pub use error::ClientError;
+pub use server_user::{OtherUser, UnknownUser};
 pub use url::{Url, UrlError};
 
 /// How long a connection to pald may take.
@@ -34,13 +45,17 @@ const IMPORT_TIME: Duration = Duration::from_secs(60);
 pub struct Client {
     agent: Agent,
     url: Url,
+    daemon_user: Users,
+    check: Arc<ServerCheck>,
 }
 
 impl Client {
     /// Makes a client; nothing is sent yet.
     ///
+    /// It believes programs of this user, of root and of `daemon_user`.
+    ///
     /// It ignores proxies of the environment, since pald is on this machine, and redirects.
-    pub fn new(url: Url) -> Self {
+    pub fn new(url: Url, daemon_user: Users) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .proxy(None)
@@ -49,12 +64,26 @@ impl Client {
             .timeout_global(Some(REQUEST_TIME))
             .user_agent(concat!("pald/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self { agent: config.into(), url }
+        let check = Arc::new(ServerCheck::new(daemon_user.clone()));
+        let connector = CheckedConnector(Arc::clone(&check));
+        let agent = Agent::with_parts(config, connector, DefaultResolver::default());
+        Self { agent, url, daemon_user, check }
+    }
+
+    /// Makes a client of another URL that believes the same users.
+    #[must_use]
+    pub fn at(&self, url: Url) -> Self {
+        Self::new(url, self.daemon_user.clone())
     }
 
     /// Returns the URL of the pald that this client asks.
     pub fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// Returns why it is unknown whose program answered last, if it is.
+    pub fn unknown_user(&self) -> Option<UnknownUser> {
+        self.check.unknown()
     }
 
     /// Returns the services whose names match a glob, or all, with what uses their ports.

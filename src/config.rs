@@ -12,7 +12,7 @@ use crate::files::{self, Links};
 use crate::paths::Paths;
 use crate::port::{Port, PortRange};
 use crate::quoted::Quoted;
-use crate::users::Users;
+use crate::users::{UserError, Users};
 
 mod error;
 mod key;
@@ -49,6 +49,8 @@ pub struct Config {
     pub allow_users: Users,
     /// Names to answer to besides those of the loopback addresses.
     pub allowed_hosts: Vec<String>,
+    /// The user whose pald the commands believe, besides this user's and root's; at most one.
+    pub daemon_user: Users,
     /// Variables that look like settings, but are unknown.
     pub unknown_variables: Vec<String>,
 }
@@ -76,6 +78,7 @@ struct Values {
     hold_ports: bool,
     allow_users: Vec<String>,
     allowed_hosts: Vec<String>,
+    daemon_user: String,
 }
 
 impl Config {
@@ -189,6 +192,7 @@ impl<'a> Merged<'a> {
         }
         let allow_users = self.users()?;
         let allowed_hosts = self.hosts()?;
+        let daemon_user = self.daemon_user()?;
         Ok(Config {
             port_listen,
             port_range,
@@ -197,6 +201,7 @@ impl<'a> Merged<'a> {
             hold_ports: self.values.hold_ports,
             allow_users,
             allowed_hosts,
+            daemon_user,
             unknown_variables,
         })
     }
@@ -212,7 +217,18 @@ impl<'a> Merged<'a> {
 
     fn users(&self) -> Result<Users, ConfigError> {
         Users::parse(parts(&self.values.allow_users))
-            .map_err(|error| ConfigError::User { place: self.place("allow_users"), error })
+            .map_err(|error| self.refused_user("allow_users", error))
+    }
+
+    fn daemon_user(&self) -> Result<Users, ConfigError> {
+        let user = self.values.daemon_user.trim();
+        let user = Some(user).filter(|user| !user.is_empty());
+        user.map_or(Ok(Users::default()), Users::one)
+            .map_err(|error| self.refused_user("daemon_user", error))
+    }
+
+    fn refused_user(&self, name: &'static str, error: UserError) -> ConfigError {
+        ConfigError::User { place: self.place(name), name, error }
     }
 
     fn hosts(&self) -> Result<Vec<String>, ConfigError> {

@@ -52,6 +52,8 @@
 //! - A file that pald did not write is never overwritten without a copy.
 //! - Nothing outside this machine, no web page but pald's own, and on Linux no other user changes the
 //!   registry.
+//! - No command believes a program of another user: `client` asks whose it is before it sends anything
+//!   (Linux).
 //! - A name that is legal here can be read back by the 2015 program.
 //!
 //! # Why a committer

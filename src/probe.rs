@@ -9,6 +9,6 @@ mod who;
 
 pub use claim::{Hold, Occupied};
 pub use ephemeral::{Ephemeral, Overlap, ReservedPorts, overlap};
-pub use peers::{Connection, OwnEnd, Peers};
+pub use peers::{Connection, OwnEnd, Peers, Server};
 pub use sys::{Claimer, HOLDS_PORTS, TELLS_USERS, Who, hold, listener_on};
 pub use who::{Holder, PortState, Process, Reason, UnknownReason, User};

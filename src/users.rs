@@ -1,4 +1,4 @@
-//! The users who may make changes.
+//! Sets of users: who may make changes, and whose pald is believed.
 
 use std::collections::BTreeSet;
 
@@ -55,6 +55,14 @@ impl Users {
         }
     }
 
+    /// Parses the name or ID of one user.
+    ///
+    /// # Errors
+    /// The name is unknown, or the ID is 65534.
+    pub fn one(user: &str) -> Result<Self, UserError> {
+        Ok(Self::Only([user_id(user)?].into()))
+    }
+
     /// Adds root and the user who runs this process.
     ///
     /// The ID 65534 is added only where it means one user: where the user namespace maps every user,
@@ -70,6 +78,13 @@ impl Users {
                 Self::Only(users)
             }
         }
+    }
+
+    /// Returns whether an ID says nothing about a user: it is the one that the kernel shows for all
+    /// users outside this user namespace, and this process's own user is outside too.
+    pub fn cannot_tell(user: u32) -> bool {
+        let own = rustix::process::geteuid().as_raw();
+        user == NOBODY && own == NOBODY && !every_user_is_mapped()
     }
 
     /// Returns whether the user is in the set; `None` stands for an unknown user.

@@ -13,6 +13,7 @@ mod first_start;
 mod full_disk;
 mod golden_store;
 mod hostile_page;
+mod impostor;
 mod kill;
 mod kill_points;
 mod life;

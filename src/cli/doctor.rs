@@ -27,7 +27,8 @@ pub(super) use finding::{Finding, Level};
 /// Returns all findings, in the order in which they are printed.
 ///
 /// # Errors
-/// `--url` or PALD_URL is wrong, so it is unclear which pald to ask.
+/// `--url` or PALD_URL is wrong, so it is unclear which pald to ask; or a program of another user
+/// answers in pald's place.
 pub(super) fn examine(session: &Session) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
     let config = match session.config() {
@@ -41,7 +42,7 @@ pub(super) fn examine(session: &Session) -> Result<Vec<Finding>, Failure> {
         }
     };
     match session.client() {
-        Ok(client) => findings.extend(check(&client, config.as_ref())),
+        Ok(client) => findings.extend(check(&client, config.as_ref())?),
         // Without a configuration, pald's address is unknown; that is a finding already.
         Err(_) if config.is_none() => {}
         Err(failure) => return Err(failure),
@@ -50,23 +51,32 @@ pub(super) fn examine(session: &Session) -> Result<Vec<Finding>, Failure> {
 }
 
 /// Runs all checks with the daemon at this address, or without it if it does not answer.
-fn check(client: &Client, config: Option<&Config>) -> Vec<Finding> {
+fn check(client: &Client, config: Option<&Config>) -> Result<Vec<Finding>, ClientError> {
     let mut findings = Vec::new();
     match client.health() {
-        Ok(health) => findings.extend(check_running(client, &health, config)),
+        Ok(health) => findings.extend(check_running(client, &health, config)?),
+        Err(error @ ClientError::OtherUser(_)) => return Err(error),
         Err(error) => findings.extend(check_down(client, &error, config)),
     }
     if let Some(config) = config {
         findings.extend(losses::examine(&config.data_dir));
         findings.extend(files::examine(config));
     }
-    findings
+    Ok(findings)
 }
 
-fn check_running(client: &Client, health: &Health, config: Option<&Config>) -> Vec<Finding> {
+fn check_running(
+    client: &Client,
+    health: &Health,
+    config: Option<&Config>,
+) -> Result<Vec<Finding>, ClientError> {
     let restart = restart(health.pid);
-    let mut findings = daemon::examine(health, &daemon::foreign_addresses(health), &restart);
+    let foreign = daemon::foreign_addresses(health, client);
+    let mut findings = daemon::examine(health, &foreign, &restart);
+    findings
+        .extend(client.unknown_user().map(|reason| daemon::unknown_user(client.url(), &reason)));
     match client.services(None) {
+        Err(error @ ClientError::OtherUser(_)) => return Err(error),
         Ok(services) => {
             findings.extend(store::examine(health, &services, Timestamp::now(), &restart));
             let Services { range, .. } = services;
@@ -79,7 +89,7 @@ fn check_running(client: &Client, health: &Health, config: Option<&Config>) -> V
         }
         Err(error) => findings.push(daemon::unreachable(&error)),
     }
-    findings
+    Ok(findings)
 }
 
 fn check_down(client: &Client, error: &ClientError, config: Option<&Config>) -> Vec<Finding> {

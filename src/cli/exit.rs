@@ -96,6 +96,7 @@ impl Exit {
             | ClientError::Slow { .. }
             | ClientError::Ended { .. }
             | ClientError::NotPald { .. } => Self::NoDaemon,
+            ClientError::OtherUser(_) => Self::Conflict,
             // A status below 500 means that the request was wrong (RFC 9110 section 15).
             ClientError::Problem(problem)
                 if problem.kind == ProblemType::Blank && problem.status < 500 =>
@@ -124,6 +125,7 @@ impl Exit {
 
     pub(super) fn of_service(error: &ServiceError) -> Self {
         match error {
+            ServiceError::OtherUser(error) => Self::of_client(error),
             ServiceError::Declined => Self::No,
             ServiceError::Unconfirmed => Self::Usage,
             ServiceError::NoTool { .. }

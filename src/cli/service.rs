@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use crate::client::{Client, Url};
+use crate::client::{Client, ClientError, Url};
+use crate::config::Config;
 use crate::files::{self, Links};
 use crate::port::Port;
 
@@ -119,23 +120,26 @@ pub(super) fn run_step(manager: &dyn Manager, step: Step) -> Result<(), ServiceE
     Ok(())
 }
 
-/// Checks that no pald outside the service uses the port.
+/// Checks that no pald outside the service uses the port, and no program of another user.
 ///
 /// # Errors
-/// One answers there.
+/// One has it.
 pub(super) fn refuse_foreground(
     manager: &dyn Manager,
     state: State,
-    port_listen: Port,
+    config: &Config,
 ) -> Result<(), ServiceError> {
-    let url = Url::of_port(port_listen);
-    let answer = if state.is_active { None } else { Client::new(url.clone()).health().ok() };
-    match answer {
+    if state.is_active {
+        return Ok(());
+    }
+    let url = Url::of_port(config.port_listen);
+    match Client::new(url.clone(), config.daemon_user.clone()).health() {
         // The request itself may have started the service through its socket.
-        Some(health) if manager.state()?.pid != Some(health.pid) => {
+        Ok(health) if manager.state()?.pid != Some(health.pid) => {
             Err(ServiceError::Foreground { pid: health.pid, version: health.version, url })
         }
-        _ => Ok(()),
+        Err(error @ ClientError::OtherUser(_)) => Err(ServiceError::OtherUser(error)),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

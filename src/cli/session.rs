@@ -9,6 +9,7 @@ use super::{Failure, Globals, Terminal};
 use crate::client::{Client, Url};
 use crate::config::{Config, ConfigError, Sources, URL_VARIABLE};
 use crate::paths::Paths;
+use crate::users::Users;
 
 /// One run of a command.
 pub(super) struct Session {
@@ -37,17 +38,30 @@ impl Session {
     /// The first of these that is given wins.
     pub(super) fn client(&self) -> Result<Client, Failure> {
         if let Some(url) = &self.url {
-            return Ok(Client::new(Url::parse(url.as_bytes()).map_err(CommandError::UrlFlag)?));
+            let url = Url::parse(url.as_bytes()).map_err(CommandError::UrlFlag)?;
+            return Ok(Client::new(url, self.daemon_user()));
         }
         let variable = std::env::var_os(URL_VARIABLE).filter(|value| !value.is_empty());
         if let Some(url) = variable {
-            return Ok(Client::new(Url::parse(url.as_bytes()).map_err(CommandError::UrlVariable)?));
+            let url = Url::parse(url.as_bytes()).map_err(CommandError::UrlVariable)?;
+            return Ok(Client::new(url, self.daemon_user()));
         }
         let config = self.config()?;
         for variable in &config.unknown_variables {
             self.terminal.warn(&format!("Unknown setting {variable}"));
         }
-        Ok(Client::new(Url::of_port(config.port_listen)))
+        Ok(Client::new(Url::of_port(config.port_listen), config.daemon_user))
+    }
+
+    /// Returns the user whose pald is believed at a given URL, which needs no configuration else.
+    fn daemon_user(&self) -> Users {
+        match self.config() {
+            Ok(config) => config.daemon_user,
+            Err(error) => {
+                self.terminal.warn(&format!("`daemon_user` is unknown: {error}"));
+                Users::default()
+            }
+        }
     }
 
     /// Loads the configuration as a pald started now would.

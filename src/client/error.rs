@@ -5,7 +5,7 @@ use std::io;
 use thiserror::Error;
 use ureq::Timeout;
 
-use super::Url;
+use super::{OtherUser, Url};
 use crate::api::Problem;
 
 /// Why a request has no answer, or not the one asked for.
@@ -39,6 +39,9 @@ pub enum ClientError {
         /// What the system says.
         source: io::Error,
     },
+    /// A program of a user who is not believed has the address; what it says was not read.
+    #[error(transparent)]
+    OtherUser(OtherUser),
     /// The answer is not one of pald's.
     #[error("The program that answers at {url} is not pald")]
     NotPald {
@@ -70,6 +73,10 @@ impl ClientError {
                 | io::ErrorKind::BrokenPipe
                 | io::ErrorKind::UnexpectedEof => Self::Ended { url, source },
                 _ => Self::Unreachable { url, source },
+            },
+            ureq::Error::Other(error) => match error.downcast() {
+                Ok(other) => Self::OtherUser(*other),
+                Err(_) => Self::NotPald { url },
             },
             _ => Self::NotPald { url },
         }

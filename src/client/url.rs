@@ -32,6 +32,12 @@ impl Url {
         Self::origin(text).ok_or_else(|| UrlError(Quoted::new(text)))
     }
 
+    /// Returns its port; 80 if it has none.
+    pub fn port(&self) -> u16 {
+        let uri = self.0.parse::<Uri>().ok();
+        uri.and_then(|uri| uri.port_u16()).unwrap_or(80)
+    }
+
     fn origin(text: &[u8]) -> Option<Self> {
         let uri = Uri::try_from(text).ok()?;
         let authority = uri.authority()?;

@@ -93,11 +93,13 @@ pub enum ConfigError {
         /// Why not.
         reason: &'static str,
     },
-    /// The list of users is refused.
-    #[error("{place}: allow_users: {error}")]
+    /// A user, or a list of users, is refused.
+    #[error("{place}: {name}: {error}")]
     User {
         /// Where it is set.
         place: Place,
+        /// The setting.
+        name: &'static str,
         /// Why it is refused.
         error: UserError,
     },

@@ -3,6 +3,7 @@
 /// The allowed values of a setting, for messages.
 pub(super) const PORTS: &str = "an integer from 1 to 65535";
 pub(super) const USERS: &str = "a list of users, each by name or number, or [\"*\"] for anybody";
+pub(super) const USER: &str = "a user, by name or number";
 pub(super) const SWITCH: &str = "true or false";
 pub(super) const HOSTS: &str = "a list of host names without ports";
 pub(super) const PATHS: &str = "a string: an absolute path, or one that starts with ~/";
@@ -24,6 +25,7 @@ pub(super) enum Kind {
     Path,
     Switch,
     Users,
+    User,
     Hosts,
 }
 
@@ -40,13 +42,14 @@ impl Kind {
             Self::Path => PATHS,
             Self::Switch => SWITCH,
             Self::Users => USERS,
+            Self::User => USER,
             Self::Hosts => HOSTS,
         }
     }
 }
 
 /// All settings.
-pub const KEYS: [Key; 8] = [
+pub const KEYS: [Key; 9] = [
     Key { name: "port_listen", default: "49200", kind: Kind::Port },
     Key { name: "port_min", default: "49201", kind: Kind::Port },
     Key { name: "port_max", default: "49999", kind: Kind::Port },
@@ -55,6 +58,7 @@ pub const KEYS: [Key; 8] = [
     Key { name: "hold_ports", default: "true", kind: Kind::Switch },
     Key { name: "allow_users", default: "", kind: Kind::Users },
     Key { name: "allowed_hosts", default: "", kind: Kind::Hosts },
+    Key { name: "daemon_user", default: "", kind: Kind::User },
 ];
 
 impl Key {

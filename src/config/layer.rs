@@ -71,7 +71,7 @@ fn check_variable(key: &'static Key, variable: &str, value: &str) -> Result<(), 
         Kind::Port => Port::parse(value).is_ok(),
         Kind::Switch => matches!(value, "true" | "false"),
         // Paths and lists are checked after the layers are merged.
-        Kind::Path | Kind::Users | Kind::Hosts => true,
+        Kind::Path | Kind::Users | Kind::User | Kind::Hosts => true,
     };
     match is_valid {
         true => Ok(()),
@@ -143,6 +143,7 @@ impl Document<'_> {
                 number.is_ok_and(|number| Port::new(number).is_some())
             }
             (Kind::Path, DeValue::String(_)) => true,
+            (Kind::User, DeValue::String(_) | DeValue::Integer(_)) => true,
             (Kind::Switch, DeValue::Boolean(_)) => true,
             (Kind::Users, DeValue::Array(items)) => {
                 let is_user = |item: &DeValue<'_>| item.is_str() || item.is_integer();

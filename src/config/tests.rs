@@ -60,6 +60,7 @@ fn without_any_file_the_defaults_hold() {
         hold_ports: true,
         allow_users: Users::default(),
         allowed_hosts: vec![],
+        daemon_user: Users::default(),
         unknown_variables: vec![],
     };
     assert_eq!(config, expected);
@@ -100,7 +101,7 @@ fn a_mistake_in_a_file_is_named_with_its_place_and_what_is_allowed() {
     let paths = "it must be a string: an absolute path, or one that starts with ~/";
     let rows: &[(&str, String, Option<&str>)] = &[
         ("\n\nport_lisen = 1", "c:3:1: unknown key `port_lisen`".into(), Some("Did you mean `port_listen`?")),
-        ("[server]\nx = 1", "c:1:2: unknown key `server`".into(), Some("The keys are port_listen, port_min, port_max, dump_file, data_dir, hold_ports, allow_users, allowed_hosts")),
+        ("[server]\nx = 1", "c:1:2: unknown key `server`".into(), Some("The keys are port_listen, port_min, port_max, dump_file, data_dir, hold_ports, allow_users, allowed_hosts, daemon_user")),
         ("port_min = \"49201\"", format!("c:1:12: port_min is \"49201\"; {ports}"), Some("Remove the quotes")),
         ("port_min = 49201.4", format!("c:1:12: port_min is 49201.4; {ports}"), None),
         ("port_min = true", format!("c:1:12: port_min is true; {ports}"), None),
@@ -122,6 +123,10 @@ fn a_mistake_in_a_file_is_named_with_its_place_and_what_is_allowed() {
         ("\nallow_users = ['root', 'no such user']", "c:2:15: allow_users: there is no user \"no such user\" on this machine".into(), None),
         ("allow_users = ['*', 0]", "c:1:15: allow_users: \"*\" means anybody and must be the only entry".into(), None),
         ("allow_users = [4294967296]", "c:1:15: allow_users: there is no user \"4294967296\" on this machine".into(), None),
+        ("daemon_user = [7]", "c:1:15: daemon_user is [7]; it must be a user, by name or number".into(), None),
+        ("\ndaemon_user = 'no such user'", "c:2:15: daemon_user: there is no user \"no such user\" on this machine".into(), None),
+        ("daemon_user = '*'", "c:1:15: daemon_user: there is no user \"*\" on this machine".into(), None),
+        ("daemon_user = 65534", "c:1:15: daemon_user: user 65534 stands for unknown users and can't be allowed".into(), None),
         ("allowed_hosts = ['a', 'b:80']", "c:1:17: allowed_hosts is \"b:80\"; it must be a list of host names without ports".into(), None),
         ("allowed_hosts = [1]", "c:1:17: allowed_hosts is [1]; it must be a list of host names without ports".into(), None),
         ("dump_file = '/a/db.lock'\ndata_dir = '/a/db'", "c:1:13: dump_file (/a/db.lock) and data_dir (/a/db) would overwrite each other: pald adds suffixes such as .lock to both names".into(), None),
@@ -203,6 +208,30 @@ fn lists_come_from_files_and_from_variables() {
     assert_eq!(config.allow_users, Users::Anybody);
     let config = machine.load(None, &[("PALD_ALLOW_USERS", "")]).unwrap();
     assert_eq!(config.allow_users, Users::default());
+}
+
+#[test]
+fn the_user_of_the_daemon_is_one_user_by_name_or_number() {
+    let machine = Machine::new();
+    let users = |user: u32| Users::Only([user].into());
+    // (file, variable, users)
+    let rows = [
+        ("daemon_user = 'root'", None, users(0)),
+        ("daemon_user = '1234'", None, users(1234)),
+        ("daemon_user = 1234", None, users(1234)),
+        ("daemon_user = 1234", Some("root"), users(0)),
+        ("daemon_user = 1234", Some(""), Users::default()),
+        ("daemon_user = ''", None, Users::default()),
+    ];
+    for (file, variable, expected) in rows {
+        let path = machine.write("c", file);
+        let variables: Vec<_> = variable.map(|it| ("PALD_DAEMON_USER", it)).into_iter().collect();
+        assert_eq!(machine.load(Some(path), &variables).unwrap().daemon_user, expected, "{file}");
+    }
+    let (message, _) = machine.error(None, &[("PALD_DAEMON_USER", "no such user")]);
+    let expected =
+        "PALD_DAEMON_USER: daemon_user: there is no user \"no such user\" on this machine";
+    assert_eq!(message, expected);
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! Which user a connection is from.
+//! Which user is at the other end of a connection, of one from a client or of one to a server.
 //!
-//! Not here: which users may make changes.
+//! Not here: which users may make changes, and which are believed.
 
 use std::cell::OnceCell;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 
@@ -38,6 +38,23 @@ pub struct Connection {
     pub inode: u64,
 }
 
+/// What the system says about the other end of a connection that this process made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// A process of this user has accepted the connection.
+    Accepted(u32),
+    /// No process has accepted it yet; this user listens for it.
+    Listening(u32),
+    /// One of its ends is closed, so it can't be told whose the other end was.
+    Closed,
+    /// The other end is not a socket of this machine and network namespace, or a redirect leads to
+    /// it.
+    Elsewhere,
+    /// The system does not list our own end, which is alive if it is still connected *afterwards*:
+    /// then the system lists no sockets at all.
+    Unlisted,
+}
+
 impl Peers {
     /// Looks up a connection that this process makes to itself, which takes 200 ms at most.
     ///
@@ -69,8 +86,35 @@ impl Peers {
         Ok(user.map(|user| *own_end.user.get_or_init(|| user)))
     }
 
+    /// Finds whose the other end of a connection is that this process made.
+    ///
+    /// # Errors
+    /// As for [`Peers::user`].
+    pub fn server(&self, connection: Connection) -> io::Result<Server> {
+        self.with_lookup(|lookup| lookup.server(connection))
+    }
+
+    /// Returns the user who listens where a connection to this address would end.
+    ///
+    /// # Errors
+    /// As for [`Peers::user`].
+    pub fn listener(&self, address: SocketAddr) -> io::Result<Option<u32>> {
+        self.with_lookup(|lookup| lookup.listener(address))
+    }
+
     fn with_lookup<T>(&self, ask: impl FnOnce(&mut PeerLookup) -> T) -> T {
         ask(&mut self.lookup.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Connection {
+    /// Returns a connection that this process made.
+    ///
+    /// # Errors
+    /// It is no longer connected.
+    pub fn of(stream: &TcpStream) -> io::Result<Self> {
+        let inode = fstat(stream)?.st_ino;
+        Ok(Self { local: stream.local_addr()?, peer: stream.peer_addr()?, inode })
     }
 }
 

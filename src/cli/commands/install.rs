@@ -21,7 +21,7 @@ impl Install {
         let config = Config::load(&sources)?;
         let manager = service::manager()?;
         let state = manager.state()?;
-        service::refuse_foreground(manager.as_ref(), state, config.port_listen)?;
+        service::refuse_foreground(manager.as_ref(), state, &config)?;
         let program = program(&sources, config.port_listen)?;
         let answer = match install(manager.as_ref(), state, &program)? {
             true => {

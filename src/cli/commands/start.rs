@@ -17,7 +17,7 @@ impl Start {
         if !state.is_installed {
             return Err(ServiceError::NotInstalled.into());
         }
-        service::refuse_foreground(manager.as_ref(), state, session.config()?.port_listen)?;
+        service::refuse_foreground(manager.as_ref(), state, &session.config()?)?;
         service::run_step(manager.as_ref(), Step::Start)?;
         let answer = if state.is_active { "pald is already running\n" } else { "pald started\n" };
         Ok(session.terminal.answer(answer)?)

@@ -14,7 +14,7 @@ impl Stop {
     pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let manager = service::manager()?;
         let state = manager.state()?;
-        service::refuse_foreground(manager.as_ref(), state, session.config()?.port_listen)?;
+        service::refuse_foreground(manager.as_ref(), state, &session.config()?)?;
         // A service that its socket could start again is not active.
         if state.is_installed {
             service::run_step(manager.as_ref(), Step::Stop)?;

@@ -5,17 +5,17 @@ use std::net::SocketAddr;
 use super::Finding;
 use crate::api::Health;
 use crate::cli::explain::Explain as _;
-use crate::client::{Client, ClientError, Url};
-use crate::probe::Holder;
+use crate::client::{Client, ClientError, UnknownUser, Url};
+use crate::probe::{Holder, TELLS_USERS};
 
 const SUBJECT: &str = "daemon";
 const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Returns the addresses on which pald says it listens, but another program answers.
-pub(super) fn foreign_addresses(health: &Health) -> Vec<&str> {
+pub(super) fn foreign_addresses<'a>(health: &'a Health, client: &Client) -> Vec<&'a str> {
     let is_own = |address: &&String| {
         let url = Url::parse(format!("http://{address}")).ok();
-        let answer = url.and_then(|url| Client::new(url).health().ok());
+        let answer = url.and_then(|url| client.at(url).health().ok());
         answer.is_some_and(|it| it.pid == health.pid)
     };
     health.addresses.iter().filter(|address| !is_own(address)).map(String::as_str).collect()
@@ -42,6 +42,17 @@ pub(super) fn examine(health: &Health, foreign: &[&str], restart: &str) -> Vec<F
         }
     };
     own.into_iter().chain(foreign_findings).collect()
+}
+
+/// Reports that it is unknown whose program answers.
+pub(super) fn unknown_user(url: &Url, reason: &UnknownUser) -> Finding {
+    let port = url.port();
+    let hint = match reason {
+        UnknownUser::Elsewhere => "Make sure that you trust that address".to_owned(),
+        _ if TELLS_USERS => format!("sudo ss -ltnp 'sport = :{port}'"),
+        _ => format!("sudo lsof -nP -iTCP:{port} -sTCP:LISTEN"),
+    };
+    Finding::warn(SUBJECT, format!("can't tell whose program answers at {url}: {reason}"), hint)
 }
 
 /// Reports that pald does not answer, or not as it should.

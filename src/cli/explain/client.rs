@@ -18,6 +18,10 @@ impl Explain for ClientError {
             Self::NotPald { .. } => {
                 "Give pald's address with `--url` or PALD_URL, or set another `port_listen`"
             }
+            Self::OtherUser(_) => {
+                "If you mean to use that user's pald, set `daemon_user`; if not, have that program \
+                 stopped, or set another `port_listen`"
+            }
             Self::Problem(problem) => return hint_of(problem),
         };
         Some(hint.to_owned())

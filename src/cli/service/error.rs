@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::cli::Exit;
 use crate::cli::explain::Explain;
-use crate::client::Url;
+use crate::client::{ClientError, Url};
 use crate::files::{ReadError, Shown};
 
 /// An error of the service manager or of the service files.
@@ -57,6 +57,9 @@ pub(in crate::cli) enum ServiceError {
         /// The system's error.
         source: io::Error,
     },
+    /// A program of another user has pald's address.
+    #[error(transparent)]
+    OtherUser(ClientError),
     /// A pald is running that is not the service.
     #[error(
         "pald is already running (pid {pid}, version {version}) at {url}, but not as a service"
@@ -115,6 +118,7 @@ impl Explain for ServiceError {
             Self::Foreground { pid, .. } => {
                 format!("Stop it first, with Ctrl-C where it runs or with `kill {pid}`")
             }
+            Self::OtherUser(error) => return error.hint(),
             Self::NotInstalled => {
                 "`pald install` installs and starts it; `pald` runs it in the foreground".to_owned()
             }

@@ -33,6 +33,15 @@ pub struct User {
     pub name: Option<String>,
 }
 
+impl User {
+    /// Looks a user's name up where the machine's configuration says, which may be a directory
+    /// service.
+    pub fn of(uid: u32) -> Self {
+        let found = nix::unistd::User::from_uid(uid.into()).ok().flatten();
+        Self { uid, name: found.map(|user| user.name) }
+    }
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.process {

@@ -3,7 +3,7 @@
 //! Not here: which of that pald believes, and the processes that have a socket open.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -129,11 +129,45 @@ impl SockDiag {
             let message = format!("{local} and {peer} are not of one family");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
+        self.ask(local, peer, |message, sequence| read_answer(message, sequence, local, peer))
+    }
+
+    /// Finds the listener that a connection from this machine to `address` would reach, also one
+    /// that listens on all addresses.
+    ///
+    /// # Errors
+    /// As for [`SockDiag::lookup`].
+    pub fn listener(&mut self, address: SocketAddr) -> io::Result<Option<DiagSocket>> {
+        let address = canonical(address);
+        // Where there is no such connection, the kernel names the listener, and there is none from
+        // port 0.
+        let nowhere: IpAddr = match address {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let peer = SocketAddr::new(nowhere, 0);
+        let found = self.ask(address, peer, |message, sequence| {
+            Ok(match answer(message, sequence)? {
+                Answer::Stale => None,
+                Answer::Nothing => Some(None),
+                Answer::Socket(found) => Some(Some(socket(&found)?)),
+            })
+        })?;
+        Ok(found.filter(|found| found.state == TcpState::Listen))
+    }
+
+    /// Asks for one socket, and reads answers until one is to this question.
+    fn ask(
+        &mut self,
+        local: SocketAddr,
+        peer: SocketAddr,
+        read: impl Fn(&[u8], u32) -> io::Result<Option<Option<DiagSocket>>>,
+    ) -> io::Result<Option<DiagSocket>> {
         self.send(question(local, peer), NLM_F_REQUEST)?;
         let mut buffer = [0; MAX_ANSWER_BYTES];
         for _ in 0..MAX_ATTEMPTS {
             let message = self.receive(&mut buffer)?;
-            if let Some(found) = read_answer(message, self.sequence, local, peer)? {
+            if let Some(found) = read(message, self.sequence)? {
                 return Ok(found);
             }
         }

@@ -144,7 +144,7 @@ impl Holders {
             .collect();
         // A name may take a directory service to find, so each is looked up once.
         let uids: BTreeSet<u32> = wanted.values().copied().collect();
-        let users = uids.into_iter().map(|uid| (uid, user(uid))).collect();
+        let users = uids.into_iter().map(|uid| (uid, User::of(uid))).collect();
         Self { processes: processes::with_sockets(&wanted), users }
     }
 
@@ -152,14 +152,8 @@ impl Holders {
     pub(super) fn holder(&self, socket: &DumpedSocket) -> Holder {
         let known = self.users.get(&socket.uid).cloned();
         Holder {
-            user: known.unwrap_or_else(|| user(socket.uid)),
+            user: known.unwrap_or_else(|| User::of(socket.uid)),
             process: self.processes.get(&socket.inode).cloned(),
         }
     }
-}
-
-/// Looks a user's name up where the machine's configuration says, which may be a directory service.
-fn user(uid: u32) -> User {
-    let found = nix::unistd::User::from_uid(uid.into()).ok().flatten();
-    User { uid, name: found.map(|user| user.name) }
 }
