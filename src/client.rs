@@ -166,10 +166,13 @@ impl Client {
     /// Returns the dump of the registry as it is now.
     ///
     /// # Errors
-    /// As for [`Client::services`].
+    /// As for [`Client::services`]. A dump with other bytes than printable ASCII, tabs and line feeds
+    /// is not one of pald's.
     pub fn dump(&self) -> Result<Vec<u8>, ClientError> {
         let answer = Answer::of(self.agent.get(self.url_of("/v1/dump")).call(), &self.url)?;
-        answer.text().ok_or_else(|| answer.to_error(&self.url))
+        let is_legal = |byte: &u8| matches!(byte, b'\t' | b'\n' | b' '..=b'~');
+        let dump = answer.text().filter(|dump| dump.iter().all(is_legal));
+        dump.ok_or_else(|| answer.to_error(&self.url))
     }
 
     /// Imports a dump, all of it or nothing; on return the change is on disk.

@@ -3,7 +3,6 @@
 //! Nothing here knows what the files hold. All new files and folders are private to the user.
 
 use std::ffi::OsStr;
-use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{
@@ -16,9 +15,11 @@ use thiserror::Error;
 
 mod filesystem;
 mod identity;
+mod shown;
 
 pub use filesystem::{is_mount_point, is_temporary, network_filesystem};
 pub use identity::{FileState, Identity};
+pub use shown::{InShell, Shown};
 
 /// Whether the last part of a path may be a symbolic link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -236,25 +237,6 @@ pub fn make_private(path: &Path) -> io::Result<bool> {
         fs::set_permissions(path, Permissions::from_mode(mode & 0o700))?;
     }
     Ok(was_open)
-}
-
-/// Displays a path for messages: `~` for the home folder, control characters escaped.
-#[derive(Debug, Clone, Copy)]
-pub struct Shown<'a, P: AsRef<Path> + ?Sized>(pub &'a P);
-
-impl<P: AsRef<Path> + ?Sized> fmt::Display for Shown<'_, P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.0.as_ref();
-        let home = dirs::home_dir().filter(|home| home.parent().is_some());
-        let text = match home.and_then(|home| path.strip_prefix(home).ok()) {
-            Some(rest) => Path::new("~").join(rest).to_string_lossy().into_owned(),
-            None => path.to_string_lossy().into_owned(),
-        };
-        // A folder can have any name, and control characters must not reach a terminal.
-        text.chars().try_for_each(|c| {
-            if c.is_control() { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") }
-        })
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@
 //! | [`files`], [`lock`], [`paths`] | files that are read and replaced safely; locks; where files are |
 //! | [`seal`], [`registration`] | an entry; what a stored registry says about itself |
 //! | [`api`] | the JSON that programs and pald exchange |
-//! | [`service_name`], [`port`], [`addresses`], [`timestamp`], [`folder`], [`registry_id`], [`users`], [`quoted`], [`suggest`] | values that are right by construction |
+//! | [`service_name`], [`port`], [`addresses`], [`timestamp`], [`folder`], [`registry_id`], [`users`], [`quoted`], [`printable`], [`suggest`] | values that are right by construction |
 //!
 //! `migrations/`, beside `src/`, holds one file for each version of the store's schema. Only
 //! `store` and the migrations know sled and bincode, only `http` and the command that serves know
@@ -82,6 +82,7 @@ pub mod http;
 pub mod lock;
 pub mod paths;
 pub mod port;
+pub mod printable;
 pub mod probe;
 pub mod quoted;
 pub mod registration;

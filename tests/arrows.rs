@@ -22,6 +22,7 @@ const LEVELS: [&[&str]; 8] = [
         "registry_id",
         "users",
         "quoted",
+        "printable",
         "suggest",
     ],
 ];

@@ -10,6 +10,7 @@ use crate::faults::StartLimit;
 mod answers;
 mod doctor;
 mod dumps;
+mod forged;
 mod mistyped;
 mod run;
 mod terminal;

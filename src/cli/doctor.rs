@@ -7,9 +7,10 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::service::{self, Step};
 use super::{Failure, Session};
-use crate::api::{Health, Services};
-use crate::client::{Client, ClientError, Url};
+use crate::api::{Health, RangeUsage};
+use crate::client::{Client, ClientError, UnknownUser, Url};
 use crate::config::Config;
+use crate::port::{Port, PortRange};
 use crate::probe;
 use crate::timestamp::Timestamp;
 
@@ -70,7 +71,7 @@ fn check_running(
     health: &Health,
     config: Option<&Config>,
 ) -> Result<Vec<Finding>, ClientError> {
-    let restart = restart(health.pid);
+    let restart = restart(client, health.pid);
     let foreign = daemon::foreign_addresses(health, client);
     let mut findings = daemon::examine(health, &foreign, &restart);
     findings
@@ -79,10 +80,7 @@ fn check_running(
         Err(error @ ClientError::OtherUser(_)) => return Err(error),
         Ok(services) => {
             findings.extend(store::examine(health, &services, Timestamp::now(), &restart));
-            let Services { range, .. } = services;
-            let is_held = health.holds.max > 0;
-            let overlap = health.overlap.as_ref();
-            findings.extend(overlap.map(|it| range::examine((range.min, range.max), it, is_held)));
+            findings.extend(overlap(client, health, services.range));
             findings.extend(ports::examine(&services));
             let wants_holds = config.is_none_or(|config| config.hold_ports);
             findings.extend(ports::holds(health, wants_holds));
@@ -104,19 +102,39 @@ fn check_down(client: &Client, error: &ClientError, config: Option<&Config>) -> 
     let mut findings = vec![instead.unwrap_or_else(|| daemon::unreachable(error))];
     findings.extend(in_use(Ipv6Addr::LOCALHOST.into()).filter(|_| is_asked));
     findings.extend(store::check_dump(&config.dump_file, Timestamp::now()));
-    let overlap = probe::overlap(config.port_range, config.port_listen);
-    let range = (config.port_range.min().number(), config.port_range.max().number());
-    findings.extend(overlap.map(|it| range::examine(range, &(&it).into(), config.hold_ports)));
+    findings.extend(own_overlap(config.port_range, config.port_listen, config.hold_ports));
     findings
 }
 
-/// Returns the command that restarts this pald.
-fn restart(pid: u32) -> String {
+/// Finds how the range of the pald that answers overlaps the ephemeral range of its machine.
+fn overlap(client: &Client, health: &Health, range: RangeUsage) -> Option<Finding> {
+    let is_held = health.holds.max > 0;
+    if client.unknown_user() == Some(UnknownUser::Elsewhere) {
+        let overlap = health.overlap.as_ref()?;
+        let ephemeral = (overlap.ephemeral_min, overlap.ephemeral_max);
+        let reserve = "Reserve it on that machine, in net.ipv4.ip_local_reserved_ports";
+        return Some(range::examine((range.min, range.max), ephemeral, reserve, is_held));
+    }
+    // The command is made here: nothing that a daemon says is to be pasted into a root shell.
+    let range = PortRange::new(Port::new(range.min)?, Port::new(range.max)?)?;
+    own_overlap(range, Port::new(client.url().port())?, is_held)
+}
+
+/// Finds how a range overlaps the ephemeral range of this machine.
+fn own_overlap(range: PortRange, port_listen: Port, is_held: bool) -> Option<Finding> {
+    let overlap = probe::overlap(range, port_listen)?;
+    let ends = |range: PortRange| (range.min().number(), range.max().number());
+    Some(range::examine(ends(range), ends(overlap.ephemeral), &overlap.command(), is_held))
+}
+
+/// Returns the command that restarts this pald, or what to do where its process is unknown.
+fn restart(client: &Client, pid: u32) -> String {
     let of_service = service::manager()
         .ok()
         .filter(|manager| manager.state().is_ok_and(|state| state.pid == Some(pid)));
     match of_service {
         Some(manager) => service::command_line(manager.as_ref(), Step::Restart),
+        None if client.unknown_user().is_some() => "Restart pald where it runs".to_owned(),
         None => format!("kill {pid}, then start pald again"),
     }
 }

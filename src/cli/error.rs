@@ -1,12 +1,13 @@
 //! Errors that the commands themselves find.
 
+use std::error::Error as _;
 use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
 use super::Exit;
-use super::explain::Explain;
+use super::explain::{Explain, sentence};
 use crate::client::UrlError;
 use crate::dump_file::MAX_BYTES;
 use crate::files::Shown;
@@ -39,8 +40,8 @@ pub(super) enum CommandError {
     Read { path: PathBuf, source: io::Error },
     #[error("{} is larger than {MAX_BYTES} bytes, the maximum for a dump; nothing was imported", Shown(.path))]
     TooLarge { path: PathBuf },
-    #[error("{text}")]
-    BadLines { text: String },
+    #[error("{}", .lines.join("\n"))]
+    BadLines { lines: Vec<String> },
     #[error("pald doctor found {}", faults(*.0))]
     Faults(usize),
     #[error("pald has no command {0}")]
@@ -58,6 +59,13 @@ pub(super) enum CommandError {
 }
 
 impl Explain for CommandError {
+    fn lines(&self) -> Vec<String> {
+        match self {
+            Self::BadLines { lines } => lines.clone(),
+            error => vec![sentence(error.to_string(), error.source())],
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::InUse { .. } => "Stop it first",

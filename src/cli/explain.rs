@@ -15,6 +15,14 @@ mod start;
 
 /// An error that can end a command.
 pub(super) trait Explain: std::error::Error {
+    /// Returns the error and its causes: one line, unless it lists something.
+    ///
+    /// The terminal escapes line breaks within a line, so that what a daemon or a file says can't
+    /// pass for a line of pald's own.
+    fn lines(&self) -> Vec<String> {
+        vec![sentence(self.to_string(), self.source())]
+    }
+
     /// Returns what to do about the error, as a sentence without its final period.
     fn hint(&self) -> Option<String> {
         None
@@ -22,6 +30,16 @@ pub(super) trait Explain: std::error::Error {
 
     /// Returns the exit code; the table is in [`Exit`]'s file.
     fn exit(&self) -> Exit;
+}
+
+/// Joins an error's text and its causes.
+pub(super) fn sentence(text: String, mut cause: Option<&dyn std::error::Error>) -> String {
+    let mut sentence = text;
+    while let Some(error) = cause {
+        sentence.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    sentence
 }
 
 impl Explain for ConfigError {

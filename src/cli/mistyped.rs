@@ -40,5 +40,7 @@ fn is_not_found(error: &ClientError) -> bool {
 /// An error here means no suggestion: the error being explained matters more.
 fn nearest_to(client: &Client, service: &ServiceName) -> Option<String> {
     let services = client.registered_services().ok()?.services;
-    nearest(service.as_str(), services.into_iter().map(|service| service.name))
+    // The user may paste the name into a command.
+    let names = services.into_iter().map(|service| service.name);
+    nearest(service.as_str(), names.filter(|name| ServiceName::parse(name).is_ok()))
 }

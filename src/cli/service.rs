@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::client::{Client, ClientError, Url};
 use crate::config::Config;
-use crate::files::{self, Links};
+use crate::files::{self, InShell, Links};
 use crate::port::Port;
 
 mod error;
@@ -186,7 +186,7 @@ fn stderr_line(output: &Output) -> String {
 }
 
 fn joined(words: &[OsString]) -> String {
-    words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    words.iter().map(|word| InShell(word).to_string()).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns the path as text.

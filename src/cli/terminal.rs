@@ -1,6 +1,10 @@
 //! Output: stdout gets the answer alone, stderr everything else.
+//!
+//! All text goes out line by line, and each line is escaped here: what answers the client, a file or
+//! a process name could say anything, also what looks like a line of pald's own.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::{ColorChoice, ValueEnum as _};
@@ -8,6 +12,7 @@ use serde::Serialize;
 
 use super::error::CommandError;
 use super::{Failure, Globals};
+use crate::printable::{self, Printable};
 
 /// Prints answers, warnings, hints and errors.
 #[derive(Debug, Clone, Copy)]
@@ -33,12 +38,16 @@ impl Terminal {
         Self { is_quiet: globals.quiet, is_verbose: globals.verbose, has_color }
     }
 
-    /// Prints a text to stdout.
-    pub(super) fn answer(self, text: impl AsRef<str>) -> Result<(), CommandError> {
-        self.answer_bytes(printable(text.as_ref()).as_bytes())
+    /// Prints lines to stdout.
+    pub(super) fn answer(
+        self,
+        lines: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<(), CommandError> {
+        let lines = lines.into_iter().map(|line| format!("{}\n", Printable(line.as_ref())));
+        self.answer_bytes(lines.collect::<String>().as_bytes())
     }
 
-    /// Prints bytes to stdout, unchanged; succeeds if the reader, such as `head`, closed the pipe.
+    /// Prints bytes that pald itself made, or has checked, to stdout; succeeds if the reader, such as `head`, closed the pipe.
     pub(super) fn answer_bytes(self, bytes: &[u8]) -> Result<(), CommandError> {
         let mut stdout = io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
@@ -51,13 +60,13 @@ impl Terminal {
     pub(super) fn answer_json(self, value: &impl Serialize) -> Result<(), CommandError> {
         let text =
             serde_json::to_string_pretty(value).expect("the types of the API have a JSON form");
-        self.answer_bytes((text + "\n").as_bytes())
+        self.answer_bytes((printable::json(&text) + "\n").as_bytes())
     }
 
     /// Prints a line to stderr with `--verbose`.
     pub(super) fn note(self, text: &str) {
         if self.is_verbose {
-            print_line(&printable(text));
+            print_line(Printable(text));
         }
     }
 
@@ -69,14 +78,14 @@ impl Terminal {
     /// Prints a warning, except with `--quiet`.
     pub(super) fn warn(self, text: &str) {
         if !self.is_quiet {
-            print_line(&format!("{} {}", self.colored(WARNING, "warning:"), printable(text)));
+            print_line(format!("{} {}", self.colored(WARNING, "warning:"), Printable(text)));
         }
     }
 
     /// Prints a hint, except with `--quiet`.
     pub(super) fn hint(self, text: &str) {
         if !self.is_quiet {
-            print_line(&format!("{} {}", self.colored(HINT, "hint:"), printable(text)));
+            print_line(format!("{} {}", self.colored(HINT, "hint:"), Printable(text)));
         }
     }
 
@@ -85,18 +94,21 @@ impl Terminal {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// Asks a question; returns whether the answer is yes.
-    pub(super) fn confirm(self, question: &str) -> bool {
+    /// Prints lines and asks a question; returns whether the answer is yes.
+    pub(super) fn confirm(self, lines: &[String], question: &str) -> bool {
+        lines.iter().for_each(|line| print_line(Printable(line)));
         let mut answer = String::new();
-        let asked = write!(io::stderr(), "{} [y/N] ", printable(question))
+        let asked = write!(io::stderr(), "{} [y/N] ", Printable(question))
             .and_then(|()| io::stdin().read_line(&mut answer));
         asked.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
     }
 
     /// Prints an error and its hint.
     pub(super) fn print_failure(self, failure: &Failure) {
-        let sentence = printable(&failure.sentence());
-        print_line(&format!("{} {sentence}", self.colored(ERROR, "Error:")));
+        let mut lines = failure.lines.iter().map(|line| Printable(line));
+        let first = lines.next().unwrap_or(Printable(""));
+        print_line(format!("{} {first}", self.colored(ERROR, "Error:")));
+        lines.for_each(print_line);
         failure.hint.iter().for_each(|hint| self.hint(hint));
     }
 
@@ -106,20 +118,8 @@ impl Terminal {
 }
 
 /// Prints a line to stderr. If that fails, only the exit code is left to report it.
-fn print_line(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
-}
-
-/// Escapes control characters except line breaks: what answers the client could send anything.
-fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() && c != '\n' {
-            true => shown.extend(c.escape_default()),
-            false => shown.push(c),
-        }
-    }
-    shown
+fn print_line(line: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Returns whether the environment asks for no colours (<https://no-color.org>), or can't show any.
@@ -147,11 +147,6 @@ pub(super) fn color_choice(arguments: &[OsString]) -> ColorChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_terminal_gets_no_control_characters_from_elsewhere() {
-        assert_eq!(printable("gr\u{fc}n\n\x1b[2J\x07\u{9b}"), "gr\u{fc}n\n\\u{1b}[2J\\u{7}\\u{9b}");
-    }
 
     #[test]
     fn the_color_option_is_found_before_the_arguments_are_parsed() {

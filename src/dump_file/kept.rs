@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::{BadLines, FoundDump, read};
 use crate::dump::DumpEntry;
-use crate::files::{self, Shown};
+use crate::files::{self, InShell, Shown};
 use crate::port::Port;
 use crate::registration::Registration;
 use crate::service_name::ServiceName;
@@ -61,13 +61,13 @@ pub(super) fn keep_if_different(
         more => format!("; and {more} more"),
     };
     let named = differences[..differences.len().min(MAX_NAMED)].join("; ");
-    let (dump, copy) = (Shown(path), Shown(&copy));
+    let (dump, shown, file) = (Shown(path), Shown(&copy), InShell(&copy));
     let command = match is_edited {
-        true => format!("sed 's/# pald:.*//' {copy} | pald import --replace --yes -"),
-        false => format!("pald import --replace {copy}"),
+        true => format!("sed 's/# pald:.*//' {file} | pald import --replace --yes -"),
+        false => format!("pald import --replace {file}"),
     };
     warn!(
-        "The dump {dump} is not what pald wrote: {named}{more}. It is kept as {copy}, and written \
+        "The dump {dump} is not what pald wrote: {named}{more}. It is kept as {shown}, and written \
          again from the store. To take it over instead: {command}"
     );
     Ok(())

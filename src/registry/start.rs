@@ -11,7 +11,7 @@ use super::error::{DumpProblem, OpenError};
 use super::plan::{self, Identity, Overwrite, Plan, plan};
 use crate::dump;
 use crate::dump_file::{self, DumpFileError, FoundDump};
-use crate::files::{self, FileState, ReadError, Shown};
+use crate::files::{self, FileState, InShell, ReadError, Shown};
 use crate::registration::Registration;
 use crate::registry_id::RegistryId;
 use crate::seal::Seal;
@@ -223,14 +223,15 @@ impl Start<'_> {
                 "The store {} has lost changes: its newest revision was {lost}. Services that were \
                  registered then may be missing. Once you have taken note, stop pald and do: rm {}",
                 Shown(self.data_dir),
-                Shown(&place)
+                InShell(&place)
             );
         }
         for damaged in store::damaged(self.data_dir) {
-            let damaged = Shown(&damaged);
             warn!(
-                "A damaged store was set aside as {damaged}, and restored from the dump of that \
-                 time. Once you don't need it any more: rm -r {damaged}"
+                "A damaged store was set aside as {}, and restored from the dump of that time. Once \
+                 you don't need it any more: rm -r {}",
+                Shown(&damaged),
+                InShell(&damaged)
             );
         }
         if let Some(filesystem) = files::network_filesystem(self.data_dir) {

@@ -6,13 +6,13 @@ use std::process::{Command, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use super::{answer_each, json_answer, prepared, shell};
+use super::{prepared, shell};
 use crate::daemon::{Home, PALD};
 use crate::faults::StartLimit;
 
 /// Runs a command whose stdin and stderr are a terminal on which this is typed: its exit code, and
 /// what the terminal shows, with what was typed first.
-fn on_terminal(command: &mut Command, typed: &str) -> (Option<i32>, String) {
+pub(super) fn on_terminal(command: &mut Command, typed: &str) -> (Option<i32>, String) {
     let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&person).unwrap();
     unlockpt(&person).unwrap();
@@ -51,24 +51,6 @@ fn at_a_terminal_an_import_asks_before_it_releases_services() {
     assert_eq!(shell(&home, "pald -q get shop"), "Error: shop is not registered\n");
     // If nothing would be released, nothing is asked.
     assert_eq!(import(""), (Some(0), String::new()));
-}
-
-/// Whatever answers could put control characters into the question.
-#[test]
-fn a_question_shows_no_control_characters_from_elsewhere() {
-    let home = Home::new(1);
-    let planned = serde_json::json!({
-        "added": [], "changed": [], "removed": ["shop\u{1b}[2J\r"],
-        "kept": 0, "revision": 1, "dry_run": true,
-    });
-    answer_each(home.listen, move || json_answer(&planned));
-    std::fs::write(home.path().join("dump"), "shop 5000\n").unwrap();
-    let mut command = prepared(&home, PALD);
-    let (code, shown) = on_terminal(command.args(["import", "--replace", "dump"]), "n\n");
-    let question =
-        "- shop\\u{1b}[2J\\r\n0 added, 0 changed, 1 released, 0 unchanged\nGo on? [y/N] ";
-    assert!(shown.contains(question) && !shown.contains("\u{1b}[2J"), "{shown:?}");
-    assert_eq!(code, Some(1));
 }
 
 #[test]

@@ -22,9 +22,7 @@ impl Doctor {
         let findings = examine(session)?;
         match self.json {
             true => session.terminal.answer_json(&findings)?,
-            false => session
-                .terminal
-                .answer(findings.iter().map(Finding::to_string).collect::<String>())?,
+            false => session.terminal.answer(findings.iter().flat_map(Finding::lines))?,
         }
         let faults = findings.iter().filter(|finding| finding.level == Level::Fault).count();
         if faults > 0 { Err(CommandError::Faults(faults).into()) } else { Ok(()) }

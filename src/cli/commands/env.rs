@@ -48,22 +48,26 @@ impl Env {
                 .map_err(|error| suggest_or_set(&client, &service, error))?;
             ports.push((variable.to_string(), answer.port));
         }
-        Ok(session.terminal.answer(self.format.text(&ports))?)
+        Ok(session.terminal.answer(self.format.lines(&ports))?)
     }
 }
 
 impl Format {
-    fn text(self, ports: &[(String, u16)]) -> String {
+    fn lines(self, ports: &[(String, u16)]) -> Vec<String> {
         let lines = |start: &str, between: &str| {
-            ports.iter().map(|(name, port)| format!("{start}{name}{between}{port}\n")).collect()
+            ports.iter().map(|(name, port)| format!("{start}{name}{between}{port}")).collect()
         };
         match self {
             Self::Sh => lines("export ", "="),
             Self::Fish => lines("set -gx ", " "),
             Self::Dotenv => lines("", "="),
             Self::Json => {
-                let members = ports.iter().map(|(name, port)| format!("  \"{name}\": {port}"));
-                format!("{{\n{}\n}}\n", members.collect::<Vec<_>>().join(",\n"))
+                let last = ports.len().saturating_sub(1);
+                let member = |(at, (name, port)): (usize, &(String, u16))| {
+                    format!("  \"{name}\": {port}{}", if at < last { "," } else { "" })
+                };
+                let members = ports.iter().enumerate().map(member);
+                ["{".to_owned()].into_iter().chain(members).chain(["}".to_owned()]).collect()
             }
         }
     }
@@ -83,7 +87,7 @@ mod tests {
             (Format::Json, "{\n  \"PORT\": 49201,\n  \"DB_PORT\": 5432\n}\n"),
         ];
         for (format, text) in rows {
-            assert_eq!(format.text(&ports), text);
+            assert_eq!(format.lines(&ports).join("\n") + "\n", text);
         }
     }
 }

@@ -30,6 +30,6 @@ impl Get {
             return Ok(session.terminal.answer_json(&answer)?);
         }
         let answer = client.registered_service(&service).map_err(explain)?;
-        Ok(session.terminal.answer(format!("{}\n", answer.port))?)
+        Ok(session.terminal.answer([answer.port.to_string()])?)
     }
 }

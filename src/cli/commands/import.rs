@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::api::Imported;
+use crate::api::{Imported, LineProblem, ProblemType};
 use crate::cli::error::CommandError;
 use crate::cli::{Failure, Session, Terminal};
 use crate::client::ClientError;
@@ -49,12 +49,10 @@ impl Import {
             true => plan()?,
             false => client.import(&dump, mode).map_err(explain)?,
         };
-        let names = if self.dry_run || session.terminal.is_verbose() {
-            names(&imported)
-        } else {
-            String::new()
-        };
-        Ok(session.terminal.answer(names + &summary(&imported))?)
+        let is_listed = self.dry_run || session.terminal.is_verbose();
+        let mut lines = if is_listed { names(&imported) } else { Vec::new() };
+        lines.push(summary(&imported));
+        Ok(session.terminal.answer(lines)?)
     }
 }
 
@@ -77,37 +75,41 @@ fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
 fn explain(error: ClientError, path: &Path) -> Failure {
     match error {
         ClientError::Problem(problem) if !problem.lines.is_empty() => {
-            let place = |line: usize| format!("{}:{line}", Shown(path));
-            let text = match problem.lines.as_slice() {
-                [only] => format!("{}: {}; nothing was imported", place(only.line), only.reason),
-                lines => {
-                    let lines =
-                        lines.iter().map(|it| format!("{}: {}\n", place(it.line), it.reason));
-                    lines.collect::<String>() + &problem.detail
-                }
+            let line = |it: &LineProblem| format!("{}:{}: {}", Shown(path), it.line, it.reason);
+            let lines = match problem.lines.as_slice() {
+                [only] => vec![format!("{}; nothing was imported", line(only))],
+                lines => lines.iter().map(line).chain([problem.detail]).collect(),
             };
-            CommandError::BadLines { text }.into()
+            CommandError::BadLines { lines }.into()
         }
+        // Every other port that is in the way is a service's, and it is the name that is taken.
+        ClientError::Problem(problem) if problem.kind == ProblemType::PortTaken => Failure {
+            hint: Some("Remove it from the dump, or set another `port_listen`".to_owned()),
+            ..ClientError::Problem(problem).into()
+        },
         other => other.into(),
     }
 }
 
 /// Asks before services are released, if any would be.
 fn confirm(planned: &Imported, terminal: Terminal) -> bool {
-    planned.removed.is_empty()
-        || terminal.confirm(&format!("{}{}Go on?", names(planned), summary(planned)))
+    let mut lines = names(planned);
+    lines.push(summary(planned));
+    planned.removed.is_empty() || terminal.confirm(&lines, "Go on?")
 }
 
 /// Lists the services that change, one a line.
-fn names(imported: &Imported) -> String {
-    let lines = |sign: &str, names: &[String]| {
-        names.iter().map(|name| format!("{sign} {name}\n")).collect::<String>()
-    };
-    lines("+", &imported.added) + &lines("~", &imported.changed) + &lines("-", &imported.removed)
+fn names(imported: &Imported) -> Vec<String> {
+    let Imported { added, changed, removed, .. } = imported;
+    let signed = [("+", added), ("~", changed), ("-", removed)];
+    let lines = signed
+        .iter()
+        .flat_map(|(sign, names)| names.iter().map(move |name| format!("{sign} {name}")));
+    lines.collect()
 }
 
 fn summary(imported: &Imported) -> String {
     let Imported { added, changed, removed, kept, .. } = imported;
     let [added, changed, removed] = [added, changed, removed].map(Vec::len);
-    format!("{added} added, {changed} changed, {removed} released, {kept} unchanged\n")
+    format!("{added} added, {changed} changed, {removed} released, {kept} unchanged")
 }

@@ -26,11 +26,11 @@ impl Install {
         let answer = match install(manager.as_ref(), state, &program)? {
             true => {
                 let url = Url::of_port(config.port_listen);
-                format!("pald is installed as {}, and serves at {url}\n", manager.kind())
+                format!("pald is installed as {}, and serves at {url}", manager.kind())
             }
-            false => format!("pald is already installed as {}\n", manager.kind()),
+            false => format!("pald is already installed as {}", manager.kind()),
         };
-        Ok(session.terminal.answer(answer)?)
+        Ok(session.terminal.answer([answer])?)
     }
 }
 

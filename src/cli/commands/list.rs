@@ -7,6 +7,7 @@ use crate::api::{Service, Services, State};
 use crate::cli::error::CommandError;
 use crate::cli::holder::in_column;
 use crate::cli::{Failure, Session};
+use crate::printable::Printable;
 use crate::quoted::Quoted;
 
 /// List services and what uses their ports
@@ -41,7 +42,7 @@ impl List {
 /// The minimum widths of the columns, so that they stay in place as processes come and go.
 const MIN_WIDTHS: [usize; 4] = [5, 4, 12, 0];
 
-fn table(services: &Services) -> String {
+fn table(services: &Services) -> Vec<String> {
     let mut rows = vec![["PORT", "NAME", "IN USE BY", "SINCE"].map(str::to_owned)];
     rows.extend(services.services.iter().map(row));
     let mut widths = MIN_WIDTHS;
@@ -52,7 +53,7 @@ fn table(services: &Services) -> String {
     }
     let [port_width, name_width, use_width, _] = widths;
     let line = |[port, name, in_use_by, since]: &[String; 4]| {
-        format!("{port:port_width$}  {name:name_width$}  {in_use_by:use_width$}  {since}\n")
+        format!("{port:port_width$}  {name:name_width$}  {in_use_by:use_width$}  {since}")
     };
     rows.iter().map(line).collect()
 }
@@ -60,7 +61,10 @@ fn table(services: &Services) -> String {
 fn row(service: &Service) -> [String; 4] {
     // The date ends at the T (RFC 3339).
     let date = service.created_at.split('T').next().unwrap_or_default();
-    [service.port.to_string(), service.name.clone(), in_use_by(service), date.to_owned()]
+    // The columns are as wide as what is shown.
+    let [name, in_use_by, date] =
+        [&service.name, &in_use_by(service), date].map(|cell: &str| Printable(cell).to_string());
+    [service.port.to_string(), name, in_use_by, date]
 }
 
 fn in_use_by(service: &Service) -> String {
@@ -110,7 +114,8 @@ mod tests {
         ];
         let table_of = |services: &[Service]| {
             let range = RangeUsage { min: 1, max: 2, used: 0, free: 2 };
-            table(&Services { services: services.to_vec(), range, revision: 1 })
+            let lines = table(&Services { services: services.to_vec(), range, revision: 1 });
+            lines.iter().map(|line| format!("{line}\n")).collect::<String>()
         };
         assert_eq!(
             table_of(&rows[1..3]),
@@ -126,6 +131,12 @@ mod tests {
              49202  a         user root            2026-11-22\n\
              49203  b         a UDP socket has it  2026-11-22\n\
              49204  c         ?                    2026-11-22\n"
+        );
+        assert_eq!(
+            table_of(&[service("a\u{1b}\n", 1, State::Idle), service("b", 2, State::Idle)]),
+            "PORT   NAME       IN USE BY     SINCE\n\
+             1      a\\u{1b}\\n  -             2026-11-22\n\
+             2      b          -             2026-11-22\n"
         );
         assert_eq!(table_of(&[]), "PORT   NAME  IN USE BY     SINCE\n");
     }

@@ -24,7 +24,7 @@ impl Remove {
         }
         let manager = service::manager()?;
         let state = manager.state()?;
-        if must_ask && !session.terminal.confirm(QUESTION) {
+        if must_ask && !session.terminal.confirm(&[], QUESTION) {
             return Err(ServiceError::Declined.into());
         }
         if state.is_enabled || state.is_active {
@@ -38,9 +38,9 @@ impl Remove {
             service::run_step(manager.as_ref(), Step::Reload)?;
         }
         let answer = match is_changed || state.is_enabled || state.is_active {
-            true => "pald is no longer a service; the registry is unchanged\n",
-            false => "pald is not installed as a service\n",
+            true => "pald is no longer a service; the registry is unchanged",
+            false => "pald is not installed as a service",
         };
-        Ok(session.terminal.answer(answer)?)
+        Ok(session.terminal.answer([answer])?)
     }
 }

@@ -19,6 +19,7 @@ use crate::dump_file::{self, DumpFileError};
 use crate::files::{self, Shown};
 use crate::http::guard::{Guard, Hosts};
 use crate::http::{self, About, Listeners};
+use crate::printable::Printable;
 use crate::probe::{self, Overlap};
 use crate::registry::{OpenError, Registry, RegistryOptions};
 use crate::store;
@@ -61,7 +62,7 @@ fn serve(session: &Session) -> Result<(), ServeError> {
     let sources = session.sources();
     let mut config = Config::load(&sources)?;
     for variable in &config.unknown_variables {
-        warn!("Unknown setting {variable}");
+        warn!("Unknown setting {}", Printable(variable));
     }
     config.dump_file = dump_file::resolve(&config.dump_file).map_err(DumpFileError::Read)?;
     let is_store = store::exists(&config.data_dir).map_err(OpenError::Store)?;

@@ -40,7 +40,7 @@ impl Set {
         let answer = session.client()?.register(&service, &request, existing)?;
         match self.json {
             true => session.terminal.answer_json(&answer)?,
-            false => session.terminal.answer(format!("{}\n", answer.port))?,
+            false => session.terminal.answer([answer.port.to_string()])?,
         }
         Ok(())
     }

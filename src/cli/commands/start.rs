@@ -19,7 +19,7 @@ impl Start {
         }
         service::refuse_foreground(manager.as_ref(), state, &session.config()?)?;
         service::run_step(manager.as_ref(), Step::Start)?;
-        let answer = if state.is_active { "pald is already running\n" } else { "pald started\n" };
-        Ok(session.terminal.answer(answer)?)
+        let answer = if state.is_active { "pald is already running" } else { "pald started" };
+        Ok(session.terminal.answer([answer])?)
     }
 }

@@ -25,7 +25,7 @@ impl Status {
         let health = client.health()?;
         match self.json {
             true => session.terminal.answer_json(&health)?,
-            false => session.terminal.answer(text(&health, client.url(), &run_as(&health)))?,
+            false => session.terminal.answer(lines(&health, client.url(), &run_as(&health)))?,
         }
         Ok(())
     }
@@ -44,7 +44,7 @@ fn run_as(health: &Health) -> String {
     }
 }
 
-fn text(health: &Health, url: &Url, run_as: &str) -> String {
+fn lines(health: &Health, url: &Url, run_as: &str) -> Vec<String> {
     let Health { version, pid, services, revision, store, dump, .. } = health;
     let changes = match (health.status, &store.error) {
         (HealthStatus::Ok, _) => "accepts changes".to_owned(),
@@ -65,5 +65,5 @@ fn text(health: &Health, url: &Url, run_as: &str) -> String {
         ("store", Shown(&store.path).to_string()),
         ("dump", format!("{}, {written}", Shown(&dump.path))),
     ];
-    rows.iter().map(|(name, value)| format!("{name:<9} {value}\n")).collect()
+    rows.iter().map(|(name, value)| format!("{name:<9} {value}")).collect()
 }

@@ -19,7 +19,7 @@ impl Stop {
         if state.is_installed {
             service::run_step(manager.as_ref(), Step::Stop)?;
         }
-        let answer = if state.is_active { "pald stopped\n" } else { "pald is not running\n" };
-        Ok(session.terminal.answer(answer)?)
+        let answer = if state.is_active { "pald stopped" } else { "pald is not running" };
+        Ok(session.terminal.answer([answer])?)
     }
 }

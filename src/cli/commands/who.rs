@@ -32,7 +32,7 @@ impl Who {
         }
         let sentence = sentence(&answer)?;
         if !self.json {
-            session.terminal.answer(sentence + "\n")?;
+            session.terminal.answer([sentence])?;
         }
         Ok(())
     }

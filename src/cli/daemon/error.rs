@@ -1,12 +1,13 @@
 //! Errors that keep the daemon from serving.
 
+use std::error::Error as _;
 use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
 use crate::cli::Exit;
-use crate::cli::explain::Explain;
+use crate::cli::explain::{Explain, sentence};
 use crate::config::ConfigError;
 use crate::dump_file::DumpFileError;
 use crate::files::Shown;
@@ -58,6 +59,13 @@ pub(in crate::cli) enum ServeError {
 }
 
 impl Explain for ServeError {
+    fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Open(error) => error.lines(),
+            error => vec![sentence(error.to_string(), error.source())],
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Config(error) => error.hint(),

@@ -12,20 +12,26 @@ const SUBJECT: &str = "daemon";
 const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Returns the addresses on which pald says it listens, but another program answers.
-pub(super) fn foreign_addresses<'a>(health: &'a Health, client: &Client) -> Vec<&'a str> {
-    let is_own = |address: &&String| {
+pub(super) fn foreign_addresses(health: &Health, client: &Client) -> Vec<SocketAddr> {
+    let is_own = |address: &SocketAddr| {
         let url = Url::parse(format!("http://{address}")).ok();
         let answer = url.and_then(|url| client.at(url).health().ok());
         answer.is_some_and(|it| it.pid == health.pid)
     };
-    health.addresses.iter().filter(|address| !is_own(address)).map(String::as_str).collect()
+    // pald listens on loopback addresses only; those of another machine are not to be asked here.
+    let addresses = health.addresses.iter().filter_map(|address| address.parse().ok());
+    let addresses = addresses.filter(|address: &SocketAddr| address.ip().is_loopback());
+    match client.unknown_user() {
+        Some(UnknownUser::Elsewhere) => Vec::new(),
+        _ => addresses.filter(|address| !is_own(address)).collect(),
+    }
 }
 
 /// Checks the version and the addresses of the pald that answers.
-pub(super) fn examine(health: &Health, foreign: &[&str], restart: &str) -> Vec<Finding> {
+pub(super) fn examine(health: &Health, foreign: &[SocketAddr], restart: &str) -> Vec<Finding> {
     let Health { version, pid, addresses, .. } = health;
     let foreign_findings = foreign.iter().map(|address| {
-        let port = address.rsplit(':').next().unwrap_or_default();
+        let port = address.port();
         let text = format!("Another program answers at {address}, where pald (pid {pid}) listens");
         Finding::fault(SUBJECT, text, format!("Find it with `pald who {port}`, and stop it"))
     });

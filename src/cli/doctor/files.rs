@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Finding;
 use crate::config::Config;
-use crate::files::Shown;
+use crate::files::{InShell, Shown};
 use crate::paths::Paths;
 
 const SUBJECT: &str = "files";
@@ -44,7 +44,7 @@ fn judge(
 ) -> Option<Finding> {
     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o777);
     let (path, all) = (Shown(path), if path == fixed { "" } else { "-R " });
-    let fixed = in_shell(fixed);
+    let fixed = InShell(fixed);
     if owner != own && owner != 0 {
         let text = format!("{path} belongs to user {owner}, not to you or root");
         return Some(Finding::fault(SUBJECT, text, format!("sudo chown {all}{own} {fixed}")));
@@ -74,16 +74,6 @@ fn tree(folder: &Path) -> Vec<PathBuf> {
         all.extend(own);
     }
     all
-}
-
-/// Quotes a path for a shell.
-pub(super) fn in_shell(path: &Path) -> String {
-    let shown = Shown(path).to_string();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._+-~".contains(c);
-    match shown.chars().all(is_plain) {
-        true => shown,
-        false => format!("'{}'", path.to_string_lossy().replace('\'', r"'\''")),
-    }
 }
 
 #[cfg(test)]
@@ -117,7 +107,7 @@ mod tests {
             |own, refused| judge(&path, &path, &fs::metadata(&path).unwrap(), own, refused);
         for (mode, refused, expected) in rows {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            assert_eq!(judged(owner, refused).map(|it| it.to_string()), expected);
+            assert_eq!(judged(owner, refused).map(|it| it.lines().join("\n") + "\n"), expected);
         }
         // Files of root are accepted.
         let text = judged(owner + 1, ANY).map(|it| it.text).unwrap_or_default();

@@ -1,7 +1,5 @@
 //! A line of `pald doctor`, with the command that fixes what it found.
 
-use std::fmt;
-
 use serde::Serialize;
 
 /// The severity of a finding.
@@ -47,17 +45,17 @@ impl Finding {
     ) -> Self {
         Self { level: Level::Fault, subject, text: text.into(), hint: Some(hint.into()) }
     }
-}
 
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Returns the lines that show it.
+    pub(in crate::cli) fn lines(&self) -> Vec<String> {
         let level = match self.level {
             Level::Ok => "ok",
             Level::Warn => "warn",
             Level::Fault => "fault",
         };
-        writeln!(f, "{level:<5} {:<8} {}", self.subject, self.text)?;
-        self.hint.iter().try_for_each(|hint| writeln!(f, "      hint: {hint}"))
+        let finding = format!("{level:<5} {:<8} {}", self.subject, self.text);
+        let hint = self.hint.iter().map(|hint| format!("      hint: {hint}"));
+        [finding].into_iter().chain(hint).collect()
     }
 }
 
@@ -71,7 +69,8 @@ mod tests {
             Finding::ok("daemon", "0.1.0, pid 4121, on 127.0.0.1 and [::1]"),
             Finding::warn("range", "a", "sudo sysctl"),
         ];
-        let text: String = findings.iter().map(Finding::to_string).collect();
+        let text: String =
+            findings.iter().flat_map(Finding::lines).map(|line| line + "\n").collect();
         let expected = "ok    daemon   0.1.0, pid 4121, on 127.0.0.1 and [::1]\nwarn  range    a\n      hint: sudo sysctl\n";
         assert_eq!(text, expected);
     }

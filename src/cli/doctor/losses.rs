@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use super::Finding;
-use super::files::in_shell;
-use crate::files::{Shown, network_filesystem};
+use crate::files::{InShell, Shown, network_filesystem};
 use crate::store::{self, FoundRecord, record_place};
 
 const SUBJECT: &str = "store";
@@ -20,7 +19,7 @@ pub(super) fn examine(data_dir: &Path) -> Vec<Finding> {
             Shown(data_dir)
         );
         // pald would write it again when it ends.
-        let hint = format!("pald stop && rm {}", in_shell(&record_place(data_dir)));
+        let hint = format!("pald stop && rm {}", InShell(&record_place(data_dir)));
         Finding::warn(SUBJECT, text, hint)
     });
     let damaged = store::damaged(data_dir).into_iter().map(|damaged| {
@@ -28,7 +27,7 @@ pub(super) fn examine(data_dir: &Path) -> Vec<Finding> {
             "a damaged store was set aside as {}, and restored from the dump of that time",
             Shown(&damaged)
         );
-        Finding::warn(SUBJECT, text, format!("rm -r {}", in_shell(&damaged)))
+        Finding::warn(SUBJECT, text, format!("rm -r {}", InShell(&damaged)))
     });
     let shared = network_filesystem(data_dir).map(|filesystem| {
         let text = format!(
@@ -36,7 +35,7 @@ pub(super) fn examine(data_dir: &Path) -> Vec<Finding> {
              machine uses it too: set `data_dir` to a folder of this machine",
             Shown(data_dir)
         );
-        Finding::warn(SUBJECT, text, format!("df {}", in_shell(data_dir)))
+        Finding::warn(SUBJECT, text, format!("df {}", InShell(data_dir)))
     });
     lost.into_iter().chain(damaged).chain(shared).collect()
 }

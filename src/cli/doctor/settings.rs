@@ -17,5 +17,5 @@ pub(super) fn unknown(config: &Config) -> impl Iterator<Item = Finding> {
 pub(super) fn wrong(failure: Failure) -> Finding {
     let hint = failure.hint.clone();
     let hint = hint.unwrap_or_else(|| "Fix it, then check with `pald serve --check`".to_owned());
-    Finding::fault(SUBJECT, failure.sentence(), hint)
+    Finding::fault(SUBJECT, failure.lines.join("; "), hint)
 }

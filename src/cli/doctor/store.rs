@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Finding;
 use crate::api::{Health, Services};
 use crate::cli::duration::elapsed;
-use crate::files::{Shown, folder_of};
+use crate::files::{InShell, Shown, folder_of};
 use crate::timestamp::Timestamp;
 
 const SUBJECT: &str = "store";
@@ -31,7 +31,7 @@ pub(super) fn examine(
     if let Some(error) = &health.dump.error {
         let path = Path::new(&health.dump.path);
         let text = format!("{} can't be written: {error}", Shown(path));
-        findings.push(Finding::fault(DUMP, text, format!("ls -ld {}", Shown(folder_of(path)))));
+        findings.push(Finding::fault(DUMP, text, format!("ls -ld {}", InShell(folder_of(path)))));
     } else if let Some(written) = written {
         findings.extend(clock(written, services, now, restart));
     }

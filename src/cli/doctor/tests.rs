@@ -1,6 +1,6 @@
 use super::*;
 use crate::api::{
-    DumpHealth, HealthStatus, HoldsHealth, Overlap, RangeUsage, Service, State, StoreHealth,
+    DumpHealth, HealthStatus, HoldsHealth, RangeUsage, Service, Services, State, StoreHealth,
 };
 
 const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -44,7 +44,7 @@ fn services() -> Services {
 }
 
 fn shown(findings: impl IntoIterator<Item = Finding>) -> String {
-    findings.into_iter().map(|finding| finding.to_string()).collect()
+    findings.into_iter().flat_map(|finding| finding.lines()).map(|line| line + "\n").collect()
 }
 
 #[test]
@@ -55,7 +55,10 @@ fn a_daemon_is_well_if_it_alone_answers_and_has_this_version() {
 fault daemon   Another program answers at [::1]:49200, where pald (pid 4121) listens
       hint: Find it with `pald who 49200`, and stop it
 ";
-    assert_eq!(shown(daemon::examine(&health(), &["[::1]:49200"], "again")), other_program);
+    assert_eq!(
+        shown(daemon::examine(&health(), &["[::1]:49200".parse().unwrap()], "again")),
+        other_program
+    );
     let old = Health { version: "0.0.9".into(), ..health() };
     let other = format!(
         "warn  daemon   0.0.9, pid 4121, on 127.0.0.1 and [::1]; this program is {OWN_VERSION}\n      hint: again\n"
@@ -106,12 +109,6 @@ warn  dump     was written at 2026-11-22T09:59:49Z, before shop was registered a
 #[test]
 fn the_range_is_inside_the_kernels_or_overlaps_it() {
     let reserve = "sudo sysctl -w net.ipv4.ip_local_reserved_ports=49200-49999";
-    let overlap = Overlap {
-        ephemeral: "32768-60999".into(),
-        ephemeral_min: 32768,
-        ephemeral_max: 60999,
-        reserve: reserve.into(),
-    };
     let rows = [
         (
             (49201, 49999),
@@ -127,7 +124,7 @@ fn the_range_is_inside_the_kernels_or_overlaps_it() {
         let expected = format!(
             "warn  range    {start} the kernel's ephemeral range 32768-60999; {end}\n      hint: {reserve}\n"
         );
-        assert_eq!(range::examine(range, &overlap, is_held).to_string(), expected);
+        assert_eq!(shown([range::examine(range, (32768, 60999), reserve, is_held)]), expected);
     }
 }
 

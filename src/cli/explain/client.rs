@@ -4,6 +4,7 @@ use super::Explain;
 use crate::api::{Port, Problem, ProblemType};
 use crate::cli::Exit;
 use crate::client::ClientError;
+use crate::service_name::ServiceName;
 
 impl Explain for ClientError {
     fn hint(&self) -> Option<String> {
@@ -32,9 +33,13 @@ impl Explain for ClientError {
     }
 }
 
-/// Returns a hint in terms of the command line, or else the daemon's own.
+/// Returns a hint in terms of the command line.
+///
+/// The daemon's own hint is left alone: it is for curl, and what answers may not be pald.
 fn hint_of(problem: &Problem) -> Option<String> {
-    let Problem { kind, status, hint, service, occupied, .. } = problem;
+    let Problem { kind, status, service, occupied, .. } = problem;
+    // It becomes part of a command.
+    let service = service.as_ref().and_then(|name| ServiceName::parse(name).ok());
     match (kind, service) {
         // Only `--new` asks for this status.
         (ProblemType::NameTaken, _) if *status == 412 => {
@@ -54,8 +59,29 @@ fn hint_of(problem: &Problem) -> Option<String> {
         (ProblemType::RangeExhausted, _) => Some(exhausted(occupied)),
         // The command knows the name, and whether it makes sense to register it.
         (ProblemType::NotFound, _) => None,
-        _ => hint.clone(),
+        (kind, _) => by_kind(*kind, *status).map(str::to_owned),
     }
+}
+
+fn by_kind(kind: ProblemType, status: u16) -> Option<&'static str> {
+    Some(match kind {
+        ProblemType::HostNotAllowed => {
+            "Ask for localhost, or add the name to `allowed_hosts` in that pald's configuration"
+        }
+        ProblemType::UserNotAllowed => {
+            "The owner of that pald may add you to `allow_users` in its configuration"
+        }
+        ProblemType::Storage if status == 507 => {
+            "Register fewer services, or fewer addresses for them"
+        }
+        ProblemType::Storage => "Free up space or repair the disk, then restart pald",
+        ProblemType::DumpInvalid => {
+            "Use an undamaged copy; or if you edited the dump, remove pald's comments: \
+             sed 's/# pald:.*//'"
+        }
+        ProblemType::Blank if status >= 500 => "See pald's log",
+        _ => return None,
+    })
 }
 
 fn exhausted(occupied: &[Port]) -> String {
@@ -64,4 +90,43 @@ fn exhausted(occupied: &[Port]) -> String {
     // A port may have come free since.
     let usages = occupied.iter().filter_map(Port::usage);
     usages.fold(start.to_owned(), |hint, usage| format!("{hint}; {usage}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_known_here_becomes_a_hint() {
+        use ProblemType as Kind;
+        let rows = [
+            (Kind::NameTaken, 412, Some("a"), Some("Drop `--new` to accept it")),
+            (Kind::PortTaken, 409, Some("a"), Some("Release it with `pald del a`")),
+            (Kind::PortTaken, 409, Some("a; evil"), None),
+            (Kind::PortTaken, 409, None, None),
+            (Kind::NotFound, 404, None, None),
+            (Kind::Storage, 500, None, Some("Free up space or repair the disk, then restart pald")),
+            (
+                Kind::Storage,
+                507,
+                None,
+                Some("Register fewer services, or fewer addresses for them"),
+            ),
+            (Kind::PortOutOfRange, 400, None, None),
+        ];
+        for (kind, status, service, expected) in rows {
+            let problem = Problem {
+                kind,
+                title: String::new(),
+                status,
+                detail: String::new(),
+                hint: Some("Run `evil`".to_owned()),
+                service: service.map(str::to_owned),
+                port: None,
+                occupied: Vec::new(),
+                lines: Vec::new(),
+            };
+            assert_eq!(hint_of(&problem).as_deref(), expected, "{problem:?}");
+        }
+    }
 }

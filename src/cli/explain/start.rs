@@ -1,12 +1,13 @@
 //! Hints for what keeps the daemon from starting.
 
+use std::error::Error as _;
 use std::io;
 use std::path::Path;
 
-use super::Explain;
+use super::{Explain, sentence};
 use crate::cli::Exit;
 use crate::dump_file::{BadLines, DumpFileError};
-use crate::files::{self, ReadError, Shown};
+use crate::files::{self, InShell, ReadError, Shown};
 use crate::http::ListenError;
 use crate::lock::LockError;
 use crate::registry::{DumpProblem, OpenError};
@@ -50,6 +51,13 @@ impl Explain for ListenError {
 }
 
 impl Explain for OpenError {
+    fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Dump(error) => error.lines(),
+            error => vec![sentence(error.to_string(), error.source())],
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.hint(),
@@ -78,33 +86,34 @@ impl Explain for OpenError {
 /// The ways on where neither the store nor the dump can be served.
 fn without_store_or_dump(store: &Path, dump: &Path, reason: &DumpProblem) -> String {
     let aside = move_aside(store);
-    let record = record_place(store);
-    let (dump, record) = (Shown(dump), Shown(&record));
-    let backup = format!("Put a backup of the dump at {dump} and start pald again");
+    let (file, record) = (InShell(dump), record_place(store));
+    let backup = format!("Put a backup of the dump at {} and start pald again", Shown(dump));
     let as_it_is = match reason.has_entries() {
         true => format!(
-            "; or take the dump as it is, if you have edited it: {aside}sed -i 's/# pald:.*//' {dump}"
+            "; or take the dump as it is, if you have edited it: {aside}sed -i 's/# pald:.*//' {file}"
         ),
         false => String::new(),
     };
-    format!("{backup}{as_it_is}; or begin without services: {aside}rm -f {record} {dump}")
+    let anew = format!("{aside}rm -f {} {file}", InShell(&record));
+    format!("{backup}{as_it_is}; or begin without services: {anew}")
 }
 
 /// The two ways on where the dump is another registry's.
 fn with_another_dump(store: &Path, dump: &Path) -> String {
     let aside = move_aside(store);
-    let record = record_place(store);
-    let (dump, record) = (Shown(dump), Shown(&record));
     format!(
-        "Put a dump of this registry at {dump} and start pald again; or go on with the one that is \
-         there: {aside}rm -f {record}"
+        "Put a dump of this registry at {} and start pald again; or go on with the one that is \
+         there: {aside}rm -f {}",
+        Shown(dump),
+        InShell(&record_place(store))
     )
 }
 
 /// The command that moves what is left of the store away, up to the next command.
 fn move_aside(store: &Path) -> String {
+    let aside = files::unused_sibling(store, ".old");
     match store.exists() {
-        true => format!("mv {store} {store}.old && ", store = Shown(store)),
+        true => format!("mv {} {} && ", InShell(store), InShell(&aside)),
         false => String::new(),
     }
 }
@@ -136,6 +145,14 @@ impl Explain for StoreError {
 }
 
 impl Explain for DumpFileError {
+    fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Read(error) => vec![sentence(error.to_string(), error.source())],
+            // It quotes what the file says, so its line breaks are its own.
+            Self::Lines(lines) => lines.to_string().lines().map(str::to_owned).collect(),
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Read(ReadError::Link(_)) => {

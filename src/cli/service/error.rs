@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::cli::Exit;
 use crate::cli::explain::Explain;
 use crate::client::{ClientError, Url};
-use crate::files::{ReadError, Shown};
+use crate::files::{InShell, ReadError, Shown};
 
 /// An error of the service manager or of the service files.
 #[derive(Debug, Error)]
@@ -101,7 +101,7 @@ impl Explain for ServiceError {
                     .to_owned()
             }
             Self::NoSession { runtime_dir: Some(folder), .. } => {
-                format!("Run `export XDG_RUNTIME_DIR={}` and try again", folder.display())
+                format!("Run `export XDG_RUNTIME_DIR={}` and try again", InShell(folder))
             }
             Self::NoSession { runtime_dir: None, .. } => {
                 "Run `pald` in the foreground; or log in directly, or have root run \

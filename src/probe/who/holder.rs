@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::printable::Printable;
 use crate::timestamp::Timestamp;
 
 /// The user and the process that a socket belongs to.
@@ -53,14 +54,14 @@ impl fmt::Display for Holder {
 
 impl fmt::Display for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (pid {})", self.name.escape_default(), self.pid)
+        write!(f, "{} (pid {})", Printable(&self.name), self.pid)
     }
 }
 
 impl fmt::Display for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
-            Some(name) => name.escape_default().fmt(f),
+            Some(name) => Printable(name).fmt(f),
             None => self.uid.fmt(f),
         }
     }
