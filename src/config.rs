@@ -275,8 +275,9 @@ fn parts(list: &[String]) -> impl Iterator<Item = &str> {
     list.iter().map(|part| part.trim()).filter(|part| !part.is_empty())
 }
 
-/// The suffixes of files that pald itself creates beside the store, and beside the dump.
-const BESIDE_STORE: [&str; 5] = ["", ".new", ".lock", ".revision", ".new.revision"];
+/// The suffixes of the store itself and of what pald creates beside it.
+pub const BESIDE_STORE: [&str; 5] = ["", ".new", ".lock", ".revision", ".new.revision"];
+/// The same for the dump.
 const BESIDE_DUMP: [&str; 3] = ["", ".new", ".lock"];
 
 /// Returns how the dump and the store would overwrite each other, if they would.

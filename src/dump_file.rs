@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -49,30 +48,6 @@ pub fn read(path: &Path) -> Result<Option<FoundDump>, ReadError> {
     let parsed = dump::parse(&bytes).map_err(|lines| BadLines { path: path.to_owned(), lines });
     let whole_seal = parsed.as_ref().ok().and_then(Dump::whole_seal);
     Ok(Some(FoundDump { bytes, parsed, whole_seal, state }))
-}
-
-/// Follows the link that a person put at `path`, once; a path that is no link stays as it is.
-///
-/// # Errors
-/// The link belongs to another user, or leads to another link.
-pub fn resolve(path: &Path) -> Result<PathBuf, ReadError> {
-    let io = |source| ReadError::Io { path: path.to_owned(), source };
-    let metadata = match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path.to_owned()),
-        found => found.map_err(io)?,
-    };
-    if !metadata.is_symlink() {
-        return Ok(path.to_owned());
-    }
-    let owner = metadata.uid();
-    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
-        return Err(ReadError::Owner { path: path.to_owned(), owner });
-    }
-    let target = files::folder_of(path).join(std::fs::read_link(path).map_err(io)?);
-    match std::fs::symlink_metadata(&target) {
-        Ok(metadata) if metadata.is_symlink() => Err(ReadError::Link(target)),
-        _ => Ok(target),
-    }
 }
 
 /// Returns whether a dump with this many bytes of lines stays within [`MAX_BYTES`].
@@ -134,23 +109,8 @@ impl fmt::Display for BadLines {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::symlink;
 
     use super::*;
-
-    #[test]
-    fn a_link_is_followed_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let [dump, target, link] = ["dump", "target", "link"].map(|name| folder.path().join(name));
-        assert_eq!(resolve(&dump).unwrap(), dump);
-        symlink("target", &dump).unwrap();
-        assert_eq!(resolve(&dump).unwrap(), target);
-        fs::write(&target, "").unwrap();
-        assert_eq!(resolve(&dump).unwrap(), target);
-        assert_eq!(resolve(&target).unwrap(), target);
-        symlink("dump", &link).unwrap();
-        assert!(matches!(resolve(&link), Err(ReadError::Link(path)) if path == dump));
-    }
 
     #[test]
     fn one_bad_line_makes_one_sentence_and_up_to_20_are_listed() {

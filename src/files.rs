@@ -11,20 +11,24 @@ use std::os::unix::fs::{
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use thiserror::Error;
 
 mod filesystem;
 mod identity;
+pub mod ownership;
 mod shown;
 
 pub use filesystem::{is_mount_point, is_temporary, network_filesystem};
 pub use identity::{FileState, Identity};
 pub use shown::{InShell, Shown};
 
+use ownership::UnsafePath;
+
 /// Whether the last part of a path may be a symbolic link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Links {
-    /// A link is followed, and its target is checked.
+    /// A link of this user or root is followed, and its target is checked.
     Follow,
     /// A link is refused.
     Refuse,
@@ -74,15 +78,20 @@ pub enum ReadError {
 /// read.
 pub fn read(path: &Path, max_bytes: usize, links: Links) -> Result<Option<Vec<u8>>, ReadError> {
     let io = |source| ReadError::Io { path: path.to_owned(), source };
+    if links == Links::Follow
+        && let Err(UnsafePath::Owner { path, owner }) = ownership::check_links(path)
+    {
+        return Err(ReadError::Owner { path, owner });
+    }
     let no_follow = if links == Links::Refuse { OFlags::NOFOLLOW } else { OFlags::empty() };
     let flags = OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY | no_follow;
     let file = match rustix::fs::open(path, flags, rustix::fs::Mode::empty()) {
         Ok(descriptor) => File::from(descriptor),
-        Err(rustix::io::Errno::NOENT) => return Ok(None),
-        Err(rustix::io::Errno::LOOP) if links == Links::Refuse => {
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::LOOP) if links == Links::Refuse => {
             return Err(ReadError::Link(path.to_owned()));
         }
-        Err(rustix::io::Errno::NXIO) => return Err(ReadError::NotAFile(path.to_owned())),
+        Err(Errno::NXIO) => return Err(ReadError::NotAFile(path.to_owned())),
         Err(errno) => return Err(io(errno.into())),
     };
     let metadata = file.metadata().map_err(io)?;
@@ -222,19 +231,25 @@ pub fn create_private_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Removes all permissions of others from `path` if it belongs to this user.
+/// Removes all permissions of others from a folder if it belongs to this user.
 ///
-/// Returns whether others had any.
+/// Returns whether others had any. What is no folder, or a link, is left alone.
 ///
 /// # Errors
-/// What the system said.
-pub fn make_private(path: &Path) -> io::Result<bool> {
-    let metadata = fs::metadata(path)?;
+/// What the system said, unless there is no such folder.
+pub fn make_private(folder: &Path) -> io::Result<bool> {
+    let flags = OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = match rustix::fs::open(folder, flags, rustix::fs::Mode::empty()) {
+        Ok(descriptor) => File::from(descriptor),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(false),
+        Err(errno) => return Err(errno.into()),
+    };
+    let metadata = folder.metadata()?;
     let mode = metadata.permissions().mode();
     let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
     let was_open = is_ours && mode & 0o077 != 0;
     if was_open {
-        fs::set_permissions(path, Permissions::from_mode(mode & 0o700))?;
+        folder.set_permissions(Permissions::from_mode(mode & 0o700))?;
     }
     Ok(was_open)
 }

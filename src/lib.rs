@@ -54,6 +54,7 @@
 //!   registry.
 //! - No command believes a program of another user: `client` asks whose it is before it sends anything
 //!   (Linux).
+//! - Nothing that another user made or can change is opened as the store: `files::ownership`.
 //! - A name that is legal here can be read back by the 2015 program.
 //!
 //! # Why a committer

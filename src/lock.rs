@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::files::ownership::{self, UnsafePath};
 use crate::files::{self, Shown, sibling};
 
 /// The maximum length of a holder's description in a lock file, in bytes.
@@ -36,6 +37,9 @@ pub enum LockError {
         /// The file.
         path: PathBuf,
     },
+    /// Another user made or can change the lock file, or it is something else than a file.
+    #[error(transparent)]
+    Unsafe(#[from] UnsafePath),
     /// The lock file can't be opened, locked or written.
     #[error("Can't lock {}", Shown(.path))]
     Io {
@@ -55,7 +59,9 @@ impl Lock {
     /// [`LockError::Held`] at once if another process has the lock.
     pub fn acquire(path: &Path, holder: &str) -> Result<Self, LockError> {
         let io = |source| LockError::Io { path: path.to_owned(), source };
-        let mut file = files::open_private(&sibling(path, ".lock")).map_err(io)?;
+        let place = sibling(path, ".lock");
+        let mut file = files::open_private(&place).map_err(io)?;
+        ownership::check_open(&place, &file.metadata().map_err(io)?)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -21,6 +21,7 @@ mod many_clients;
 mod mistakes;
 mod page;
 mod paper;
+mod planted;
 mod port_truth;
 mod power_cut;
 mod recovery;

@@ -6,6 +6,7 @@ mod error;
 mod locks;
 pub(super) mod log;
 pub(super) mod notify;
+pub(super) mod ownership;
 pub(super) mod signals;
 pub(super) mod threads;
 

@@ -9,6 +9,7 @@ use super::service::ServiceError;
 use crate::api::ProblemType;
 use crate::client::ClientError;
 use crate::dump_file::DumpFileError;
+use crate::files::ownership::UnsafePath;
 use crate::files::{self, ReadError};
 use crate::http::ListenError;
 use crate::lock::LockError;
@@ -134,6 +135,7 @@ impl Exit {
             | ServiceError::Foreground { .. }
             | ServiceError::NotInstalled
             | ServiceError::Foreign { .. }
+            | ServiceError::UnsafeProgram(_)
             | ServiceError::Path { .. } => Self::Conflict,
             ServiceError::NoHome
             | ServiceError::Program(_)
@@ -146,7 +148,15 @@ impl Exit {
         match error {
             LockError::Held { .. } => Self::Conflict,
             LockError::NotALock { .. } => Self::Config,
+            LockError::Unsafe(error) => Self::of_unsafe(error),
             LockError::Io { source, .. } => Self::of_io(source),
+        }
+    }
+
+    pub(super) fn of_unsafe(error: &UnsafePath) -> Self {
+        match error {
+            UnsafePath::Io { source, .. } => Self::of_io(source),
+            _ => Self::Config,
         }
     }
 
@@ -202,7 +212,7 @@ impl Exit {
             ServeError::Locked(error) => Self::of_lock(error),
             ServeError::Listen(error) => Self::of_listen(error),
             ServeError::Open(error) => Self::of_open(error),
-            ServeError::Dump(error) => Self::of_dump_file(error),
+            ServeError::Unsafe(error) => Self::of_unsafe(error),
             ServeError::Running { .. } => Self::Conflict,
             ServeError::Folder { source, .. } => Self::of_io(source),
             ServeError::Descriptors | ServeError::Threads(_) => Self::Temporary,

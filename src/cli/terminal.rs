@@ -47,7 +47,8 @@ impl Terminal {
         self.answer_bytes(lines.collect::<String>().as_bytes())
     }
 
-    /// Prints bytes that pald itself made, or has checked, to stdout; succeeds if the reader, such as `head`, closed the pipe.
+    /// Prints bytes that pald itself made, or has checked, to stdout; succeeds if the reader, such as
+    /// `head`, closed the pipe.
     pub(super) fn answer_bytes(self, bytes: &[u8]) -> Result<(), CommandError> {
         let mut stdout = io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {

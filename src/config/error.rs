@@ -153,6 +153,9 @@ impl ConfigError {
                 let names: Vec<_> = super::KEYS.iter().map(|key| key.name).collect();
                 Some(format!("The keys are {}", names.join(", ")))
             }
+            Self::Read(ReadError::Owner { .. }) => {
+                Some("Move it away, or name another file with `--config`".to_owned())
+            }
             Self::EmptyRange { .. } => Some("Raise port_max or lower port_min".to_owned()),
             Self::Value { place: Place::File { .. }, value, allowed: PORTS, .. } => {
                 let is_quoted_port = Port::parse(value.trim_matches('"')).is_ok();

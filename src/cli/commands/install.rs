@@ -6,6 +6,7 @@ use crate::cli::service::{self, Manager, Program, ServiceError, State, Step};
 use crate::cli::{Failure, Session};
 use crate::client::Url;
 use crate::config::{Config, KEYS, Sources};
+use crate::files::ownership;
 use crate::port::Port;
 
 /// Install pald as your user service; it starts now and at each login
@@ -46,6 +47,8 @@ fn warn_of_variables(session: &Session) {
 /// Returns this program as the service will start it.
 fn program(sources: &Sources, port_listen: Port) -> Result<Program, ServiceError> {
     let path = std::env::current_exe().map_err(ServiceError::Program)?;
+    // Whoever can change it would run what they like as this user.
+    ownership::check_path(&path).map_err(ServiceError::UnsafeProgram)?;
     let config = sources.file.as_ref().map(std::path::absolute).transpose();
     let config = config.map_err(ServiceError::Program)?;
     Ok(Program { path, config, port_listen })

@@ -1,7 +1,6 @@
 //! `pald serve`, and `pald` without a command: serves in the foreground.
 
-use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,11 +11,11 @@ use tracing::{info, warn};
 
 use crate::cli::daemon::descriptors::Descriptors;
 use crate::cli::daemon::signals::shutdown_signal;
-use crate::cli::daemon::{Locks, ServeError, log, notify, threads};
+use crate::cli::daemon::{Locks, ServeError, log, notify, ownership, threads};
 use crate::cli::{Failure, Session};
 use crate::config::{Config, ConfigError};
-use crate::dump_file::{self, DumpFileError};
-use crate::files::{self, Shown};
+use crate::files::Shown;
+use crate::files::ownership::check_links;
 use crate::http::guard::{Guard, Hosts};
 use crate::http::{self, About, Listeners};
 use crate::printable::Printable;
@@ -64,13 +63,16 @@ fn serve(session: &Session) -> Result<(), ServeError> {
     for variable in &config.unknown_variables {
         warn!("Unknown setting {}", Printable(variable));
     }
-    config.dump_file = dump_file::resolve(&config.dump_file).map_err(DumpFileError::Read)?;
+    let own_folder = sources.paths.own_folder();
+    own_folder.as_deref().map_or(Ok(()), ownership::tighten)?;
+    config.dump_file = check_links(&config.dump_file)?;
+    ownership::check(&config)?;
     let is_store = store::exists(&config.data_dir).map_err(OpenError::Store)?;
     let _locks = Locks::acquire(&config)?;
-    let own_folder = sources.paths.own_folder();
-    for folder in own_folder.iter().chain(is_store.then_some(&config.data_dir)) {
-        make_private(folder)?;
-    }
+    // Folders may be new, and what others put into a shared one too.
+    ownership::check(&config)?;
+    let folders = own_folder.iter().chain(is_store.then_some(&config.data_dir));
+    folders.map(PathBuf::as_path).try_for_each(ownership::tighten)?;
     let started_at = Instant::now();
     let listeners = Listeners::bind(config.port_listen)?;
     let guard = guard(&config);
@@ -99,19 +101,6 @@ fn serve(session: &Session) -> Result<(), ServeError> {
     registry.close();
     info!("Stopped");
     served.map_err(ServeError::Http)
-}
-
-/// Makes one of pald's folders private, if it exists.
-fn make_private(folder: &Path) -> Result<(), ServeError> {
-    match files::make_private(folder) {
-        Ok(true) => {
-            info!(folder = %Shown(folder), "Other users could read this folder; it is private now");
-        }
-        Ok(false) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(source) => return Err(ServeError::Folder { path: folder.to_owned(), source }),
-    }
-    Ok(())
 }
 
 fn open_registry(config: &Config, descriptors: Descriptors) -> Result<Registry, OpenError> {

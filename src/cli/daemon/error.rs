@@ -9,8 +9,8 @@ use thiserror::Error;
 use crate::cli::Exit;
 use crate::cli::explain::{Explain, sentence};
 use crate::config::ConfigError;
-use crate::dump_file::DumpFileError;
 use crate::files::Shown;
+use crate::files::ownership::UnsafePath;
 use crate::http::ListenError;
 use crate::lock::LockError;
 use crate::registry::OpenError;
@@ -21,6 +21,9 @@ pub(in crate::cli) enum ServeError {
     /// The configuration can't be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Another user made or can change a file or a folder that pald relies on.
+    #[error(transparent)]
+    Unsafe(#[from] UnsafePath),
     /// A folder can't be created, or can't be made private.
     #[error("Can't create {} as a private folder", Shown(.path))]
     Folder {
@@ -50,9 +53,6 @@ pub(in crate::cli) enum ServeError {
     /// The system has too few threads left.
     #[error("Can't start the threads that pald needs")]
     Threads(#[source] io::Error),
-    /// The dump is a link that can't be followed.
-    #[error(transparent)]
-    Dump(#[from] DumpFileError),
     /// The HTTP service failed.
     #[error("The HTTP service failed")]
     Http(#[source] io::Error),
@@ -69,6 +69,7 @@ impl Explain for ServeError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Config(error) => error.hint(),
+            Self::Unsafe(error) => error.hint(),
             Self::Locked(error) => error.hint(),
             Self::Listen(error) => error.hint(),
             Self::Open(error) => error.hint(),
@@ -80,7 +81,6 @@ impl Explain for ServeError {
                  `pids.max`)"
                     .to_owned(),
             ),
-            Self::Dump(error) => error.hint(),
             Self::Http(_) => None,
         }
     }

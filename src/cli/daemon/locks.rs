@@ -47,6 +47,6 @@ fn already_running(error: LockError) -> ServeError {
             Some(holder) => ServeError::Running { holder: holder.to_owned() },
             None => error.into(),
         },
-        LockError::NotALock { .. } | LockError::Io { .. } => error.into(),
+        LockError::NotALock { .. } | LockError::Unsafe(_) | LockError::Io { .. } => error.into(),
     }
 }

@@ -5,7 +5,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::Finding;
+use crate::cli::daemon::ownership;
+use crate::cli::explain::Explain as _;
 use crate::config::Config;
+use crate::files::ownership::{UnsafePath, check_path};
 use crate::files::{InShell, Shown};
 use crate::paths::Paths;
 
@@ -26,7 +29,25 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     // One command fixes the whole store.
     let store = tree(&config.data_dir);
     let store = store.iter().find_map(|path| check(path, &config.data_dir, ANY));
-    findings.chain(store).collect()
+    let findings: Vec<_> = findings.chain(store).collect();
+    // The start ends with the same; what was found already need not be said twice.
+    let is_found =
+        |path: &Path| findings.iter().any(|it| it.text.starts_with(&format!("{} ", Shown(path))));
+    let refused = ownership::check(config).err().filter(|error| !is_found(error.path()));
+    let refused = refused.map(|error| unsafe_path(SUBJECT, &error));
+    findings.into_iter().chain(refused).chain(program()).collect()
+}
+
+/// Checks the program itself, which `pald install` refuses by the same measure.
+fn program() -> Option<Finding> {
+    let program = std::env::current_exe().ok()?;
+    let error = check_path(&program).err()?;
+    Some(unsafe_path("program", &error))
+}
+
+fn unsafe_path(subject: &'static str, error: &UnsafePath) -> Finding {
+    let hint = error.remedy().or_else(|| error.hint()).unwrap_or_default();
+    Finding::fault(subject, error.to_string(), hint)
 }
 
 /// Checks a file or folder, if it exists; `fixed` is the path for the command that fixes it.
@@ -47,7 +68,7 @@ fn judge(
     let fixed = InShell(fixed);
     if owner != own && owner != 0 {
         let text = format!("{path} belongs to user {owner}, not to you or root");
-        return Some(Finding::fault(SUBJECT, text, format!("sudo chown {all}{own} {fixed}")));
+        return Some(Finding::fault(SUBJECT, text, format!("sudo chown -h {all}{own} {fixed}")));
     }
     let (access, rights) = match refused {
         WRITE => ("change", "go-w"),

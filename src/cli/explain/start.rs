@@ -7,11 +7,31 @@ use std::path::Path;
 use super::{Explain, sentence};
 use crate::cli::Exit;
 use crate::dump_file::{BadLines, DumpFileError};
+use crate::files::ownership::UnsafePath;
 use crate::files::{self, InShell, ReadError, Shown};
 use crate::http::ListenError;
 use crate::lock::LockError;
 use crate::registry::{DumpProblem, OpenError};
 use crate::store::{StoreError, record_place};
+
+impl Explain for UnsafePath {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Writable { .. } => {
+                let command = self.remedy().unwrap_or_default();
+                format!("Make sure that nobody else changed what is there, then: {command}")
+            }
+            Self::Io { .. } => "Check the disk and the folder's permissions".to_owned(),
+            _ => {
+                "Move it away, or set `data_dir` and `dump_file` to a folder of your own".to_owned()
+            }
+        })
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::of_unsafe(self)
+    }
+}
 
 impl Explain for LockError {
     fn hint(&self) -> Option<String> {
@@ -20,6 +40,7 @@ impl Explain for LockError {
                 "Stop that program first, or set another `dump_file` or `data_dir`"
             }
             Self::NotALock { .. } => "Move it away, or set another `dump_file` or `data_dir`",
+            Self::Unsafe(error) => return error.hint(),
             Self::Io { .. } => "Check the disk and the folder's permissions",
         };
         Some(hint.to_owned())
@@ -155,9 +176,6 @@ impl Explain for DumpFileError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Read(ReadError::Link(_)) => {
-                "pald follows one link: set `dump_file` to the file itself".to_owned()
-            }
             Self::Read(ReadError::Io { source, .. }) if files::is_temporary(source) => {
                 "Nothing is damaged: free memory or open files, then start pald again".to_owned()
             }

@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::cli::Exit;
 use crate::cli::explain::Explain;
 use crate::client::{ClientError, Url};
+use crate::files::ownership::UnsafePath;
 use crate::files::{InShell, ReadError, Shown};
 
 /// An error of the service manager or of the service files.
@@ -84,6 +85,9 @@ pub(in crate::cli) enum ServiceError {
     /// The path of this program or of its configuration is unknown.
     #[error("Can't find the path of this program or of its configuration")]
     Program(#[source] io::Error),
+    /// Another user owns or can change the program, or a folder above it.
+    #[error("The program can't be a service: {0}")]
+    UnsafeProgram(UnsafePath),
     /// A service file can't express a path.
     #[error("The path {} has characters that a service file can't contain", Shown(.path))]
     Path {
@@ -123,6 +127,11 @@ impl Explain for ServiceError {
                 "`pald install` installs and starts it; `pald` runs it in the foreground".to_owned()
             }
             Self::Unconfirmed => "Add `--yes`".to_owned(),
+            Self::UnsafeProgram(error) => {
+                let is_writable = matches!(error, UnsafePath::Writable { .. });
+                let remedy = error.remedy().filter(|_| is_writable);
+                remedy.unwrap_or_else(|| "Install a copy that belongs to you or root".to_owned())
+            }
             Self::Foreign { .. } => "Move it away first".to_owned(),
             Self::Path { .. } => {
                 "Move the program or the configuration to a simpler path".to_owned()

@@ -1,0 +1,289 @@
+//! Files that another user planted where pald's are: the start ends before anything is touched.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::daemon::{Home, PALD};
+
+/// A user that no test runs as, and a name that no user has.
+const STRANGER: u32 = 1234;
+/// What the victim has in a file of their own.
+const PRIVATE: &str = "a private key\n";
+
+fn is_root() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        println!("skipped: only root can make files of another user");
+    }
+    is_root
+}
+
+/// A home with a store of one service, a private file, and a store of the stranger's.
+struct Victim {
+    home: Home,
+}
+
+impl Victim {
+    fn new() -> Self {
+        let home = Home::new(3);
+        let daemon = home.start();
+        daemon.set("shop").port();
+        assert_eq!(daemon.stop().0, Some(0));
+        fs::write(home.path().join("private"), PRIVATE).unwrap();
+        let theirs = home.path().join("theirs");
+        fs::create_dir(&theirs).unwrap();
+        for name in ["db", "conf"] {
+            fs::copy(home.file("db").join(name), theirs.join(name)).unwrap();
+            chown(theirs.join(name), Some(STRANGER), None).unwrap();
+        }
+        chown(&theirs, Some(STRANGER), None).unwrap();
+        Self { home }
+    }
+
+    fn private(&self) -> PathBuf {
+        self.home.path().join("private")
+    }
+
+    /// All files and folders of the home but the lock files: name, mode, owner and content.
+    fn state(&self) -> Vec<(PathBuf, u32, u32, Vec<u8>)> {
+        let mut state = Vec::new();
+        let mut folders = vec![self.home.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let metadata = fs::symlink_metadata(&path).unwrap();
+                if metadata.is_dir() {
+                    folders.push(path.clone());
+                }
+                let content =
+                    if metadata.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
+                state.push((path, metadata.mode(), metadata.uid(), content));
+            }
+        }
+        state.sort();
+        state
+    }
+
+    /// Asserts that pald does not start, says why, and leaves everything as it is.
+    fn assert_refused(&self, case: &str, variables: &[(&str, &Path)], message: &str) {
+        let before = self.state();
+        let mut command = self.home.command();
+        command.envs(variables.iter().copied());
+        let (code, stderr) = self.home.run(command);
+        assert_eq!(code, Some(78), "{case}: {stderr}");
+        let first = stderr.lines().find(|line| line.starts_with("Error: ")).unwrap_or_default();
+        assert_eq!(first, format!("Error: {message}"), "{case}: {stderr}");
+        assert!(stderr.contains("\nhint: "), "{case}: {stderr}");
+        assert_eq!(self.state(), before, "{case}");
+        assert_eq!(fs::read_to_string(self.private()).unwrap(), PRIVATE, "{case}");
+    }
+}
+
+/// Removes what is at a path, whatever it is.
+fn remove(path: &Path) {
+    if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
+        fs::remove_dir_all(path).unwrap();
+    } else if fs::symlink_metadata(path).is_ok() {
+        fs::remove_file(path).unwrap();
+    }
+}
+
+/// Makes a link of this owner in the place of whatever is there.
+fn link(owner: u32, target: &Path, path: &Path) {
+    remove(path);
+    symlink(target, path).unwrap();
+    lchown(path, Some(owner), None).unwrap();
+}
+
+fn fifo(path: &Path) {
+    remove(path);
+    rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RUSR).unwrap();
+    chown(path, Some(STRANGER), None).unwrap();
+}
+
+/// sled follows links, and overwrote a private file.
+#[test]
+fn nothing_that_another_user_planted_is_taken_for_pald_s_own() {
+    if !is_root() {
+        return;
+    }
+    type Plant = fn(&Victim, &Path);
+    let of_stranger = "belongs to user 1234, not to you or root";
+    // (where under ~/.pald, what is planted, what the start says of it)
+    let rows: [(&str, Plant, &str); 16] = [
+        ("db", |it, path| link(STRANGER, &it.home.path().join("theirs"), path), of_stranger),
+        ("db", |it, path| link(0, &it.home.path().join("theirs"), path), "theirs"),
+        ("db", |it, path| link(STRANGER, &it.private(), path), of_stranger),
+        ("db", |_, path| chown(path, Some(STRANGER), None).unwrap(), of_stranger),
+        ("db", |_, path| fifo(path), "is not a pald store, so it was left alone"),
+        ("db/db", |it, path| link(STRANGER, &it.private(), path), "is a symbolic link"),
+        ("db/db", |it, path| link(0, &it.private(), path), "is a symbolic link"),
+        ("db/db", |_, path| chown(path, Some(STRANGER), None).unwrap(), of_stranger),
+        (
+            "db/db",
+            |it, path| {
+                remove(path);
+                fs::hard_link(it.private(), path).unwrap();
+            },
+            "has a second name, a hard link",
+        ),
+        ("db/conf", |_, path| fifo(path), "is not a regular file"),
+        (
+            "db/snap.0000000000000001",
+            |it, path| link(STRANGER, &it.private(), path),
+            "is a symbolic link",
+        ),
+        ("db.lock", |it, path| link(STRANGER, &it.private(), path), "is a symbolic link"),
+        ("db.revision", |it, path| link(STRANGER, &it.private(), path), "is a symbolic link"),
+        (
+            "db.new",
+            |it, path| link(STRANGER, &it.home.path().join("theirs"), path),
+            "is a symbolic link",
+        ),
+        ("dump", |it, path| link(STRANGER, &it.private(), path), of_stranger),
+        (
+            "db/db",
+            |_, path| fs::set_permissions(path, Permissions::from_mode(0o666)).unwrap(),
+            "has mode 0666: others can change it",
+        ),
+    ];
+    for (name, plant, says) in rows {
+        let victim = Victim::new();
+        plant(&victim, &victim.home.file(name));
+        let message = match says {
+            "theirs" => format!("~/theirs {of_stranger}"),
+            says => format!("~/.pald/{name} {says}"),
+        };
+        victim.assert_refused(&format!("{name} {says}"), &[], &message);
+    }
+}
+
+#[test]
+fn a_folder_of_pald_s_that_is_a_strangers_link_is_not_made_private() {
+    if !is_root() {
+        return;
+    }
+    let victim = Victim::new();
+    let open = victim.home.path().join("open");
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, Permissions::from_mode(0o755)).unwrap();
+    link(STRANGER, &open, &victim.home.path().join(".pald"));
+    victim.assert_refused("~/.pald", &[], "~/.pald belongs to user 1234, not to you or root");
+}
+
+#[test]
+fn a_store_in_a_shared_folder_is_safe_only_from_the_sticky_bit_on() {
+    if !is_root() {
+        return;
+    }
+    let victim = Victim::new();
+    let shared = victim.home.path().join("shared");
+    fs::create_dir(&shared).unwrap();
+    let store = shared.join("db");
+    let variables = [("PALD_DATA_DIR", store.as_path())];
+    let mode = |mode| fs::set_permissions(&shared, Permissions::from_mode(mode)).unwrap();
+
+    mode(0o777);
+    victim.assert_refused("open", &variables, "~/shared has mode 0777: others can change it");
+    mode(0o1777);
+    chown(&shared, Some(STRANGER), None).unwrap();
+    let of_stranger = "belongs to user 1234, not to you or root";
+    victim.assert_refused("a stranger's", &variables, &format!("~/shared {of_stranger}"));
+    chown(&shared, Some(0), None).unwrap();
+    fs::write(shared.join("db.lock"), "").unwrap();
+    chown(shared.join("db.lock"), Some(STRANGER), None).unwrap();
+    victim.assert_refused("lock", &variables, &format!("~/shared/db.lock {of_stranger}"));
+    fs::remove_file(shared.join("db.lock")).unwrap();
+    fs::create_dir(&store).unwrap();
+    chown(&store, Some(STRANGER), None).unwrap();
+    victim.assert_refused("store", &variables, &format!("~/shared/db {of_stranger}"));
+    fs::remove_dir(&store).unwrap();
+
+    let mut command = victim.home.command();
+    command.envs(variables).env("PALD_DUMP_FILE", shared.join("dump"));
+    let daemon = victim.home.start_command(command);
+    daemon.set("web").port();
+    assert_eq!(daemon.stop().0, Some(0));
+    assert!(store.join("db").exists());
+}
+
+#[test]
+fn what_is_the_users_own_may_be_linked_and_is_made_private() {
+    let home = Home::new(3);
+    drop(home.start());
+    let elsewhere = home.path().join("elsewhere");
+    fs::rename(home.file("db"), &elsewhere).unwrap();
+    symlink(&elsewhere, home.file("db")).unwrap();
+    fs::set_permissions(home.file(""), Permissions::from_mode(0o777)).unwrap();
+    let daemon = home.start();
+    daemon.set("shop").port();
+    let (code, log) = daemon.stop();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(home.file("db").is_symlink());
+    assert!(log.contains("it is private now folder=~/.pald"), "{log}");
+    assert_eq!(fs::metadata(home.file("")).unwrap().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn a_configuration_is_not_read_over_a_strangers_link() {
+    if !is_root() {
+        return;
+    }
+    let victim = Victim::new();
+    let real = victim.home.path().join("real.toml");
+    fs::write(&real, "hold_ports = false\n").unwrap();
+    link(STRANGER, &real, &victim.home.file("config.toml"));
+    let (code, stderr) = {
+        let mut command = victim.home.command();
+        command.args(["serve", "--check"]);
+        victim.home.run(command)
+    };
+    let expected = "Error: ~/.pald/config.toml belongs to user 1234, not to you or root\n\
+                    hint: Move it away, or name another file with `--config`\n";
+    assert_eq!((code, stderr.as_str()), (Some(78), expected));
+    link(0, &real, &victim.home.file("config.toml"));
+    let mut command = victim.home.command();
+    command.args(["serve", "--check"]);
+    assert_eq!(victim.home.run(command), (Some(0), String::new()));
+}
+
+/// `install` took any program, and the doctor looked at files alone.
+#[test]
+fn a_program_that_others_can_change_is_no_service_and_a_fault() {
+    let home = Home::new(3);
+    let folder = home.path().join("bin");
+    fs::create_dir(&folder).unwrap();
+    let program = folder.join("pald");
+    if fs::hard_link(PALD, &program).is_err() {
+        fs::copy(PALD, &program).unwrap();
+    }
+    fs::set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
+    fs::write(home.path().join("session"), "").unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(&program);
+        home.prepare(&mut command);
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/bin");
+        command.env("PATH", format!("{}:/usr/bin:/bin", scripts.display()));
+        let output = command.args(arguments).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (code, stdout, stderr) = run(&["install"]);
+    assert_eq!((code, stdout.as_str()), (Some(4), ""));
+    let unsafe_folder = "~/bin has mode 0777: others can change it";
+    assert!(
+        stderr.contains(&format!(
+            "Error: The program can't be a service: {unsafe_folder}\nhint: chmod go-w ~/bin\n"
+        )),
+        "{stderr}"
+    );
+    assert!(!home.path().join(".config").exists());
+    let (code, stdout, _) = run(&["doctor"]);
+    assert_eq!(code, Some(1));
+    let fault = format!("fault program  {unsafe_folder}\n      hint: chmod go-w ~/bin\n");
+    assert!(stdout.contains(&fault), "{stdout}");
+    fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+    assert!(!run(&["doctor"]).1.contains("fault program"));
+}
