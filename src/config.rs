@@ -275,18 +275,22 @@ fn parts(list: &[String]) -> impl Iterator<Item = &str> {
     list.iter().map(|part| part.trim()).filter(|part| !part.is_empty())
 }
 
-/// The suffixes of the store itself and of what pald creates beside it.
-pub const BESIDE_STORE: [&str; 5] = ["", ".new", ".lock", ".revision", ".new.revision"];
+/// The suffixes of the store itself and of what pald, 0.1 too, creates beside it. After one that ends
+/// in `-`, a time follows.
+pub const BESIDE_STORE: [&str; 8] =
+    ["", ".new", ".lock", ".record", ".record.new", ".record.kept-", ".damaged-", ".revision"];
 /// The same for the dump.
-const BESIDE_DUMP: [&str; 3] = ["", ".new", ".lock"];
+const BESIDE_DUMP: [&str; 5] = ["", ".new", ".lock", ".kept-", ".imported-"];
 
 /// Returns how the dump and the store would overwrite each other, if they would.
 fn clash(dump_file: &Path, data_dir: &Path) -> Option<&'static str> {
     let of_store = BESIDE_STORE.map(|suffix| files::sibling(data_dir, suffix));
     let of_dump = BESIDE_DUMP.map(|suffix| files::sibling(dump_file, suffix));
+    let meet = of_dump.iter().any(|path| is_one_of(path, data_dir, &BESIDE_STORE))
+        || of_store.iter().any(|path| is_one_of(path, dump_file, &BESIDE_DUMP));
     if dump_file == data_dir {
         Some("are the same path")
-    } else if of_store.iter().any(|path| of_dump.contains(path)) {
+    } else if meet {
         Some("would overwrite each other: pald adds suffixes such as .lock to both names")
     } else if of_store.iter().any(|path| dump_file.starts_with(path)) {
         Some("must not contain each other: dump_file is inside data_dir")
@@ -295,6 +299,18 @@ fn clash(dump_file: &Path, data_dir: &Path) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Returns whether pald may create this path beside `own`, with one of these suffixes.
+fn is_one_of(path: &Path, own: &Path, suffixes: &[&str]) -> bool {
+    suffixes.iter().any(|suffix| {
+        let name = files::sibling(own, suffix);
+        let start = name.as_os_str().as_encoded_bytes();
+        match suffix.ends_with('-') {
+            true => path.as_os_str().as_encoded_bytes().starts_with(start),
+            false => path == name,
+        }
+    })
 }
 
 #[cfg(test)]

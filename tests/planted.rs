@@ -112,7 +112,7 @@ fn nothing_that_another_user_planted_is_taken_for_pald_s_own() {
     type Plant = fn(&Victim, &Path);
     let of_stranger = "belongs to user 1234, not to you or root";
     // (where under ~/.pald, what is planted, what the start says of it)
-    let rows: [(&str, Plant, &str); 16] = [
+    let rows: [(&str, Plant, &str); 18] = [
         ("db", |it, path| link(STRANGER, &it.home.path().join("theirs"), path), of_stranger),
         ("db", |it, path| link(0, &it.home.path().join("theirs"), path), "theirs"),
         ("db", |it, path| link(STRANGER, &it.private(), path), of_stranger),
@@ -136,6 +136,8 @@ fn nothing_that_another_user_planted_is_taken_for_pald_s_own() {
             "is a symbolic link",
         ),
         ("db.lock", |it, path| link(STRANGER, &it.private(), path), "is a symbolic link"),
+        ("db.record", |it, path| link(STRANGER, &it.private(), path), "is a symbolic link"),
+        ("db.record.new", |it, path| link(STRANGER, &it.private(), path), "is a symbolic link"),
         ("db.revision", |it, path| link(STRANGER, &it.private(), path), "is a symbolic link"),
         (
             "db.new",
