@@ -231,6 +231,14 @@ pub fn create_private_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
+/// Creates a folder with mode 0700 where nothing is, not even a link.
+///
+/// # Errors
+/// What the system said.
+pub fn create_new_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(folder)
+}
+
 /// Removes all permissions of others from a folder if it belongs to this user.
 ///
 /// Returns whether others had any. What is no folder, or a link, is left alone.
@@ -353,6 +361,21 @@ mod tests {
     }
 
     #[test]
+    fn a_new_folder_takes_the_place_of_nothing() {
+        let folder = folder();
+        let path = |name| folder.path().join(name);
+        fs::create_dir(path("folder")).unwrap();
+        fs::write(path("file"), "").unwrap();
+        symlink(path("folder"), path("link")).unwrap();
+        symlink(path("nowhere"), path("dangling")).unwrap();
+        for name in ["folder", "file", "link", "dangling"] {
+            let error = create_new_folder(&path(name)).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists, "{name}");
+        }
+        assert!(!path("nowhere").exists());
+    }
+
+    #[test]
     fn new_folders_are_private() {
         let folder = folder();
         let deep = folder.path().join("a/b");
@@ -360,6 +383,8 @@ mod tests {
         for made in [folder.path().join("a"), deep.clone()] {
             assert_eq!(fs::metadata(made).unwrap().permissions().mode() & 0o777, 0o700);
         }
+        create_new_folder(&deep.join("c")).unwrap();
+        assert_eq!(fs::metadata(deep.join("c")).unwrap().permissions().mode() & 0o777, 0o700);
         fs::set_permissions(&deep, Permissions::from_mode(0o755)).unwrap();
         assert!(make_private(&deep).unwrap());
         assert!(!make_private(&deep).unwrap());

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::files::ownership::UnsafePath;
 use crate::files::{self, ReadError, Shown};
 use crate::registration::Registration;
 use crate::seal::Seal;
@@ -125,7 +126,8 @@ impl Store {
     /// Removes what an interrupted attempt left there.
     ///
     /// # Errors
-    /// The system or sled failed, or a filesystem is mounted at `path`.
+    /// The system or sled failed, or a filesystem is mounted or a link is at `path`; or somebody else
+    /// has put something at `<path>.new`.
     pub fn prepare(
         path: &Path,
         registrations: &[Registration],
@@ -134,14 +136,20 @@ impl Store {
         if files::is_mount_point(path) {
             return Err(StoreError::MountPoint { path: path.to_owned() });
         }
+        if path.is_symlink() {
+            return Err(StoreError::Link { path: path.to_owned() });
+        }
         let aside = files::sibling(path, ".new");
         let io = |source| StoreError::Io { path: aside.clone(), source };
-        match std::fs::symlink_metadata(&aside) {
-            Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(&aside).map_err(io)?,
-            Ok(_) => std::fs::remove_file(&aside).map_err(io)?,
-            Err(_) => {}
-        }
-        files::create_private_folder(&aside).map_err(io)?;
+        let removed = match std::fs::symlink_metadata(&aside) {
+            Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(&aside),
+            Ok(_) => std::fs::remove_file(&aside),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        };
+        removed.map_err(io)?;
+        // In a folder that all share, somebody else may have been quicker.
+        files::create_new_folder(&aside).map_err(io)?;
         let store = Self::open_empty(&aside)?;
         let operations: Vec<_> =
             registrations.iter().cloned().map(|a| Operation::Insert(Arc::new(a))).collect();
@@ -223,6 +231,15 @@ pub enum StoreError {
         /// The path.
         path: PathBuf,
     },
+    /// A link is where the store should be, so nothing can be renamed to its path.
+    #[error("{} is a symbolic link, in whose place no store can be made", Shown(.path))]
+    Link {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Another user made or can change the store or the folders above it.
+    #[error(transparent)]
+    Unsafe(#[from] UnsafePath),
     /// Something other than a store is at its path.
     #[error("{} is not a pald store, so it was left alone", Shown(.path))]
     NotAStore {
@@ -285,6 +302,8 @@ impl StoreError {
             Self::Io { .. }
             | Self::Beside(_)
             | Self::MountPoint { .. }
+            | Self::Link { .. }
+            | Self::Unsafe(_)
             | Self::NotAStore { .. }
             | Self::TooNew { .. } => false,
         }
@@ -294,9 +313,9 @@ impl StoreError {
     /// little memory or the like.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Io { source, .. } | Self::Beside(ReadError::Io { source, .. }) => {
-                files::is_temporary(source)
-            }
+            Self::Io { source, .. }
+            | Self::Beside(ReadError::Io { source, .. })
+            | Self::Unsafe(UnsafePath::Io { source, .. }) => files::is_temporary(source),
             Self::Sled { source: sled::Error::Io(cause), .. } => {
                 files::is_temporary(cause) || open::is_busy(cause)
             }

@@ -5,7 +5,10 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, sy
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use pald::store::Store;
+
 use crate::daemon::{Home, PALD};
+use crate::faults::no_strace;
 
 /// A user that no test runs as, and a name that no user has.
 const STRANGER: u32 = 1234;
@@ -209,6 +212,62 @@ fn a_store_in_a_shared_folder_is_safe_only_from_the_sticky_bit_on() {
     daemon.set("web").port();
     assert_eq!(daemon.stop().0, Some(0));
     assert!(store.join("db").exists());
+}
+
+/// The start has looked already, and then a store appears in a folder that all share.
+#[test]
+fn a_store_of_a_stranger_is_not_opened_whenever_it_came() {
+    if !is_root() {
+        return;
+    }
+    let victim = Victim::new();
+    let theirs = victim.home.path().join("theirs");
+    let before = victim.state();
+    let error = Store::open(&theirs).map(drop).unwrap_err().to_string();
+    assert!(error.ends_with("/theirs belongs to user 1234, not to you or root"), "{error}");
+    assert_eq!(victim.state(), before);
+}
+
+/// The folder that was at `db.new` was removed, and somebody has made another one meanwhile.
+#[test]
+fn a_new_store_takes_nobodys_folder() {
+    if let Some(reason) = no_strace() {
+        return println!("skipped: {reason}");
+    }
+    let home = Home::new(3);
+    fs::create_dir_all(home.file("db.new")).unwrap();
+    fs::write(home.file("db.new/theirs"), "").unwrap();
+    let mut strace = Command::new("strace");
+    home.prepare(&mut strace);
+    // To pald, what it removes is gone. With -D, pald is our child, and can be ended if it serves.
+    let removals = "inject=unlink,unlinkat,rmdir:retval=0";
+    strace.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", removals, PALD]);
+    strace.env("PATH", std::env::var_os("PATH").unwrap());
+    let (code, stderr) = home.run(strace);
+    assert_eq!(code, Some(74), "{stderr}");
+    let expected = "Error: Can't use the store ~/.pald/db.new: File exists (os error 17)\n";
+    assert!(stderr.contains(expected), "{stderr}");
+    let names: Vec<_> = fs::read_dir(home.file("db.new")).unwrap().collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    assert!(!home.file("db").exists());
+}
+
+/// The folder of a new store was renamed over the link, which failed.
+#[test]
+fn no_store_is_made_in_the_place_of_a_link() {
+    let home = Home::new(3);
+    let elsewhere = home.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    symlink(&elsewhere, home.file("db")).unwrap();
+    let refused = "Error: ~/.pald/db is a symbolic link, in whose place no store can be made\n\
+                   hint: Set `data_dir` to the folder that it leads to, or put the store there back\n";
+    let (code, stderr) = home.run(home.command());
+    assert_eq!((code, stderr.as_str()), (Some(78), refused));
+    assert!(!home.file("db.new").exists());
+    let mut command = home.command();
+    command.env("PALD_DATA_DIR", &elsewhere);
+    drop(home.start_command(command));
+    assert!(elsewhere.join("db").exists());
 }
 
 #[test]

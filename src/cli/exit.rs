@@ -184,7 +184,10 @@ impl Exit {
 
     pub(super) fn of_store(error: &StoreError) -> Self {
         match error {
-            StoreError::NotAStore { .. } | StoreError::MountPoint { .. } => Self::Config,
+            StoreError::Unsafe(error) => Self::of_unsafe(error),
+            StoreError::NotAStore { .. }
+            | StoreError::MountPoint { .. }
+            | StoreError::Link { .. } => Self::Config,
             error if error.is_temporary() => Self::Temporary,
             _ => Self::Storage,
         }

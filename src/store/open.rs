@@ -13,6 +13,7 @@ use super::data_file::DataFile;
 use super::migrations::MIGRATIONS;
 use super::trees::{Trees, schema_version, set_schema_version, sled_failed};
 use super::{Contents, Store, StoreError};
+use crate::files::ownership;
 
 /// The size of sled's cache in memory, in bytes.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
@@ -28,8 +29,11 @@ impl Store {
     /// Opens the store at `path`, brings its schema up to date, and reads and checks all of it.
     ///
     /// # Errors
-    /// The store is damaged, too new, or can't be read.
+    /// The store is damaged, too new, or can't be read; or another user made or can change it.
     pub fn open(path: &Path) -> Result<(Self, Contents), StoreError> {
+        // sled follows links and writes to whatever it finds, and in a folder that all share, another
+        // user may have made the store since the start looked.
+        ownership::check_tree(&ownership::check_above(path)?)?;
         if !path.join("db").is_file() {
             // sled would create a new, empty database.
             let found = "its file `db` is missing".to_owned();

@@ -146,7 +146,11 @@ impl Explain for StoreError {
                 "Nothing is damaged: free space, memory, threads or open files, then start pald again"
             }
             Self::Beside(_) => "Move it away, or set `data_dir` to a new folder",
+            Self::Unsafe(error) => return error.hint(),
             Self::MountPoint { .. } => "Set `data_dir` to a folder inside it",
+            Self::Link { .. } => {
+                "Set `data_dir` to the folder that it leads to, or put the store there back"
+            }
             Self::Io { .. } | Self::Sled { .. } => {
                 "Check the disk and the folder's permissions, then start pald again"
             }
