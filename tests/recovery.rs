@@ -368,6 +368,47 @@ fn a_dump_edited_by_hand_is_kept_and_can_be_taken_over() {
     }
 }
 
+/// The commands had paths as they are shown to people, which a shell took apart.
+#[test]
+fn a_command_with_any_path_works_as_it_stands_there() {
+    let home = Home::new(3);
+    let folder = home.path().join("it's a\u{7} \"folder\"; $HOME");
+    let (store, dump) = (folder.join("my store"), folder.join("my dump"));
+    let command = || {
+        let mut command = home.command();
+        command.env("PALD_DATA_DIR", &store).env("PALD_DUMP_FILE", &dump);
+        command
+    };
+    let paste = |line: &str| {
+        let bin = Path::new(env!("CARGO_BIN_EXE_pald")).parent().unwrap();
+        let mut shell = Command::new("bash");
+        home.prepare(&mut shell);
+        shell.env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
+        let output = shell.args(["-c", line]).output().unwrap();
+        assert!(output.status.success(), "{line}: {output:?}");
+    };
+
+    let daemon = home.start_command(command());
+    daemon.set("shop").port();
+    daemon.stop();
+    let written = fs::read_to_string(&dump).unwrap();
+    fs::write(&dump, written + "new 7\n").unwrap();
+    let daemon = home.start_command(command());
+    let log = daemon.log();
+    paste(warnings(&log)[0].split("To take it over instead: ").nth(1).unwrap());
+    assert_eq!(daemon.get("/get?service=new").port(), 7);
+    daemon.stop();
+
+    fs::write(store.join("db"), "damaged").unwrap();
+    fs::write(&dump, "").unwrap();
+    let (code, stderr) = home.run(command());
+    assert_eq!(code, Some(74), "{stderr}");
+    paste(stderr.split("begin without services: ").nth(1).unwrap());
+    assert!(folder.join("my store.old/db").exists() && !dump.exists());
+    let daemon = home.start_command(command());
+    assert_eq!(daemon.get("/get?service=new").status, 404);
+}
+
 #[test]
 fn a_dump_that_says_the_same_is_not_kept() {
     let edits: [Edit; 3] = [
