@@ -79,7 +79,10 @@ pub struct Store {
 pub fn exists(path: &Path) -> Result<bool, StoreError> {
     let io = |source| StoreError::Io { path: path.to_owned(), source };
     let metadata = match std::fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        // A link that leads nowhere may lead to a disk that is not there yet.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
+            return Ok(false);
+        }
         other => other.map_err(io)?,
     };
     if !metadata.is_dir() {
@@ -292,8 +295,7 @@ impl StoreError {
     /// path or version.
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::Record { .. } | Self::Contradiction { .. } => true,
-            Self::Panicked { reason, .. } => !has_os_error(reason),
+            Self::Panicked { .. } | Self::Record { .. } | Self::Contradiction { .. } => true,
             // An error of the operating system has a number; sled's own errors have none.
             Self::Sled { source: sled::Error::Io(cause), .. } => {
                 cause.raw_os_error().is_none() && !open::is_busy(cause)
@@ -319,8 +321,6 @@ impl StoreError {
             Self::Sled { source: sled::Error::Io(cause), .. } => {
                 files::is_temporary(cause) || open::is_busy(cause)
             }
-            // sled panics where it can't start a thread.
-            Self::Panicked { reason, .. } => has_os_error(reason),
             _ => false,
         }
     }
@@ -330,9 +330,4 @@ impl StoreError {
         let causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());
         causes.fold(self.to_string(), |text, cause| format!("{text}: {cause}"))
     }
-}
-
-/// Returns whether the message of a panic shows an error of the system, as `Debug` writes it.
-fn has_os_error(panic: &str) -> bool {
-    panic.contains("Os { code:")
 }
