@@ -19,7 +19,7 @@ mod identity;
 pub mod ownership;
 mod shown;
 
-pub use filesystem::{is_mount_point, is_temporary, network_filesystem};
+pub use filesystem::{is_mount_point, is_temporary, network_filesystem, os_error_in, panic_text};
 pub use identity::{FileState, Identity};
 pub use shown::{InShell, Shown};
 

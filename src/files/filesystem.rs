@@ -1,5 +1,6 @@
-//! What a path says about the filesystem that it is on.
+//! What a path says about the filesystem that it is on, and an error about the system.
 
+use std::any::Any;
 use std::io;
 use std::path::Path;
 
@@ -7,7 +8,9 @@ use std::path::Path;
 /// memory or space, too many open files, a busy or failing disk.
 pub fn is_temporary(error: &io::Error) -> bool {
     use rustix::io::Errno;
-    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    // Libraries wrap errors of the system in others.
+    let inner = || error.get_ref()?.downcast_ref::<io::Error>()?.raw_os_error();
+    let errno = error.raw_os_error().or_else(inner).map(Errno::from_raw_os_error);
     errno.is_some_and(|errno| {
         [
             Errno::AGAIN,
@@ -21,6 +24,20 @@ pub fn is_temporary(error: &io::Error) -> bool {
         ]
         .contains(&errno)
     })
+}
+
+/// Returns the error of the system that made a library panic: its message shows the error as `Debug`
+/// writes it.
+pub fn os_error_in(panic: &str) -> Option<io::Error> {
+    let (_, rest) = panic.split_once("Os { code: ")?;
+    let (code, _) = rest.split_once(',')?;
+    code.parse().ok().map(io::Error::from_raw_os_error)
+}
+
+/// Returns the message of a panic.
+pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 /// Returns whether a filesystem is mounted at a folder itself, which can't be renamed then; `false`
@@ -78,6 +95,18 @@ mod tests {
             assert_eq!(is_temporary(&error), expected, "{error}");
         }
         assert!(!is_temporary(&io::Error::other("something else")));
+        let wrapped = io::Error::new(io::ErrorKind::WouldBlock, io::Error::from_raw_os_error(11));
+        assert!(is_temporary(&wrapped));
+    }
+
+    #[test]
+    fn the_error_behind_a_panic_is_found_in_its_message() {
+        let panic = std::panic::catch_unwind(|| std::fs::read("/nowhere").unwrap()).unwrap_err();
+        let found = os_error_in(panic_text(&*panic)).unwrap();
+        assert_eq!(found.kind(), io::ErrorKind::NotFound);
+        let panic = std::panic::catch_unwind(|| panic!("no error")).unwrap_err();
+        assert_eq!(panic_text(&*panic), "no error");
+        assert!(os_error_in(panic_text(&*panic)).is_none());
     }
 
     #[cfg(target_os = "linux")]

@@ -13,7 +13,7 @@ use super::data_file::DataFile;
 use super::migrations::MIGRATIONS;
 use super::trees::{Trees, schema_version, set_schema_version, sled_failed};
 use super::{Contents, Store, StoreError};
-use crate::files::ownership;
+use crate::files::{self, ownership};
 
 /// The size of sled's cache in memory, in bytes.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
@@ -116,10 +116,11 @@ fn remove_partial_snapshots(folder: &Path) -> io::Result<()> {
 /// Makes an error of a panic: sled panics on damage, and where it can't start a thread.
 fn caught<T>(path: &Path, open: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        let reason = text.unwrap_or("sled panicked").to_owned();
-        Err(StoreError::Panicked { path: path.to_owned(), reason })
+        let reason = files::panic_text(&*panic).to_owned();
+        Err(match files::os_error_in(&reason) {
+            Some(source) => io_failed(path, source),
+            None => StoreError::Panicked { path: path.to_owned(), reason },
+        })
     })
 }
 

@@ -39,7 +39,7 @@ impl Serve {
         }
         // The log needs a thread too.
         threads::check_room().map_err(ServeError::Threads)?;
-        let _log = log::start();
+        let _log = threads::caught(log::start)?;
         Ok(serve(session)?)
     }
 }
@@ -91,16 +91,17 @@ fn serve(session: &Session) -> Result<(), ServeError> {
         dump_file: config.dump_file.clone(),
         overlap,
     };
-    let served = System::new().block_on(async {
+    let serve = async {
         let signal = shutdown_signal()?;
         log_serving(&config, &about, registry.len());
         notify::ready();
         let registry = Arc::clone(&registry);
         http::serve(registry, about, guard, listeners, descriptors.connections, signal).await
-    });
+    };
+    let served = threads::caught(|| System::new().block_on(serve));
     registry.close();
     info!("Stopped");
-    served.map_err(ServeError::Http)
+    served?.map_err(ServeError::Http)
 }
 
 fn open_registry(config: &Config, descriptors: Descriptors) -> Result<Registry, OpenError> {

@@ -1,8 +1,12 @@
 //! Whether the system has room for the threads of a daemon.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::thread;
+
+use super::ServeError;
+use crate::files;
 
 /// How many threads a daemon starts: its own, the HTTP service's and sled's, with some to spare for
 /// the blocking calls of the first requests.
@@ -24,6 +28,20 @@ pub(in crate::cli) fn check_room() -> io::Result<()> {
         let started = (0..NEEDED).try_for_each(|_| start().map(drop));
         drop(closed);
         started
+    })
+}
+
+/// Runs what panics where it can't start a thread, and makes an error of that: other programs may
+/// have started threads since there was room.
+///
+/// # Errors
+/// What the system said.
+pub(in crate::cli) fn caught<T>(start: impl FnOnce() -> T) -> Result<T, ServeError> {
+    catch_unwind(AssertUnwindSafe(start)).map_err(|panic| {
+        match files::os_error_in(files::panic_text(&*panic)) {
+            Some(source) => ServeError::Threads(source),
+            None => resume_unwind(panic),
+        }
     })
 }
 
