@@ -24,6 +24,7 @@ mod paper;
 mod planted;
 mod port_truth;
 mod power_cut;
+mod process_limit;
 mod recovery;
 mod service;
 mod supervised;
