@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 mod arrows;
+mod combinations;
 mod command_line;
 mod daemon;
 mod damage;
