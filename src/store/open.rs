@@ -34,10 +34,17 @@ impl Store {
         // sled follows links and writes to whatever it finds, and in a folder that all share, another
         // user may have made the store since the start looked.
         ownership::check_tree(&ownership::check_above(path)?)?;
-        if !path.join("db").is_file() {
-            // sled would create a new, empty database.
-            let found = "its file `db` is missing".to_owned();
-            return Err(StoreError::Contradiction { path: path.to_owned(), found });
+        match fs::metadata(path.join("db")) {
+            Ok(metadata) if metadata.is_file() => {}
+            // Whether it is there is unknown then.
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(io_failed(path, source));
+            }
+            _ => {
+                // sled would create a new, empty database.
+                let found = "its file `db` is missing".to_owned();
+                return Err(StoreError::Contradiction { path: path.to_owned(), found });
+            }
         }
         remove_partial_snapshots(path).map_err(|source| io_failed(path, source))?;
         caught(path, || Self::open_whole(path))
