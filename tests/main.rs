@@ -27,6 +27,7 @@ mod port_truth;
 mod power_cut;
 mod process_limit;
 mod recovery;
+mod remedies;
 mod service;
 mod supervised;
 mod sync;

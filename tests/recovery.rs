@@ -10,13 +10,13 @@ use crate::daemon::{Daemon, Home, wait_for_dump};
 use crate::golden_store::copy;
 
 /// The entries of `~/.pald` whose names start like this.
-fn kept(home: &Home, start: &str) -> Vec<PathBuf> {
+pub(crate) fn kept(home: &Home, start: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(home.file("")).unwrap().map(|entry| entry.unwrap().path());
     entries.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(start)).collect()
 }
 
 /// A home in which pald has ended with services a, b and c on its first three ports.
-fn home_with_three() -> Home {
+pub(crate) fn home_with_three() -> Home {
     let home = Home::new(9);
     let daemon = home.start();
     for (service, port) in ["a", "b", "c"].into_iter().zip(home.min..) {
@@ -26,7 +26,7 @@ fn home_with_three() -> Home {
     home
 }
 
-fn assert_three(home: &Home, daemon: &Daemon) {
+pub(crate) fn assert_three(home: &Home, daemon: &Daemon) {
     for (service, port) in ["a", "b", "c"].into_iter().zip(home.min..) {
         assert_eq!(daemon.get(&format!("/get?service={service}")).port(), port);
     }
@@ -105,7 +105,7 @@ const DAMAGES: [(Damage, &str); 10] = [
 ];
 
 /// The warnings in a log.
-fn warnings(log: &str) -> Vec<&str> {
+pub(crate) fn warnings(log: &str) -> Vec<&str> {
     log.lines().filter(|line| line.contains(" WARN ")).collect()
 }
 
@@ -145,7 +145,7 @@ fn a_damaged_store_is_restored_from_a_whole_dump_and_kept_aside() {
 }
 
 /// Runs a command that a message names.
-fn do_as_told(home: &Home, command: &str) {
+pub(crate) fn do_as_told(home: &Home, command: &str) {
     let status =
         Command::new("sh").args(["-c", command]).env("HOME", home.path()).status().unwrap();
     assert!(status.success(), "{command}");
@@ -472,7 +472,7 @@ fn put_dump_of(other: &Home, home: &Home, link: bool) {
 }
 
 /// The registry of another machine, with `services` of its own.
-fn another_home(services: u16) -> Home {
+pub(crate) fn another_home(services: u16) -> Home {
     let home = Home::new(99);
     let daemon = home.start();
     for number in 0..services {
