@@ -72,8 +72,13 @@ impl Refusal {
         }
         assert!(asked.elapsed() < Duration::from_secs(5), "refusing took {:?}", asked.elapsed());
         assert_eq!(lost(&daemon.client, known), Vec::<String>::new());
+        // The log has a thread of its own.
+        let failed = |log: &str| log.matches("The store failed").count();
+        while failed(&daemon.log()) == 0 && asked.elapsed() < Duration::from_secs(30) {
+            std::thread::yield_now();
+        }
         let log = daemon.log();
-        assert_eq!(log.matches("The store failed").count(), 1, "{log}");
+        assert_eq!(failed(&log), 1, "{log}");
         assert!(!log.contains("panicked"), "{log}");
     }
 }
@@ -208,4 +213,31 @@ fn a_call_that_fails_in_a_commit_ends_changes_and_nothing_else() {
     }
     println!("{runs} failing calls, {refused} changes refused, {came_back} there after a restart");
     assert!(refused > 0);
+}
+
+/// What notices that a store has lost its end has to be right, or changes end.
+#[test]
+fn a_record_that_cant_be_written_ends_changes_and_nothing_else() {
+    if let Some(reason) = no_strace() {
+        return println!("skipped: {reason}");
+    }
+    let home = Home::new(100);
+    let daemon = home.start();
+    let before = daemon.set("before").port();
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-o", "/dev/null", "-e", "inject=pwrite64:error=EIO", "-P"]);
+    strace.arg(home.file("db.record")).args(["-p", &daemon.pid().to_string()]);
+    let mut tracer = spawn_tracer(strace);
+    // It is on disk, and answered, before it is noted.
+    let noticed = daemon.set("noticed").port();
+    let known =
+        Known::from([("before".to_owned(), Some(before)), ("noticed".to_owned(), Some(noticed))]);
+    let reply = daemon.set("refused");
+    assert!(reply.body.contains("Can't write the record beside the store: "), "{}", reply.body);
+    Refusal { service: "refused".to_owned(), reply }.check(&daemon, &known);
+    assert_eq!(daemon.get("/v1/health").status, 503);
+    let (code, log) = daemon.stop();
+    assert_eq!(code, Some(0), "{log}");
+    tracer.wait().unwrap();
+    assert_eq!(check_restart(&home, &known), 0);
 }

@@ -1,8 +1,28 @@
-//! Between a change and its answer lies a sync of the disk, as the system itself saw it.
+//! What is synced to the disk, and when, as the system itself saw it.
 
+use std::path::PathBuf;
 use std::process::Command;
 
-use crate::daemon::{Home, PALD};
+use crate::daemon::{Daemon, Home, PALD};
+
+/// Starts pald; the calls of it go to a file, one a line, with the paths of the files.
+fn traced_start(home: &Home, calls: &str) -> (Daemon, PathBuf) {
+    let trace = home.path().join("trace");
+    let mut command = Command::new("strace");
+    command.args(["-f", "-y", "-s", "400", "-e", calls, "-o"]).arg(&trace).arg(PALD);
+    home.prepare(&mut command);
+    command.env("PATH", std::env::var_os("PATH").unwrap());
+    (home.start_command(command), trace)
+}
+
+/// Ends a daemon that is a child of strace: its own id stands in its lock file.
+fn stop(home: &Home, daemon: Daemon) {
+    let lock = std::fs::read_to_string(home.file("db.lock")).unwrap();
+    let pid = lock.split("pid ").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(daemon.wait().0, Some(0));
+}
 
 #[test]
 fn each_set_is_synced_before_it_is_answered() {
@@ -11,30 +31,11 @@ fn each_set_is_synced_before_it_is_answered() {
         return;
     }
     let home = Home::new(9);
-    let trace = home.path().join("trace");
-    let mut command = Command::new("strace");
-    command.args([
-        "-f",
-        "-y",
-        "-e",
-        "trace=fdatasync,fsync,write,writev,sendto,sendmsg",
-        "-s",
-        "400",
-        "-o",
-    ]);
-    command.arg(&trace).arg(PALD);
-    home.prepare(&mut command);
-    command.env("PATH", std::env::var_os("PATH").unwrap());
-    let daemon = home.start_command(command);
+    let (daemon, trace) = traced_start(&home, "trace=fdatasync,fsync,write,writev,sendto,sendmsg");
     for number in 0..5 {
         daemon.set(&format!("service{number}")).port();
     }
-    // The daemon is a child of strace: its own id stands in its lock file.
-    let lock = std::fs::read_to_string(home.file("db.lock")).unwrap();
-    let pid = lock.split("pid ").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
-    let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    assert_eq!(daemon.wait().0, Some(0));
+    stop(&home, daemon);
 
     // A call that is interrupted in the trace by another thread's ends in a line of its own.
     let trace = std::fs::read_to_string(trace).unwrap();
@@ -54,4 +55,34 @@ fn each_set_is_synced_before_it_is_answered() {
         }
     }
     assert_eq!(answers, 5, "{trace}");
+}
+
+/// sled syncs neither its folder nor the files that it makes at the first start.
+#[test]
+fn all_of_a_new_store_is_synced_before_it_takes_its_place() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        println!("skipped: strace is not installed");
+        return;
+    }
+    for dump in [None, Some("old 1\n")] {
+        let home = Home::new(9);
+        if let Some(dump) = dump {
+            std::fs::write(home.file("dump"), dump).unwrap();
+        }
+        let (daemon, trace) = traced_start(&home, "trace=fdatasync,fsync,rename,write");
+        stop(&home, daemon);
+        let trace = std::fs::read_to_string(trace).unwrap();
+        let (prepared, rest) = trace.split_once(".pald/db.new\", ").unwrap();
+        let (placed, _) = rest.split_once("Serving addresses").unwrap();
+        let is_synced = |calls: &str, path: &str| {
+            let synced = format!("{path}>");
+            calls.lines().any(|line| line.contains("sync(") && line.contains(&synced))
+        };
+        for path in ["db.new/db", "db.new/conf", "db.new/blobs", "db.new"] {
+            assert!(is_synced(prepared, &format!(".pald/{path}")), "{path}\n{prepared}");
+        }
+        for path in ["", "/db", "/db/db", "/db/conf"] {
+            assert!(is_synced(placed, &format!(".pald{path}")), "{path}\n{placed}");
+        }
+    }
 }
