@@ -20,6 +20,8 @@ pub(super) struct Template {
     pub(super) name: &'static str,
     pub(super) folder: TempDir,
     pub(super) services: Services,
+    /// The newest revision.
+    pub(super) revision: u64,
     /// What the registry was after each change.
     pub(super) history: Vec<Services>,
 }
@@ -56,7 +58,9 @@ impl Template {
         copy_folder(&home.file(""), folder.path());
         home.start().stop();
         fs::copy(home.file("dump"), folder.path().join("dump")).unwrap();
-        Self { name, folder, services, history }
+        let dump = pald::dump::parse(home.dump().as_bytes()).unwrap();
+        let revision = dump.whole_seal().unwrap().revision;
+        Self { name, folder, services, revision, history }
     }
 
     /// The names of the store's files.
