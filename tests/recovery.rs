@@ -152,7 +152,7 @@ pub(crate) fn do_as_told(home: &Home, command: &str) {
 }
 
 /// Which registry a dump says that it is.
-fn id_in(dump: &str) -> String {
+pub(crate) fn id_in(dump: &str) -> String {
     dump.split(" id=").nth(1).unwrap_or_else(|| panic!("{dump}")).trim_end().to_owned()
 }
 

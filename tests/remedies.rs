@@ -8,7 +8,9 @@ use std::process::Command;
 
 use crate::daemon::{Daemon, Home};
 use crate::faults::{Mount, copy_folder};
-use crate::recovery::{another_home, assert_three, do_as_told, home_with_three, kept, warnings};
+use crate::recovery::{
+    another_home, assert_three, do_as_told, home_with_three, id_in, kept, warnings,
+};
 
 /// The program on the store at another path.
 fn serve_at(home: &Home, store: &Path) -> Command {
@@ -102,6 +104,9 @@ fn a_command_that_a_hint_names_is_quoted_where_it_has_to_be() {
     let daemon = home.start_command(command(&home));
     assert_eq!(daemon.get("/get?service=other3").status, 200);
     daemon.stop();
+    // It goes its own way from here on.
+    let dump = fs::read_to_string(home.path().join("my data/dump")).unwrap();
+    assert_ne!(id_in(&dump), id_in(&other.dump()));
     assert_my_file(&home);
 
     fs::write(home.path().join("my data/db/db"), [0x5a; 9000]).unwrap();
@@ -171,6 +176,8 @@ fn a_folder_that_cant_be_read_is_not_taken_for_an_empty_one() {
     fs::create_dir(&outside).unwrap();
     fs::rename(home.file("dump"), outside.join("dump")).unwrap();
     copy_folder(&home.file("db"), &outside.join("db"));
+    let elsewhere = home.path().join("elsewhere");
+    copy_folder(&home.file("db"), &elsewhere.join("db"));
     let program = home.path().join("program");
     fs::copy(env!("CARGO_BIN_EXE_pald"), &program).unwrap();
     let chown = ["-R", &USER.to_string(), home.path().to_str().unwrap()];
@@ -187,19 +194,20 @@ fn a_folder_that_cant_be_read_is_not_taken_for_an_empty_one() {
         names_in(&inside).into_iter().find(|path| path.to_str().unwrap().contains("snap."));
     let snapshot = snapshot.unwrap();
     let (of_store, of_dump) = ("Can't use the store ~/.pald/db: ", "Can't read ~/outside/dump: ");
-    // The store without the right to list it, or to enter it; each of its files; the folder of the
-    // dump, which is the store's too.
+    // The store without the right to list it, or to enter it; each of its files; its folder; that of
+    // the dump.
     let rows = [
         (&inside, 0o300, &inside, of_store),
         (&inside, 0o600, &inside, of_store),
         (&inside.join("db"), 0o000, &inside, of_store),
         (&inside.join("conf"), 0o000, &inside, of_store),
         (&snapshot, 0o000, &inside, of_store),
+        (&elsewhere, 0o600, &elsewhere.join("db"), "Can't use the store ~/elsewhere/db: "),
         (&outside, 0o600, &outside.join("db"), of_dump),
         (&outside, 0o000, &inside, of_dump),
     ];
     for (closed, mode, store, expected) in rows {
-        let names = || [kept(&home, ""), names_in(&outside)];
+        let names = || [kept(&home, ""), names_in(&outside), names_in(&elsewhere)];
         let before = names();
         fs::set_permissions(closed, fs::Permissions::from_mode(mode)).unwrap();
         let (message, hint) = refused(&home, command(store), 74);
