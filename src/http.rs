@@ -10,8 +10,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Service as _;
-use actix_web::{App, HttpServer, web};
+use actix_web::dev::{Service as _, ServiceRequest};
+use actix_web::{App, HttpResponse, HttpServer, web};
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, ready};
 
@@ -37,7 +37,7 @@ pub use listen::{ListenError, Listeners, UnexpectedSocket};
 pub use v1::About;
 
 use error::HttpError;
-use guard::Refusal;
+use guard::{Admission, Refusal};
 use register::OccupiedPorts;
 
 /// How long a client may take to send the head of a request, and again to send its body.
@@ -75,8 +75,8 @@ pub async fn serve(
             .app_data(occupied_ports.clone())
             .wrap_fn(move |request, service| {
                 let admitted = guard.admit(&request);
-                if admitted.is_ok() && service_worker::is_asked_for(&request) {
-                    return Either::Left(ready(Ok(request.into_response(service_worker::reply()))));
+                if let Some(reply) = aside(&admitted, &request) {
+                    return Either::Left(ready(Ok(request.into_response(reply))));
                 }
                 // The router has decoded this path.
                 let is_v1 = v1::includes(request.match_info().as_str());
@@ -117,9 +117,20 @@ fn workers() -> usize {
     (cpus / 2).clamp(1, MAX_WORKERS)
 }
 
+/// Returns the reply to a request that is let in, but to no handler.
+fn aside(admitted: &Result<Admission, Refusal>, request: &ServiceRequest) -> Option<HttpResponse> {
+    match admitted {
+        Ok(Admission::Form) => Some(page::lead_to_form(request)),
+        Ok(Admission::Whole) if service_worker::is_asked_for(request) => {
+            Some(service_worker::reply())
+        }
+        _ => None,
+    }
+}
+
 /// Answers a request that is admitted. A handler that panics is a 500, and pald goes on.
 async fn answer<T>(
-    admitted: Result<(), Refusal>,
+    admitted: Result<Admission, Refusal>,
     handler: impl Future<Output = Result<T, actix_web::Error>>,
 ) -> Result<T, actix_web::Error> {
     admitted.map_err(HttpError::Refused)?;
@@ -142,7 +153,7 @@ mod tests {
         let answer = |admitted| {
             actix_web::rt::System::new().block_on(answer(admitted, panics())).unwrap_err()
         };
-        let answered = answer(Ok(()));
+        let answered = answer(Ok(Admission::Whole));
         let response = answered.error_response();
         assert_eq!(response.status(), 500);
         assert_eq!(response.headers().get("x-content-type-options").unwrap(), "nosniff");

@@ -48,8 +48,8 @@
 //!   `registry::recovery` holds store and dump against themselves, against each other and against
 //!   the note on the newest revision. Only a kill just before that note, together with damage to just
 //!   the same change, is left to the dump alone.
-//! - Nothing outside this machine, no web page but pald's own, and on Linux no other user changes the
-//!   registry.
+//! - Nothing outside this machine, no web page but pald's own after a press of a button there, and on
+//!   Linux no other user changes the registry.
 //! - A name that is legal here can be read back by the 2015 program.
 //!
 //! # Why a committer

@@ -107,6 +107,42 @@ fn a_refusal_is_one_line_that_says_why_and_changes_nothing() {
 }
 
 #[test]
+fn the_address_of_a_change_leads_a_browser_to_the_form() {
+    let home = Home::new(9);
+    let daemon = home.start();
+    let port = daemon.set("shop").port();
+    let opened = "Sec-Fetch-Site: none\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n";
+    let rows = [
+        ("/set?service=a", "/?form=register&service=a".to_owned()),
+        ("/set?service=%3Cb%3E&port='", "/?form=register&service=%3Cb%3E&port='".to_owned()),
+        ("/set", "/?form=register&".to_owned()),
+        (&format!("/del?port={port}"), format!("/?form=release&port={port}")),
+        (&format!("/d%65l?port={port}"), format!("/?form=release&port={port}")),
+    ];
+    for (target, expected) in rows {
+        let reply = daemon.client.request("GET", target, opened);
+        assert_eq!((reply.status, reply.header("location")), (303, Some(&*expected)), "{target}");
+        assert_eq!(reply.header("cache-control"), Some("no-store"));
+        for (method, more) in [
+            ("GET", "Sec-Purpose: prefetch\r\n"),
+            ("POST", ""),
+            ("HEAD", ""),
+            ("GET", "X-Moz: x\r\n"),
+        ] {
+            let reply = daemon.client.request(method, target, &format!("{opened}{more}"));
+            assert_eq!((reply.status, reply.header("location")), (403, None), "{method} {target}");
+        }
+    }
+    let reply = daemon.client.request("PUT", "/v1/services/a", opened);
+    assert_eq!(reply.status, 403);
+    let linked = opened.replace("none", "cross-site");
+    let reply = daemon.client.request("GET", "/?form=register&service=a", &linked);
+    assert_eq!((reply.status, reply.header("location")), (303, Some("/")));
+    assert_eq!(daemon.get("/get?service=a").status, 404);
+    assert_eq!(daemon.get("/get?service=shop").port(), port);
+}
+
+#[test]
 fn what_curl_and_its_kin_send_passes() {
     let home = Home::new(9);
     let daemon = home.start();

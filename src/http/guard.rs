@@ -5,6 +5,7 @@
 //! that a page can't forge; curl, wget and scripts send none of these headers and pass.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,6 +13,7 @@ use actix_web::dev::{Extensions, ServiceRequest};
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::http::{Method, Uri, Version};
 use actix_web::rt::net::TcpStream;
+use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use tracing::warn;
 
@@ -70,11 +72,11 @@ impl Guard {
         }
     }
 
-    /// Lets a request in.
+    /// Lets a request in, or says where it is led instead.
     ///
     /// # Errors
     /// The first check that the request does not pass.
-    pub(super) fn admit(&self, request: &ServiceRequest) -> Result<(), Refusal> {
+    pub(super) fn admit(&self, request: &ServiceRequest) -> Result<Admission, Refusal> {
         let head = Head {
             method: request.method(),
             uri: request.uri(),
@@ -82,12 +84,13 @@ impl Guard {
             headers: request.headers(),
         };
         let is_change = head.is_change();
-        head.check_as(is_change, &self.hosts)?;
-        if !is_change || self.users == Users::Anybody {
-            return Ok(());
+        let admission = head.check_as(is_change, &self.hosts)?;
+        let is_checked = !is_change || admission != Admission::Whole;
+        if is_checked || self.users == Users::Anybody {
+            return Ok(admission);
         }
         match self.user_of(request) {
-            user if self.users.include(user) => Ok(()),
+            user if self.users.include(user) => Ok(admission),
             Some(user) => Err(Refusal::User(user)),
             None => Err(Refusal::UnknownUser),
         }
@@ -115,6 +118,19 @@ impl Guard {
             })
             .ok()
     }
+}
+
+/// How far a request is let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It is answered.
+    Whole,
+    /// It is a change that a browser asks for without saying who wants it, and that leads to the
+    /// page's form instead.
+    ///
+    /// An address that somebody typed is no different from a redirect of a site that was opened by
+    /// an address, a bookmark or a link in another program.
+    Form,
 }
 
 /// The part of a request that the guard examines.
@@ -181,31 +197,39 @@ impl Refusal {
 impl Head<'_> {
     /// Whether the request could change the registry, with whatever parameters.
     pub fn is_change(&self) -> bool {
-        let path = self.uri.path();
-        // The router decodes `%73et`. No path of pald needs that, so it counts as a change.
-        if path.contains('%') {
-            return true;
-        }
         let is_lookup = *self.method == Method::GET || *self.method == Method::HEAD;
-        matches!(path, "/set" | "/del") || (path.starts_with("/v1/") && !is_lookup)
+        self.is_text_change() || (self.path().starts_with(b"/v1/") && !is_lookup)
+    }
+
+    /// Whether the path is that of a change on the text routes.
+    fn is_text_change(&self) -> bool {
+        matches!(&*self.path(), b"/set" | b"/del")
+    }
+
+    /// Returns the path decoded once, as the router does before it picks a handler.
+    ///
+    /// The router leaves some bytes encoded. No path of a handler has these, so to decode them too
+    /// makes no request pass for a lookup.
+    fn path(&self) -> Cow<'_, [u8]> {
+        percent_decode_str(self.uri.path()).into()
     }
 
     /// Checks all that the head of a request shows.
     ///
     /// # Errors
     /// The first check that it fails.
-    pub fn check(&self, hosts: &Hosts) -> Result<(), Refusal> {
+    pub fn check(&self, hosts: &Hosts) -> Result<Admission, Refusal> {
         self.check_as(self.is_change(), hosts)
     }
 
-    fn check_as(&self, is_change: bool, hosts: &Hosts) -> Result<(), Refusal> {
+    fn check_as(&self, is_change: bool, hosts: &Hosts) -> Result<Admission, Refusal> {
         let authority = self.check_host(hosts)?;
-        self.check_site(is_change)?;
+        let admission = self.check_site(is_change)?;
         self.check_origin(authority)?;
         if is_change {
             self.check_old_browser(authority)?;
         }
-        Ok(())
+        Ok(admission)
     }
 
     /// Checks that the host is one of ours. This stops DNS rebinding, which has no other sign.
@@ -229,17 +253,24 @@ impl Head<'_> {
         }
     }
 
-    fn check_site(&self, is_change: bool) -> Result<(), Refusal> {
+    fn check_site(&self, is_change: bool) -> Result<Admission, Refusal> {
+        let mut admission = Admission::Whole;
         for site in self.headers.get_all(SEC_FETCH_SITE) {
             match site.as_bytes() {
                 b"same-origin" => {}
-                b"none" if !is_change || self.is_navigation() => {}
+                b"none" if !is_change => {}
+                b"none" if self.opens_form() => admission = Admission::Form,
                 b"none" => return Err(Refusal::Unasked),
                 b"same-site" | b"cross-site" if self.opens_page() => {}
                 _ => return Err(Refusal::CrossSite),
             }
         }
-        if is_change && self.is_prefetch() { Err(Refusal::Unasked) } else { Ok(()) }
+        if is_change && self.is_prefetch() { Err(Refusal::Unasked) } else { Ok(admission) }
+    }
+
+    /// Whether a window would show the answer to a change on the text routes.
+    fn opens_form(&self) -> bool {
+        *self.method == Method::GET && self.is_text_change() && self.is_navigation()
     }
 
     /// Whether the user opens the page, maybe by a link on another site. That site learns nothing:
@@ -253,7 +284,7 @@ impl Head<'_> {
         PREFETCH.iter().any(|name| self.headers.contains_key(name))
     }
 
-    /// Whether a window will show the answer: for a typed address, a bookmark or a link.
+    /// Whether a window will show the answer: for an address, a bookmark or a link.
     fn is_navigation(&self) -> bool {
         let is_only = |name, expected: &[u8]| {
             let mut values = self.headers.get_all(name);
@@ -291,6 +322,12 @@ impl Head<'_> {
             false => Err(Refusal::CrossSite),
         }
     }
+}
+
+/// Whether a browser says that a page of another site leads here.
+pub(super) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let mut sites = headers.get_all(SEC_FETCH_SITE).map(|site| site.as_bytes());
+    sites.any(|site| site != b"same-origin" && site != b"none")
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

@@ -1,5 +1,6 @@
 // Follows pald while the page is visible, and says so when pald does not answer.
 
+import { fillIn } from "./address.js";
 import { watchForms } from "./change.js";
 import { byId, duration, put, show } from "./dom.js";
 import { drawRange } from "./range.js";
@@ -95,4 +96,5 @@ document.addEventListener("visibilitychange", () => (document.hidden ? clearTime
 put("where", `on ${location.host}`);
 put("curl", `curl -d service=shop ${location.host}/set`);
 watchForms(look);
+fillIn(look);
 look();
