@@ -7,6 +7,8 @@ use std::process::Command;
 
 use crate::daemon::{Daemon, Home, parse};
 
+mod flood;
+
 /// The user whom no test runs as.
 const NOBODY: u32 = 65534;
 
@@ -259,6 +261,12 @@ fn another_user_may_look_and_must_not_change() {
     assert_eq!(parse(&ask_as(NOBODY, &home, &del)).status, 403);
     let get = SET_AS_ANOTHER.replace("/set?service=anothers", "/get?service=shop");
     assert_eq!(parse(&ask_as(NOBODY, &home, &get)).port(), home.min);
+    for path in ["/v1/services/shop", "/v1/services/%73hop", "/%761/ports/"] {
+        let port = if path.ends_with('/') { home.min.to_string() } else { String::new() };
+        let look = SET_AS_ANOTHER.replace("/set?service=anothers", &format!("{path}{port}"));
+        let reply = parse(&ask_as(NOBODY, &home, &look.replace('%', "%%")));
+        assert_eq!((reply.status, &reply.json()["port"]), (200, &home.min.into()), "{path}");
+    }
     assert_eq!(daemon.get("/get?service=anothers").status, 404);
 }
 

@@ -56,6 +56,8 @@ pub(super) enum HttpError {
     Method { allow: &'static str },
     #[error("There is nothing at this path")]
     UnknownPath,
+    #[error("pald is busy with long answers to other users")]
+    Busy,
     #[error("Internal error: pald could not finish this request")]
     Panic,
 }
@@ -130,6 +132,7 @@ impl HttpError {
             },
             Self::Method { .. } => row(Kind::Blank, 405, 405),
             Self::UnknownPath => row(Kind::NotFound, 404, 404),
+            Self::Busy => row(Kind::Blank, 503, 503),
             Self::Panic => row(Kind::Blank, 500, 500),
         }
     }

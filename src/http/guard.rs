@@ -4,15 +4,15 @@
 //! page in the user's browser could drive it. A browser says where a request comes from, in headers
 //! that a page can't forge; curl, wget and scripts send none of these headers and pass.
 
-use std::any::Any;
 use std::borrow::Cow;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix_web::dev::{Extensions, ServiceRequest};
+use actix_web::HttpRequest;
+use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::http::{Method, Uri, Version};
-use actix_web::rt::net::TcpStream;
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use tracing::warn;
@@ -61,15 +61,15 @@ impl Guard {
         guard
     }
 
-    /// Notes at the start of a connection which socket of ours it has. The user is looked up with
-    /// it when a change is asked for. Lookups are for every user.
-    pub(super) fn meet(&self, connection: &dyn Any, extensions: &mut Extensions) {
-        let Some(connection) = connection.downcast_ref::<TcpStream>() else { return };
-        if self.users != Users::Anybody
-            && let Ok(own_end) = OwnEnd::of(connection)
-        {
-            extensions.insert(own_end);
-        }
+    /// Whether what a client may do depends on its user.
+    pub(super) fn tells_users_apart(&self) -> bool {
+        self.users != Users::Anybody
+    }
+
+    /// Whether a connection is from somebody who may make changes. Where nobody can be told, each
+    /// is: else the owner might be shut out.
+    pub(super) fn counts_as_owner(&self, own_end: &OwnEnd) -> bool {
+        self.known(self.peers.user(own_end)).is_none_or(|user| self.users.include(user))
     }
 
     /// Lets a request in, or says where it is led instead.
@@ -89,17 +89,21 @@ impl Guard {
         if is_checked || self.users == Users::Anybody {
             return Ok(admission);
         }
-        match self.user_of(request) {
+        match self.user_of(request.request()) {
             user if self.users.include(user) => Ok(admission),
             Some(user) => Err(Refusal::User(user)),
             None => Err(Refusal::UnknownUser),
         }
     }
 
+    /// Whether the user whose connection a request came on may make changes.
+    pub(super) fn may_change(&self, request: &HttpRequest) -> bool {
+        self.users == Users::Anybody || self.users.include(self.user_of(request))
+    }
+
     /// Returns the user whose connection a request came on, if that is known.
-    fn user_of(&self, request: &ServiceRequest) -> Option<u32> {
-        let (own_end, peer) = (request.conn_data()?, request.peer_addr()?);
-        self.known(self.peers.user(own_end, request.app_config().local_addr(), peer))?
+    fn user_of(&self, request: &HttpRequest) -> Option<u32> {
+        self.known(self.peers.user(request.conn_data::<Arc<OwnEnd>>()?))?
     }
 
     /// Returns what was looked up, and says in the log if the system does not answer, once until it

@@ -8,6 +8,7 @@ use actix_web::http::StatusCode;
 use super::error::{HttpError, Routes, Row};
 use super::reply;
 use super::v1::shapes;
+use super::viewers::Sight;
 use crate::api::{LineProblem, Port, Problem, ProblemType};
 use crate::registry::{ChangeError, Target};
 
@@ -82,7 +83,8 @@ fn lines(error: &HttpError) -> Vec<LineProblem> {
 
 fn occupied(error: &HttpError) -> Vec<Port> {
     let HttpError::Exhausted { occupied, .. } = error else { return Vec::new() };
-    occupied.iter().map(|(port, state)| shapes::port(*port, state, None)).collect()
+    // Who was let in to register may see it.
+    occupied.iter().map(|(port, state)| shapes::port(*port, state, None, Sight::Whole)).collect()
 }
 
 fn title(kind: ProblemType, status: u16) -> &'static str {
