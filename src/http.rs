@@ -68,6 +68,7 @@ pub async fn serve(
     let occupied_ports = web::Data::new(OccupiedPorts::default());
     let guard = Arc::new(guard);
     let door = Arc::clone(&guard);
+    let pages = web::Data::from(Arc::clone(&guard));
     let viewers = web::Data::new(Viewers::new(Arc::clone(&guard)));
     let app = move || {
         let guard = Arc::clone(&guard);
@@ -76,6 +77,7 @@ pub async fn serve(
             .app_data(about.clone())
             .app_data(occupied_ports.clone())
             .app_data(viewers.clone())
+            .app_data(pages.clone())
             .wrap_fn(move |request, service| {
                 let progress = request.conn_data::<Rc<Progress>>().map(Progress::answer);
                 let admitted = guard.admit(&request);

@@ -226,6 +226,59 @@ fn a_service_worker_of_an_earlier_site_is_replaced_by_one_that_unregisters_itsel
 }
 
 #[test]
+fn a_script_on_our_own_address_needs_the_key_of_the_page() {
+    let home = Home::new(9);
+    let daemon = home.start();
+    let port = daemon.set("shop").port();
+    let client = &daemon.client;
+    let sent = |site: &str, mode: &str, dest: &str, more: &str| {
+        format!(
+            "Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: {mode}\r\nSec-Fetch-Dest: {dest}\r\n{more}"
+        )
+    };
+    let page = |headers: &str| client.request("GET", "/", headers);
+    let key_of = |page: &str| {
+        page.split_once("name=\"key\" content=\"")
+            .map(|(_, rest)| rest.split('"').next().unwrap().to_owned())
+    };
+    let opened = page(&sent("none", "navigate", "document", ""));
+    let key = key_of(&opened.body).unwrap();
+    assert_eq!(opened.header("clear-site-data"), Some("\"storage\""));
+    assert!(key.len() == 48 && key.starts_with(opened.header("pald-run").unwrap()), "{key}");
+    // What a worker passes on or asks for itself, and what is no browser, gets none.
+    for headers in [
+        &*sent("same-origin", "navigate", "empty", ""),
+        &sent("same-origin", "cors", "empty", ""),
+        &sent("same-origin", "same-origin", "iframe", ""),
+        "",
+    ] {
+        let shown = page(headers);
+        assert!(!shown.body.contains(&key), "{headers}");
+        assert_eq!((shown.status, shown.header("clear-site-data")), (200, None), "{headers}");
+    }
+    let shown = format!("Pald-Page: {key}\r\n");
+    let wrong = format!("Pald-Page: {}0\r\n", &key[..47].replace('0', "1"));
+    let rows = [
+        ("GET", "/v1/services", 200),
+        ("GET", "/get?service=shop", 200),
+        ("PUT", "/v1/services/shop", 200),
+        ("POST", "/set?service=shop", 200),
+    ];
+    for (method, target, status) in rows {
+        let ask = |more: &str| {
+            client.request(method, target, &sent("same-origin", "cors", "empty", more)).status
+        };
+        assert_eq!([ask(&shown), ask(&wrong), ask("")], [status, 403, 403], "{method} {target}");
+        let image = sent("same-origin", "no-cors", "image", "");
+        assert_eq!(client.request(method, target, &image).status, 403, "{target}");
+        // A program may send what it likes.
+        let program = client.request(method, target, "Sec-Fetch-Site: same-origin\r\n");
+        assert_eq!(program.status, status, "{method} {target}");
+    }
+    assert_eq!(daemon.get("/get?service=shop").port(), port);
+}
+
+#[test]
 fn other_names_are_answered_to_once_they_are_allowed() {
     let home = Home::new(9);
     let mut command = home.command();

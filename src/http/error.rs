@@ -125,7 +125,7 @@ impl HttpError {
                 Refusal::HostMissing | Refusal::Host(_) | Refusal::Target => {
                     row(Kind::HostNotAllowed, 403, 403)
                 }
-                Refusal::CrossSite | Refusal::Unasked | Refusal::OldBrowser => {
+                Refusal::CrossSite | Refusal::Unasked | Refusal::NotPage | Refusal::OldBrowser => {
                     row(Kind::CrossSite, 403, 403)
                 }
                 Refusal::User(_) | Refusal::UnknownUser => row(Kind::UserNotAllowed, 403, 403),

@@ -22,8 +22,10 @@ use crate::quoted::Quoted;
 use crate::users::Users;
 
 mod host;
+mod page_key;
 
 pub use host::Hosts;
+pub(super) use page_key::{PageKey, is_passed_on};
 
 use host::Authority;
 
@@ -43,6 +45,8 @@ pub struct Guard {
     hosts: Hosts,
     users: Users,
     peers: Peers,
+    /// What the page's own scripts show.
+    page_key: PageKey,
     /// Whether the log says that users are unknown. True until they are known again.
     is_warned: AtomicBool,
 }
@@ -54,7 +58,8 @@ impl Guard {
     /// connection of pald's own is looked up, so that the log says at the start if that fails.
     pub fn new(hosts: Hosts, users: Users) -> Self {
         let users = if probe::TELLS_USERS { users } else { Users::Anybody };
-        let guard = Self { hosts, users, peers: Peers::default(), is_warned: false.into() };
+        let (peers, page_key) = (Peers::default(), PageKey::default());
+        let guard = Self { hosts, users, peers, page_key, is_warned: false.into() };
         if guard.users != Users::Anybody {
             guard.known(guard.peers.check());
         }
@@ -72,6 +77,11 @@ impl Guard {
         self.known(self.peers.user(own_end)).is_none_or(|user| self.users.include(user))
     }
 
+    /// Returns what shows that a script is one of pald's page.
+    pub(super) fn page_key(&self) -> &PageKey {
+        &self.page_key
+    }
+
     /// Lets a request in, or says where it is led instead.
     ///
     /// # Errors
@@ -85,6 +95,7 @@ impl Guard {
         };
         let is_change = head.is_change();
         let admission = head.check_as(is_change, &self.hosts)?;
+        self.page_key.check(&head)?;
         let is_checked = !is_change || admission != Admission::Whole;
         if is_checked || self.users == Users::Anybody {
             return Ok(admission);
@@ -168,6 +179,9 @@ pub enum Refusal {
     /// A browser says that the user did not ask for this request.
     #[error("Refused: a browser may not make changes on its own")]
     Unasked,
+    /// The request is from a script that may not be one of pald's page.
+    #[error("Refused: this is not from the page as pald shows it now")]
+    NotPage,
     /// The request looks like one of an old browser, which does not say where it comes from.
     #[error("Refused: a browser that does not say where a request comes from may not make changes")]
     OldBrowser,
@@ -186,6 +200,7 @@ impl Refusal {
             Self::Host(_) => Some(
                 "Use localhost, or add the name to `allowed_hosts` in the configuration".into(),
             ),
+            Self::NotPage => Some("Load the page again".into()),
             Self::OldBrowser => Some("Use curl or a newer browser".into()),
             Self::User(_) => Some(
                 "The owner of pald may add that user to `allow_users` in the configuration".into(),

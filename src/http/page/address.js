@@ -2,7 +2,7 @@
 // filled in. Only a press of its button changes anything, and no button gets the focus by itself: a
 // key may be held down.
 
-import { NO_NAME, NO_PORT, inWords, isDots, isPort, mark, mustBeNew, name, pathOf, port, refuse, send } from "./change.js";
+import { NO_NAME, NO_PORT, inWords, isPort, mark, mustBeNew, name, pathOf, port, refuse, send } from "./change.js";
 import { byId, put } from "./dom.js";
 
 const [form, leaving] = [byId("leave"), byId("leaving")];
@@ -26,6 +26,7 @@ export async function fillIn(look) {
     [name.value, port.value] = [value("service"), value("port")];
     mustBeNew(value("new") === "true");
   }
+  if (kind === "again") return;
   if (twice) return mark(null, `Parameter \`${twice}\` occurs more than once`);
   if (kind === "release") return mark(leaving, await wrongPort(leaving.value, byId("leaves")));
   if (!/^(true|false|)$/.test(value("new"))) return mark(null, `Parameter \`new\` is ${JSON.stringify(value("new"))}; use true or false`);
@@ -34,9 +35,10 @@ export async function fillIn(look) {
   if (wrong === "" && wanted.has("port")) mark(port, await wrongPort(port.value));
 }
 
-/** Says what is wrong with a name, if something is; pald knows. */
+/** Says what is wrong with a name, if something is; pald knows it in words. */
 async function wrongName(text) {
-  if (text === "" || isDots(text)) return text === "" ? NO_NAME : "";
+  if (text === "") return NO_NAME;
+  if (/^[A-Za-z0-9._-]{1,255}$/.test(text)) return "";
   const problem = await send("GET", `${pathOf(text)}?state=false`).then(() => null, (problem) => problem);
   return problem?.status === 400 ? inWords(problem) : "";
 }

@@ -1,6 +1,6 @@
 // What the user does here: registers, releases and copies. Every change goes through `/v1`.
 
-import { byId, put } from "./dom.js";
+import { KEY, byId, put } from "./dom.js";
 import { focusRow, positionOf, serviceAt } from "./table.js";
 
 export const [name, port] = [byId("name"), byId("port")];
@@ -31,8 +31,8 @@ export function watchForms(look) {
 
 /** Sends a request; throws the problem that pald answers. */
 export async function send(method, path, request, headers = {}) {
-  const init = { method, headers, signal: AbortSignal.timeout(20_000) };
-  if (request) Object.assign(init, { body: JSON.stringify(request), headers: { ...headers, "Content-Type": "application/json" } });
+  const init = { method, headers: { ...KEY, ...headers }, signal: AbortSignal.timeout(20_000) };
+  if (request) Object.assign(init, { body: JSON.stringify(request) }).headers["Content-Type"] = "application/json";
   const reply = await fetch(path, init).catch(() => {
     throw { detail: "pald does not answer" };
   });
@@ -40,7 +40,7 @@ export async function send(method, path, request, headers = {}) {
   throw await reply.json().catch(() => ({ detail: `pald answered with status ${reply.status}` }));
 }
 
-export const isDots = (name) => name === "." || name === "..";
+const isDots = (name) => name === "." || name === "..";
 export const pathOf = (name) => `/v1/services/${encodeURIComponent(name)}`;
 export const isPort = (text) => /^[1-9][0-9]*$/.test(text);
 export const inWords = ({ detail, hint }) => (hint ? `${detail}\n${hint}` : detail);
