@@ -34,6 +34,8 @@ pub(super) enum Exit {
     Bug,
     /// The store failed, or the disk under it (EX_IOERR).
     Storage,
+    /// Something is missing that may be there later (EX_TEMPFAIL).
+    Temporary,
     /// The configuration is wrong (EX_CONFIG).
     Config,
     /// The command to run can't be executed, as with env(1).
@@ -53,6 +55,7 @@ impl From<Exit> for ExitCode {
             Exit::Dump => 65,
             Exit::Bug => 70,
             Exit::Storage => 74,
+            Exit::Temporary => 75,
             Exit::Config => 78,
             Exit::NotRunnable => 126,
             Exit::NoSuchCommand => 127,
@@ -148,6 +151,7 @@ impl Exit {
     pub(super) fn of_listen(error: &ListenError) -> Self {
         match error {
             ListenError::InUse { .. } => Self::Conflict,
+            ListenError::NotYet { .. } => Self::Temporary,
             ListenError::Refused { .. } | ListenError::HandedOver { .. } => Self::Config,
         }
     }
