@@ -161,7 +161,8 @@ impl Registry {
         self.port_listen
     }
 
-    /// What these services' ports are used for, by port, as of up to a second ago.
+    /// What these services' ports are used for, by port, as of up to a second ago; those that are
+    /// left out are free.
     ///
     /// Blocks for milliseconds; not for an async worker.
     pub fn states(&self, registrations: &[Arc<Registration>]) -> Arc<HashMap<Port, PortState>> {

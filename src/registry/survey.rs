@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::PortSet;
 use super::holds::HoldsWatch;
 use crate::port::Port;
 use crate::probe::{PortState, Who};
@@ -23,6 +24,7 @@ pub(super) struct Surveyor {
 #[derive(Debug)]
 struct Survey {
     made_at: Instant,
+    ports: PortSet,
     states: Arc<HashMap<Port, PortState>>,
 }
 
@@ -31,7 +33,8 @@ impl Surveyor {
         Self { holds, last: Mutex::new(None) }
     }
 
-    /// What these services' ports are used for, as of up to a second ago. Blocks.
+    /// What these services' ports are used for, as of up to a second ago; those that are left out are
+    /// free. Blocks.
     ///
     /// Callers that ask at the same time wait for one look.
     pub(super) fn states(
@@ -39,12 +42,9 @@ impl Surveyor {
         registrations: &[Arc<Registration>],
     ) -> Arc<HashMap<Port, PortState>> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let includes_all = |states: &HashMap<Port, PortState>| {
-            registrations.iter().all(|registration| states.contains_key(&registration.port))
-        };
-        if let Some(Survey { made_at, states }) = last.as_ref()
+        if let Some(Survey { made_at, ports, states }) = last.as_ref()
             && made_at.elapsed() < MAX_AGE
-            && includes_all(states)
+            && registrations.iter().all(|registration| ports.contains(registration.port))
         {
             return Arc::clone(states);
         }
@@ -53,8 +53,10 @@ impl Surveyor {
         let holds = OnceCell::new();
         let is_own = |inode| holds.get_or_init(|| self.holds.inodes()).contains(&inode);
         let states = Who::open().states(&ports, &is_own);
-        let states = Arc::new(ports.into_iter().zip(states).collect());
-        *last = Some(Survey { made_at: Instant::now(), states: Arc::clone(&states) });
+        let used = ports.iter().copied().zip(states);
+        let states = Arc::new(used.filter(|(_, state)| *state != PortState::Free).collect());
+        let ports = ports.into_iter().collect();
+        *last = Some(Survey { made_at: Instant::now(), ports, states: Arc::clone(&states) });
         states
     }
 

@@ -7,6 +7,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use glob::Pattern;
+use serde::{Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::responses::{BadBody, Busy, Missing, Refusals, Wrong};
@@ -21,6 +22,7 @@ use crate::http::register::{OccupiedPorts, register};
 use crate::http::reply;
 use crate::http::viewers::{Sight, Turn, Viewers};
 use crate::port::Port;
+use crate::probe::PortState;
 use crate::quoted::Quoted;
 use crate::registration::Registration;
 use crate::registry::{Existing, RegisterOptions, Registry, Snapshot, Target};
@@ -74,12 +76,32 @@ pub(super) async fn list(
         let range = range_usage(&registry, &registrations);
         registrations.retain(is_wanted);
         let states = with_states.then(|| registry.states(&registrations));
-        let state = |port| states.as_ref().and_then(|states| states.get(&port));
-        let services =
-            registrations.iter().map(|known| shapes::service(known, state(known.port), sight));
-        reply::to_json(&Services { services: services.collect(), range, revision })
+        let state =
+            |port| states.as_ref().map(|states| states.get(&port).unwrap_or(&PortState::Free));
+        let shown = |known: &Arc<Registration>| shapes::service(known, state(known.port), sight);
+        let services = Each(|| registrations.iter().map(shown));
+        reply::to_json(&List { services, range, revision })
     });
     Ok(not_modified_or(&request, body.await?, turn))
+}
+
+/// What [`Services`] describes, with services that are made as they are written: all at once they take
+/// more memory than their text.
+#[derive(Serialize)]
+struct List<S> {
+    services: S,
+    #[serde(rename = "pool")]
+    range: RangeUsage,
+    revision: u64,
+}
+
+/// A list in JSON of what a function gives one after the other.
+struct Each<F>(F);
+
+impl<F: Fn() -> I, I: Iterator<Item = Service>> Serialize for Each<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
 }
 
 /// Makes the reply, or a 304 if the client already has it.
