@@ -1,20 +1,18 @@
 //! Makes replies: their status, content type and body, and the headers that each of them has.
 
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::io;
 
 use actix_web::HttpResponse;
-use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::web::Bytes;
 use serde::Serialize;
 
 use super::viewers::Turn;
 
-/// How much of a long body is sent at once, in bytes.
-const PORTION: usize = 32 * 1024;
+mod portions;
+
+pub(super) use portions::Portions;
 
 pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -47,30 +45,8 @@ pub(super) fn new(
 }
 
 /// Makes a 200 with a body that may be long, and keeps the client's turn until it is sent.
-pub(super) fn long(content_type: HeaderValue, body: impl Into<Bytes>, turn: Turn) -> HttpResponse {
-    new(StatusCode::OK, content_type, Long { rest: body.into(), _turn: turn })
-}
-
-/// A long body. actix copies what it is given at once, so this one is given in portions.
-struct Long {
-    rest: Bytes,
-    _turn: Turn,
-}
-
-impl MessageBody for Long {
-    type Error = Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Sized(u64::try_from(self.rest.len()).expect("an answer fits in memory"))
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Infallible>>> {
-        let length = self.rest.len().min(PORTION);
-        Poll::Ready((length > 0).then(|| Ok(self.rest.split_to(length))))
-    }
+pub(super) fn long(content_type: HeaderValue, body: Portions, turn: Turn) -> HttpResponse {
+    new(StatusCode::OK, content_type, body.into_body(turn))
 }
 
 /// Makes a 200 with a text.
@@ -85,12 +61,13 @@ pub(super) fn no_content() -> HttpResponse {
 
 /// Makes a reply with a value as JSON.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> HttpResponse {
-    new(status, JSON, to_json(value))
+    new(status, JSON, to_json::<Vec<u8>>(value))
 }
 
 /// Writes a value as JSON, with the line feed that a terminal needs.
-pub(super) fn to_json(value: &impl Serialize) -> Vec<u8> {
-    let mut json = serde_json::to_vec(value).expect("types of the API have text keys and no maps");
-    json.push(b'\n');
+pub(super) fn to_json<J: Default + io::Write>(value: &impl Serialize) -> J {
+    let mut json = J::default();
+    serde_json::to_writer(&mut json, value).expect("types of the API have text keys and no maps");
+    json.write_all(b"\n").expect("memory takes what is written");
     json
 }

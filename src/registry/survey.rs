@@ -52,9 +52,7 @@ impl Surveyor {
         // They are asked for once the sockets are listed, so that no hold among them is missed.
         let holds = OnceCell::new();
         let is_own = |inode| holds.get_or_init(|| self.holds.inodes()).contains(&inode);
-        let states = Who::open().states(&ports, &is_own);
-        let used = ports.iter().copied().zip(states);
-        let states = Arc::new(used.filter(|(_, state)| *state != PortState::Free).collect());
+        let states = Arc::new(Who::open().states(&ports, &is_own));
         let ports = ports.into_iter().collect();
         *last = Some(Survey { made_at: Instant::now(), ports, states: Arc::clone(&states) });
         states

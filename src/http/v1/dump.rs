@@ -42,7 +42,7 @@ pub(super) async fn export(
 ) -> Result<HttpResponse, HttpError> {
     let turn = viewers.turn(&request).await?;
     let dump = run_blocking(move || registry.dump()).await?;
-    Ok(reply::long(reply::TEXT, dump, turn))
+    Ok(reply::long(reply::TEXT, dump.into(), turn))
 }
 
 /// Imports a dump: all of it or nothing

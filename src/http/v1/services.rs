@@ -8,7 +8,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use glob::Pattern;
 use serde::{Serialize, Serializer};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::responses::{BadBody, Busy, Missing, Refusals, Wrong};
 use super::{service_of, shapes};
@@ -19,7 +19,7 @@ use crate::http::body::{self, Expected};
 use crate::http::error::HttpError;
 use crate::http::parameters::Parameters;
 use crate::http::register::{OccupiedPorts, register};
-use crate::http::reply;
+use crate::http::reply::{self, Portions};
 use crate::http::viewers::{Sight, Turn, Viewers};
 use crate::port::Port;
 use crate::probe::PortState;
@@ -105,8 +105,10 @@ impl<F: Fn() -> I, I: Iterator<Item = Service>> Serialize for Each<F> {
 }
 
 /// Makes the reply, or a 304 if the client already has it.
-fn not_modified_or(request: &HttpRequest, body: Vec<u8>, turn: Turn) -> HttpResponse {
-    let tag = format!("\"{:016x}\"", xxh3_64(&body));
+fn not_modified_or(request: &HttpRequest, body: Portions, turn: Turn) -> HttpResponse {
+    let mut hash = Xxh3::new();
+    body.iter().for_each(|portion| hash.update(portion));
+    let tag = format!("\"{:016x}\"", hash.digest());
     let known = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|v| v.to_str().ok());
     let mut known = known.flat_map(|list| list.split(',')).map(str::trim);
     // Weak comparison (RFC 9110 section 13.1.2): `W/` does not count.
