@@ -39,11 +39,11 @@ pub struct Service {
     pub hold: bool,
     /// What its port is used for; null if that was not looked up, as in the reply to a change.
     pub state: Option<State>,
-    /// Why it is blocked or unknown, for people; else null.
+    /// Why it is blocked or unknown, for people; else null, and for who may not make changes.
     pub reason: Option<String>,
     /// The same for programs.
     pub reason_code: Option<ReasonCode>,
-    /// What uses its port, if something does and pald can tell.
+    /// What uses its port, if something does and pald can tell; null for who may not make changes.
     pub holder: Option<Holder>,
 }
 
@@ -143,13 +143,13 @@ pub struct Port {
     pub port: u16,
     /// What it is used for.
     pub state: State,
-    /// Why it is blocked or unknown, for people; else null.
+    /// Why it is blocked or unknown, for people; else null, and for who may not make changes.
     pub reason: Option<String>,
     /// The same for programs.
     pub reason_code: Option<ReasonCode>,
     /// The service that it is registered to.
     pub service: Option<String>,
-    /// What uses it, if something does and pald can tell.
+    /// What uses it, if something does and pald can tell; null for who may not make changes.
     pub holder: Option<Holder>,
 }
 
@@ -210,21 +210,21 @@ pub enum HealthStatus {
 /// The store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StoreHealth {
-    /// Its folder.
-    pub path: String,
-    /// Why it refuses changes; null while it accepts them.
+    /// Its folder; null for who may not make changes.
+    pub path: Option<String>,
+    /// Why it refuses changes; null while it accepts them, and for who may not make any.
     pub error: Option<String>,
 }
 
 /// The dump.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DumpHealth {
-    /// The file.
-    pub path: String,
+    /// The file; null for who may not make changes.
+    pub path: Option<String>,
     /// When it was last written or found up to date (RFC 3339, UTC).
     #[schema(format = DateTime)]
     pub written_at: Option<String>,
-    /// Why the last write failed; null if it did not.
+    /// Why the last write failed; null if it did not, and for who may not make changes.
     pub error: Option<String>,
 }
 

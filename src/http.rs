@@ -5,13 +5,13 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Service as _;
-use actix_web::{App, HttpServer, web};
+use actix_web::dev::{Service as _, ServiceRequest};
+use actix_web::{App, HttpResponse, web};
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, ready};
 
@@ -19,6 +19,7 @@ use crate::registry::Registry;
 
 mod blocking;
 mod body;
+mod connection;
 mod error;
 pub mod guard;
 mod listen;
@@ -27,29 +28,30 @@ pub mod parameters;
 mod problem;
 mod register;
 mod reply;
+mod seats;
+mod server;
 mod service_worker;
 mod text;
 mod v1;
+mod viewers;
 
 pub use body::BodyError;
 pub use guard::Guard;
 pub use listen::{ListenError, Listeners, UnexpectedSocket};
 pub use v1::About;
 
+use connection::Progress;
 use error::HttpError;
+use guard::Admission;
+use viewers::Viewers;
 
 /// How long a client may take to send the head of a request, and again to send its body.
 const REQUEST_TIME: Duration = Duration::from_secs(5);
-/// How long an idle connection stays open.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// How long requests in flight may take once pald is told to stop, in seconds.
-const SHUTDOWN_SECONDS: u64 = 5;
-/// The maximum number of threads that answer requests: a request costs microseconds.
-const MAX_WORKERS: usize = 2;
 
 /// Serves the registry until `shutdown` is ready, and then finishes the requests in flight.
 ///
-/// At most `max_connections` are open at once; further ones wait until one is closed.
+/// At most `max_connections` are open at once, of which other users have a part; further ones wait
+/// until one is closed.
 ///
 /// # Errors
 /// The system refuses a thread or a socket.
@@ -64,55 +66,53 @@ pub async fn serve(
     let (registry, about) = (web::Data::from(registry), web::Data::new(about));
     let guard = Arc::new(guard);
     let door = Arc::clone(&guard);
+    let pages = web::Data::from(Arc::clone(&guard));
+    let viewers = web::Data::new(Viewers::new(Arc::clone(&guard)));
     let app = move || {
         let guard = Arc::clone(&guard);
         App::new()
             .app_data(registry.clone())
             .app_data(about.clone())
+            .app_data(viewers.clone())
+            .app_data(pages.clone())
             .wrap_fn(move |request, service| {
+                let progress = request.conn_data::<Rc<Progress>>().map(Progress::answer);
                 // The router has decoded this path.
                 let is_v1 = v1::includes(request.match_info().as_str());
                 let in_its_terms = move |answered| match is_v1 {
                     true => problem::to_problem(answered),
                     false => answered,
                 };
-                if let Err(refusal) = guard.admit(&request) {
-                    let refused = Err(HttpError::Refused(refusal).into());
-                    return Either::Left(ready(in_its_terms(refused)));
+                let admission = match guard.admit(&request) {
+                    Ok(admission) => admission,
+                    Err(refusal) => {
+                        let refused = Err(HttpError::Refused(refusal).into());
+                        return Either::Left(ready(in_its_terms(refused)));
+                    }
+                };
+                if let Some(reply) = aside(admission, &request) {
+                    return Either::Left(ready(Ok(request.into_response(reply))));
                 }
-                if service_worker::is_asked_for(&request) {
-                    return Either::Left(ready(Ok(request.into_response(service_worker::reply()))));
-                }
-                Either::Right(catch_panic(service.call(request)).map(in_its_terms))
+                Either::Right(catch_panic(service.call(request)).map(move |answered| {
+                    drop(progress);
+                    in_its_terms(answered)
+                }))
             })
             .configure(text::routes)
             .configure(v1::routes)
             .configure(page::routes)
             .default_service(web::to(async || Err::<String, _>(HttpError::UnknownPath)))
     };
-    let workers = workers();
-    let mut server = HttpServer::new(app)
-        .workers(workers)
-        // actix counts the connections of each worker.
-        .max_connections((max_connections / workers).max(1))
-        .client_request_timeout(REQUEST_TIME)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(SHUTDOWN_SECONDS)
-        .on_connect(move |connection, extensions| door.meet(connection, extensions))
-        .shutdown_signal(shutdown);
-    for listener in listeners.into_sockets() {
-        server = server.listen(listener)?;
-    }
-    server.run().await
+    server::run(app, door, listeners, max_connections, shutdown).await
 }
 
-/// Returns how many threads answer requests: half of the CPUs, since each client needs one too.
-///
-/// On two CPUs, a second thread costs a fifth of the lookups per second (bar: 0.90 of the bare
-/// server).
-fn workers() -> usize {
-    let cpus = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    (cpus / 2).clamp(1, MAX_WORKERS)
+/// Returns the reply to a request that is let in, but to no handler.
+fn aside(admission: Admission, request: &ServiceRequest) -> Option<HttpResponse> {
+    match admission {
+        Admission::Form => Some(page::lead_to_form(request)),
+        Admission::Whole if service_worker::is_asked_for(request) => Some(service_worker::reply()),
+        Admission::Whole => None,
+    }
 }
 
 /// Runs a handler. One that panics is a 500, and pald goes on.

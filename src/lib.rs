@@ -50,8 +50,8 @@
 //!   written after the answers. If pald is killed before it is, and the end of the store is lost
 //!   too, only the dump can show what is missing.
 //! - A file that pald did not write is never overwritten without a copy.
-//! - Nothing outside this machine, no web page but pald's own, and on Linux no other user changes the
-//!   registry.
+//! - Nothing outside this machine, no web page but pald's own after a press of a button there, and on
+//!   Linux no other user changes the registry.
 //! - No command believes a program of another user: `client` asks whose it is before it sends anything
 //!   (Linux).
 //! - Nothing that another user made or can change is opened as the store: `files::ownership`.

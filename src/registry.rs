@@ -151,7 +151,8 @@ impl Registry {
         self.port_listen
     }
 
-    /// What these ports, and maybe others, are used for, as of up to a second ago.
+    /// What these ports, and maybe others, are used for, as of up to a second ago; those that are left
+    /// out are free.
     ///
     /// Blocks for milliseconds; not for an async worker.
     pub fn states(&self, ports: &[Port]) -> Arc<HashMap<Port, PortState>> {

@@ -7,6 +7,8 @@ use std::process::Command;
 
 use crate::daemon::{Daemon, Home, parse};
 
+mod flood;
+
 /// The user whom no test runs as.
 const NOBODY: u32 = 65534;
 
@@ -107,6 +109,42 @@ fn a_refusal_is_one_line_that_says_why_and_changes_nothing() {
 }
 
 #[test]
+fn the_address_of_a_change_leads_a_browser_to_the_form() {
+    let home = Home::new(9);
+    let daemon = home.start();
+    let port = daemon.set("shop").port();
+    let opened = "Sec-Fetch-Site: none\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n";
+    let rows = [
+        ("/set?service=a", "/?form=register&service=a".to_owned()),
+        ("/set?service=%3Cb%3E&port='", "/?form=register&service=%3Cb%3E&port='".to_owned()),
+        ("/set", "/?form=register&".to_owned()),
+        (&format!("/del?port={port}"), format!("/?form=release&port={port}")),
+        (&format!("/d%65l?port={port}"), format!("/?form=release&port={port}")),
+    ];
+    for (target, expected) in rows {
+        let reply = daemon.client.request("GET", target, opened);
+        assert_eq!((reply.status, reply.header("location")), (303, Some(&*expected)), "{target}");
+        assert_eq!(reply.header("cache-control"), Some("no-store"));
+        for (method, more) in [
+            ("GET", "Sec-Purpose: prefetch\r\n"),
+            ("POST", ""),
+            ("HEAD", ""),
+            ("GET", "X-Moz: x\r\n"),
+        ] {
+            let reply = daemon.client.request(method, target, &format!("{opened}{more}"));
+            assert_eq!((reply.status, reply.header("location")), (403, None), "{method} {target}");
+        }
+    }
+    let reply = daemon.client.request("PUT", "/v1/services/a", opened);
+    assert_eq!(reply.status, 403);
+    let linked = opened.replace("none", "cross-site");
+    let reply = daemon.client.request("GET", "/?form=register&service=a", &linked);
+    assert_eq!((reply.status, reply.header("location")), (303, Some("/")));
+    assert_eq!(daemon.get("/get?service=a").status, 404);
+    assert_eq!(daemon.get("/get?service=shop").port(), port);
+}
+
+#[test]
 fn what_curl_and_its_kin_send_passes() {
     let home = Home::new(9);
     let daemon = home.start();
@@ -188,6 +226,59 @@ fn a_service_worker_of_an_earlier_site_is_replaced_by_one_that_unregisters_itsel
 }
 
 #[test]
+fn a_script_on_our_own_address_needs_the_key_of_the_page() {
+    let home = Home::new(9);
+    let daemon = home.start();
+    let port = daemon.set("shop").port();
+    let client = &daemon.client;
+    let sent = |site: &str, mode: &str, dest: &str, more: &str| {
+        format!(
+            "Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: {mode}\r\nSec-Fetch-Dest: {dest}\r\n{more}"
+        )
+    };
+    let page = |headers: &str| client.request("GET", "/", headers);
+    let key_of = |page: &str| {
+        page.split_once("name=\"key\" content=\"")
+            .map(|(_, rest)| rest.split('"').next().unwrap().to_owned())
+    };
+    let opened = page(&sent("none", "navigate", "document", ""));
+    let key = key_of(&opened.body).unwrap();
+    assert_eq!(opened.header("clear-site-data"), Some("\"storage\""));
+    assert!(key.len() == 48 && key.starts_with(opened.header("pald-run").unwrap()), "{key}");
+    // What a worker passes on or asks for itself, and what is no browser, gets none.
+    for headers in [
+        &*sent("same-origin", "navigate", "empty", ""),
+        &sent("same-origin", "cors", "empty", ""),
+        &sent("same-origin", "same-origin", "iframe", ""),
+        "",
+    ] {
+        let shown = page(headers);
+        assert!(!shown.body.contains(&key), "{headers}");
+        assert_eq!((shown.status, shown.header("clear-site-data")), (200, None), "{headers}");
+    }
+    let shown = format!("Pald-Page: {key}\r\n");
+    let wrong = format!("Pald-Page: {}0\r\n", &key[..47].replace('0', "1"));
+    let rows = [
+        ("GET", "/v1/services", 200),
+        ("GET", "/get?service=shop", 200),
+        ("PUT", "/v1/services/shop", 200),
+        ("POST", "/set?service=shop", 200),
+    ];
+    for (method, target, status) in rows {
+        let ask = |more: &str| {
+            client.request(method, target, &sent("same-origin", "cors", "empty", more)).status
+        };
+        assert_eq!([ask(&shown), ask(&wrong), ask("")], [status, 403, 403], "{method} {target}");
+        let image = sent("same-origin", "no-cors", "image", "");
+        assert_eq!(client.request(method, target, &image).status, 403, "{target}");
+        // A program may send what it likes.
+        let program = client.request(method, target, "Sec-Fetch-Site: same-origin\r\n");
+        assert_eq!(program.status, status, "{method} {target}");
+    }
+    assert_eq!(daemon.get("/get?service=shop").port(), port);
+}
+
+#[test]
 fn other_names_are_answered_to_once_they_are_allowed() {
     let home = Home::new(9);
     let mut command = home.command();
@@ -223,6 +314,12 @@ fn another_user_may_look_and_must_not_change() {
     assert_eq!(parse(&ask_as(NOBODY, &home, &del)).status, 403);
     let get = SET_AS_ANOTHER.replace("/set?service=anothers", "/get?service=shop");
     assert_eq!(parse(&ask_as(NOBODY, &home, &get)).port(), home.min);
+    for path in ["/v1/services/shop", "/v1/services/%73hop", "/%761/ports/"] {
+        let port = if path.ends_with('/') { home.min.to_string() } else { String::new() };
+        let look = SET_AS_ANOTHER.replace("/set?service=anothers", &format!("{path}{port}"));
+        let reply = parse(&ask_as(NOBODY, &home, &look.replace('%', "%%")));
+        assert_eq!((reply.status, &reply.json()["port"]), (200, &home.min.into()), "{path}");
+    }
     assert_eq!(daemon.get("/get?service=anothers").status, 404);
 }
 

@@ -126,20 +126,6 @@ fn without_the_guard_the_same_page_changes_the_registry() {
     assert!(!attack.learned.is_empty(), "no page has read a port");
 }
 
-#[test]
-fn an_address_typed_into_the_browser_registers_a_service() {
-    let home = Home::new(3);
-    let daemon = home.start();
-    let record = Arc::new(Record::default());
-    // There is no hostile site in this test.
-    let relay = relay::start(home.listen, home.listen, Guise::Browser, Arc::clone(&record));
-    let url = format!("http://localhost:{}/set?service=typed&vector=typed", relay.port);
-    let Some(_browser) = Browser::open(&url) else { return println!("{SKIPPED}") };
-    record.wait_for("typed");
-    assert_eq!(record.statuses()["typed"], BTreeSet::from([200]));
-    assert_eq!(daemon.get("/get?service=typed").port(), home.min);
-}
-
 /// Registers a service whose port a page would like to know, and victims for each place.
 fn register(daemon: &Daemon) -> Registered {
     let victims = PLACES.iter().flat_map(|(place, _, _)| (0..VICTIMS).map(|i| victim(place, i)));

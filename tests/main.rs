@@ -20,6 +20,7 @@ mod kill_points;
 mod life;
 mod many_clients;
 mod mistakes;
+mod own_port;
 mod page;
 mod paper;
 mod planted;

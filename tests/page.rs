@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 
 use crate::daemon::{Client, Home};
 
+mod address;
 mod axe;
 mod beside;
+mod left_over;
 mod many;
 mod tab;
 
@@ -41,7 +43,8 @@ fn services(client: &Client) -> Value {
 fn the_page_comes_with_what_it_may_do_and_by_links_alone() {
     let home = Home::new(1);
     let client = &home.start().client;
-    for path in ["/", "/page/style.css", "/page/main.js", "/page/table.js"] {
+    for path in ["/", "/page/style.css", "/page/main.js", "/page/address.js", "/page/left_over.js"]
+    {
         let reply = client.get(path);
         let policy = reply.header("content-security-policy").unwrap();
         let (all, ancestors) = ("default-src 'none'; ", "frame-ancestors 'none'; ");

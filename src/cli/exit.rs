@@ -164,6 +164,7 @@ impl Exit {
         match error {
             ListenError::InUse { .. } => Self::Conflict,
             ListenError::Refused { source, .. } if files::is_temporary(source) => Self::Temporary,
+            ListenError::NotYet { .. } => Self::Temporary,
             ListenError::Refused { .. } | ListenError::HandedOver { .. } => Self::Config,
         }
     }

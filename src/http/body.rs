@@ -1,5 +1,7 @@
 //! Reads the body of a request, within limits of time and size, if it has the expected type.
 
+use std::rc::Rc;
+
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::{BytesMut, Payload};
@@ -8,6 +10,7 @@ use thiserror::Error;
 use tokio::time::timeout;
 
 use super::REQUEST_TIME;
+use super::connection::Progress;
 use crate::quoted::Quoted;
 
 /// How much of a body that is too long is read and discarded, so that the client sees the answer.
@@ -66,6 +69,7 @@ pub(super) async fn read(
     payload: Payload,
     expected: Expected,
 ) -> Result<BytesMut, BodyError> {
+    let _progress = request.conn_data::<Rc<Progress>>().map(Progress::read_body);
     let reading = timeout(REQUEST_TIME, read_whole(payload, expected.max_bytes));
     let body = reading.await.map_err(|_| BodyError::Slow)??;
     if !body.is_empty() {

@@ -55,6 +55,8 @@ pub(super) enum HttpError {
     Method { allow: &'static str },
     #[error("There is nothing at this path")]
     UnknownPath,
+    #[error("pald is busy with long answers to other users")]
+    Busy,
     #[error("Internal error: pald could not finish this request")]
     Panic,
 }
@@ -122,13 +124,14 @@ impl HttpError {
                 Refusal::HostMissing | Refusal::Host(_) | Refusal::Target => {
                     row(Kind::HostNotAllowed, 403, 403)
                 }
-                Refusal::CrossSite | Refusal::Unasked | Refusal::OldBrowser => {
+                Refusal::CrossSite | Refusal::Unasked | Refusal::NotPage | Refusal::OldBrowser => {
                     row(Kind::CrossSite, 403, 403)
                 }
                 Refusal::User(_) | Refusal::UnknownUser => row(Kind::UserNotAllowed, 403, 403),
             },
             Self::Method { .. } => row(Kind::Blank, 405, 405),
             Self::UnknownPath => row(Kind::NotFound, 404, 404),
+            Self::Busy => row(Kind::Blank, 503, 503),
             Self::Panic => row(Kind::Blank, 500, 500),
         }
     }

@@ -4,14 +4,16 @@
 //! page in the user's browser could drive it. A browser says where a request comes from, in headers
 //! that a page can't forge; curl, wget and scripts send none of these headers and pass.
 
-use std::any::Any;
+use std::borrow::Cow;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix_web::dev::{Extensions, ServiceRequest};
+use actix_web::HttpRequest;
+use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::http::{Method, Uri, Version};
-use actix_web::rt::net::TcpStream;
+use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use tracing::warn;
 
@@ -20,8 +22,10 @@ use crate::quoted::Quoted;
 use crate::users::Users;
 
 mod host;
+mod page_key;
 
 pub use host::Hosts;
+pub(super) use page_key::{PageKey, is_passed_on};
 
 use host::Authority;
 
@@ -41,6 +45,8 @@ pub struct Guard {
     hosts: Hosts,
     users: Users,
     peers: Peers,
+    /// What the page's own scripts show.
+    page_key: PageKey,
     /// Whether the log says that users are unknown. True until they are known again.
     is_warned: AtomicBool,
 }
@@ -52,29 +58,35 @@ impl Guard {
     /// connection of pald's own is looked up, so that the log says at the start if that fails.
     pub fn new(hosts: Hosts, users: Users) -> Self {
         let users = if probe::TELLS_USERS { users } else { Users::Anybody };
-        let guard = Self { hosts, users, peers: Peers::default(), is_warned: false.into() };
+        let (peers, page_key) = (Peers::default(), PageKey::default());
+        let guard = Self { hosts, users, peers, page_key, is_warned: false.into() };
         if guard.users != Users::Anybody {
             guard.known(guard.peers.check());
         }
         guard
     }
 
-    /// Notes at the start of a connection which socket of ours it has. The user is looked up with
-    /// it when a change is asked for. Lookups are for every user.
-    pub(super) fn meet(&self, connection: &dyn Any, extensions: &mut Extensions) {
-        let Some(connection) = connection.downcast_ref::<TcpStream>() else { return };
-        if self.users != Users::Anybody
-            && let Ok(own_end) = OwnEnd::of(connection)
-        {
-            extensions.insert(own_end);
-        }
+    /// Whether what a client may do depends on its user.
+    pub(super) fn tells_users_apart(&self) -> bool {
+        self.users != Users::Anybody
     }
 
-    /// Lets a request in.
+    /// Whether a connection is from somebody who may make changes. Where nobody can be told, each
+    /// is: else the owner might be shut out.
+    pub(super) fn counts_as_owner(&self, own_end: &OwnEnd) -> bool {
+        self.known(self.peers.user(own_end)).is_none_or(|user| self.users.include(user))
+    }
+
+    /// Returns what shows that a script is one of pald's page.
+    pub(super) fn page_key(&self) -> &PageKey {
+        &self.page_key
+    }
+
+    /// Lets a request in, or says where it is led instead.
     ///
     /// # Errors
     /// The first check that the request does not pass.
-    pub(super) fn admit(&self, request: &ServiceRequest) -> Result<(), Refusal> {
+    pub(super) fn admit(&self, request: &ServiceRequest) -> Result<Admission, Refusal> {
         let head = Head {
             method: request.method(),
             uri: request.uri(),
@@ -82,21 +94,27 @@ impl Guard {
             headers: request.headers(),
         };
         let is_change = head.is_change();
-        head.check_as(is_change, &self.hosts)?;
-        if !is_change || self.users == Users::Anybody {
-            return Ok(());
+        let admission = head.check_as(is_change, &self.hosts)?;
+        self.page_key.check(&head)?;
+        let is_checked = !is_change || admission != Admission::Whole;
+        if is_checked || self.users == Users::Anybody {
+            return Ok(admission);
         }
-        match self.user_of(request) {
-            user if self.users.include(user) => Ok(()),
+        match self.user_of(request.request()) {
+            user if self.users.include(user) => Ok(admission),
             Some(user) => Err(Refusal::User(user)),
             None => Err(Refusal::UnknownUser),
         }
     }
 
+    /// Whether the user whose connection a request came on may make changes.
+    pub(super) fn may_change(&self, request: &HttpRequest) -> bool {
+        self.users == Users::Anybody || self.users.include(self.user_of(request))
+    }
+
     /// Returns the user whose connection a request came on, if that is known.
-    fn user_of(&self, request: &ServiceRequest) -> Option<u32> {
-        let (own_end, peer) = (request.conn_data()?, request.peer_addr()?);
-        self.known(self.peers.user(own_end, request.app_config().local_addr(), peer))?
+    fn user_of(&self, request: &HttpRequest) -> Option<u32> {
+        self.known(self.peers.user(request.conn_data::<Arc<OwnEnd>>()?))?
     }
 
     /// Returns what was looked up, and says in the log if the system does not answer, once until it
@@ -115,6 +133,19 @@ impl Guard {
             })
             .ok()
     }
+}
+
+/// How far a request is let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It is answered.
+    Whole,
+    /// It is a change that a browser asks for without saying who wants it, and that leads to the
+    /// page's form instead.
+    ///
+    /// An address that somebody typed is no different from a redirect of a site that was opened by
+    /// an address, a bookmark or a link in another program.
+    Form,
 }
 
 /// The part of a request that the guard examines.
@@ -148,6 +179,9 @@ pub enum Refusal {
     /// A browser says that the user did not ask for this request.
     #[error("Refused: a browser may not make changes on its own")]
     Unasked,
+    /// The request is from a script that may not be one of pald's page.
+    #[error("Refused: this is not from the page as pald shows it now")]
+    NotPage,
     /// The request looks like one of an old browser, which does not say where it comes from.
     #[error("Refused: a browser that does not say where a request comes from may not make changes")]
     OldBrowser,
@@ -166,6 +200,7 @@ impl Refusal {
             Self::Host(_) => Some(
                 "Use localhost, or add the name to `allowed_hosts` in the configuration".into(),
             ),
+            Self::NotPage => Some("Load the page again".into()),
             Self::OldBrowser => Some("Use curl or a newer browser".into()),
             Self::User(_) => Some(
                 "The owner of pald may add that user to `allow_users` in the configuration".into(),
@@ -181,31 +216,39 @@ impl Refusal {
 impl Head<'_> {
     /// Whether the request could change the registry, with whatever parameters.
     pub fn is_change(&self) -> bool {
-        let path = self.uri.path();
-        // The router decodes `%73et`. No path of pald needs that, so it counts as a change.
-        if path.contains('%') {
-            return true;
-        }
         let is_lookup = *self.method == Method::GET || *self.method == Method::HEAD;
-        matches!(path, "/set" | "/del") || (path.starts_with("/v1/") && !is_lookup)
+        self.is_text_change() || (self.path().starts_with(b"/v1/") && !is_lookup)
+    }
+
+    /// Whether the path is that of a change on the text routes.
+    fn is_text_change(&self) -> bool {
+        matches!(&*self.path(), b"/set" | b"/del")
+    }
+
+    /// Returns the path decoded once, as the router does before it picks a handler.
+    ///
+    /// The router leaves some bytes encoded. No path of a handler has these, so to decode them too
+    /// makes no request pass for a lookup.
+    fn path(&self) -> Cow<'_, [u8]> {
+        percent_decode_str(self.uri.path()).into()
     }
 
     /// Checks all that the head of a request shows.
     ///
     /// # Errors
     /// The first check that it fails.
-    pub fn check(&self, hosts: &Hosts) -> Result<(), Refusal> {
+    pub fn check(&self, hosts: &Hosts) -> Result<Admission, Refusal> {
         self.check_as(self.is_change(), hosts)
     }
 
-    fn check_as(&self, is_change: bool, hosts: &Hosts) -> Result<(), Refusal> {
+    fn check_as(&self, is_change: bool, hosts: &Hosts) -> Result<Admission, Refusal> {
         let authority = self.check_host(hosts)?;
-        self.check_site(is_change)?;
+        let admission = self.check_site(is_change)?;
         self.check_origin(authority)?;
         if is_change {
             self.check_old_browser(authority)?;
         }
-        Ok(())
+        Ok(admission)
     }
 
     /// Checks that the host is one of ours. This stops DNS rebinding, which has no other sign.
@@ -229,17 +272,24 @@ impl Head<'_> {
         }
     }
 
-    fn check_site(&self, is_change: bool) -> Result<(), Refusal> {
+    fn check_site(&self, is_change: bool) -> Result<Admission, Refusal> {
+        let mut admission = Admission::Whole;
         for site in self.headers.get_all(SEC_FETCH_SITE) {
             match site.as_bytes() {
                 b"same-origin" => {}
-                b"none" if !is_change || self.is_navigation() => {}
+                b"none" if !is_change => {}
+                b"none" if self.opens_form() => admission = Admission::Form,
                 b"none" => return Err(Refusal::Unasked),
                 b"same-site" | b"cross-site" if self.opens_page() => {}
                 _ => return Err(Refusal::CrossSite),
             }
         }
-        if is_change && self.is_prefetch() { Err(Refusal::Unasked) } else { Ok(()) }
+        if is_change && self.is_prefetch() { Err(Refusal::Unasked) } else { Ok(admission) }
+    }
+
+    /// Whether a window would show the answer to a change on the text routes.
+    fn opens_form(&self) -> bool {
+        *self.method == Method::GET && self.is_text_change() && self.is_navigation()
     }
 
     /// Whether the user opens the page, maybe by a link on another site. That site learns nothing:
@@ -253,7 +303,7 @@ impl Head<'_> {
         PREFETCH.iter().any(|name| self.headers.contains_key(name))
     }
 
-    /// Whether a window will show the answer: for a typed address, a bookmark or a link.
+    /// Whether a window will show the answer: for an address, a bookmark or a link.
     fn is_navigation(&self) -> bool {
         let is_only = |name, expected: &[u8]| {
             let mut values = self.headers.get_all(name);
@@ -291,6 +341,12 @@ impl Head<'_> {
             false => Err(Refusal::CrossSite),
         }
     }
+}
+
+/// Whether a browser says that a page of another site leads here.
+pub(super) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let mut sites = headers.get_all(SEC_FETCH_SITE).map(|site| site.as_bytes());
+    sites.any(|site| site != b"same-origin" && site != b"none")
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

@@ -1,12 +1,15 @@
 //! The page at `/`: the registry in a browser. Its files are part of the program; everything it
 //! shows and changes goes through `/v1`.
 
-use actix_web::HttpResponse;
+use actix_web::body::MessageBody;
+use actix_web::dev::ServiceRequest;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderValue};
-use actix_web::web::{self, ServiceConfig};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
 
 use super::error::refuse_method;
+use super::guard::{self, Guard};
 use super::reply;
 
 /// What the page may do: load its own files and talk to this pald. Nothing may frame it, and text
@@ -21,21 +24,40 @@ const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const STYLE: HeaderValue = HeaderValue::from_static("text/css; charset=utf-8");
 const SCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
 
-/// The path, the type and the text of each file.
-static FILES: [(&str, HeaderValue, &str); 7] = [
-    ("/", HTML, include_str!("page/index.html")),
+/// The page, and in it where its key is written.
+const PAGE: &str = include_str!("page/index.html");
+const KEY: &str = "{key}";
+/// What a service worker of an earlier site gets for the page.
+const LEFT_OVER: &str = include_str!("page/left_over.html");
+
+/// Tells the browser to forget what an earlier site stored, service workers among it, before it shows
+/// the page. Chromium does not finish a navigation that a worker passes on, if this is in its answer.
+const CLEAR: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"storage\""));
+/// Names the run of pald, so that a page notices that it is older.
+const RUN: HeaderName = HeaderName::from_static("pald-run");
+
+/// The path, the type and the text of each other file.
+static FILES: [(&str, HeaderValue, &str); 8] = [
     ("/page/style.css", STYLE, include_str!("page/style.css")),
     ("/page/main.js", SCRIPT, include_str!("page/main.js")),
     ("/page/range.js", SCRIPT, include_str!("page/range.js")),
     ("/page/table.js", SCRIPT, include_str!("page/table.js")),
     ("/page/change.js", SCRIPT, include_str!("page/change.js")),
+    ("/page/address.js", SCRIPT, include_str!("page/address.js")),
+    ("/page/left_over.js", SCRIPT, include_str!("page/left_over.js")),
     ("/page/dom.js", SCRIPT, include_str!("page/dom.js")),
 ];
 
 /// Adds the routes.
 pub(super) fn routes(config: &mut ServiceConfig) {
+    let page = web::resource("/")
+        .route(web::get().to(show_page))
+        .route(web::head().to(show_page))
+        .default_service(web::to(async || refuse_method("GET, HEAD")));
+    config.service(page);
     for (path, content_type, text) in &FILES {
-        let show = async || answer(content_type.clone(), text);
+        let show = async || answer(content_type.clone(), *text);
         let file = web::resource(*path)
             .route(web::get().to(show))
             .route(web::head().to(show))
@@ -44,7 +66,45 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     }
 }
 
-fn answer(content_type: HeaderValue, text: &'static str) -> HttpResponse {
+/// Shows the page, with a key if nobody else can read it.
+async fn show_page(request: HttpRequest, guard: Data<Guard>) -> HttpResponse {
+    let headers = request.headers();
+    if is_foreign_form(&request) {
+        return lead_to("/");
+    }
+    let key = guard.page_key().for_page(headers);
+    let mut response = match guard::is_passed_on(headers) {
+        true => answer(HTML, LEFT_OVER),
+        false => answer(HTML, PAGE.replacen(KEY, key.unwrap_or_default(), 1)),
+    };
+    if key.is_some() {
+        response.headers_mut().append(CLEAR.0, CLEAR.1);
+    }
+    let run = HeaderValue::try_from(guard.page_key().run()).expect("digits are legal in a header");
+    response.headers_mut().append(RUN, run);
+    response
+}
+
+/// Leads a browser that was to make a change to the page, with the form for it filled in.
+pub(super) fn lead_to_form(request: &ServiceRequest) -> HttpResponse {
+    let form = if request.match_info().as_str() == "/del" { "release" } else { "register" };
+    lead_to(&format!("/?form={form}&{}", request.query_string()))
+}
+
+/// Whether a page of another site leads to a form that it has filled in. Whoever follows such a
+/// link may press the button only because it lies where something else was a moment ago.
+fn is_foreign_form(request: &HttpRequest) -> bool {
+    request.query_string().starts_with("form=") && guard::is_from_elsewhere(request.headers())
+}
+
+fn lead_to(address: &str) -> HttpResponse {
+    let mut response = reply::new(StatusCode::SEE_OTHER, reply::TEXT, "See the page\n");
+    let address = HeaderValue::try_from(address).expect("a target is legal in a header");
+    response.headers_mut().insert(header::LOCATION, address);
+    response
+}
+
+fn answer(content_type: HeaderValue, text: impl MessageBody + 'static) -> HttpResponse {
     let mut response = reply::new(StatusCode::OK, content_type, text);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
@@ -59,9 +119,12 @@ mod tests {
 
     #[test]
     fn the_page_is_small_and_asks_nobody_else() {
-        let bytes: usize = FILES.iter().map(|(_, _, text)| text.len()).sum();
-        assert!(bytes <= 30_000, "{bytes} bytes");
-        for (path, _, text) in &FILES {
+        assert_eq!(PAGE.matches(KEY).count(), 1);
+        let pages = [("/", HTML, PAGE), ("/", HTML, LEFT_OVER)];
+        let files = || pages.iter().chain(&FILES);
+        let bytes: usize = files().map(|(_, _, text)| text.len()).sum();
+        assert!(bytes <= 40_000, "{bytes} bytes");
+        for (path, _, text) in files() {
             for (at, _) in text.match_indices("//") {
                 let (before, after) = (&text[..at], &text[at..]);
                 // Comments, links to this machine, and the name of a namespace, which nobody loads.

@@ -6,6 +6,8 @@ use actix_web::web::Data;
 use super::blocking::run_blocking;
 use super::error::HttpError;
 use super::v1::shapes;
+use super::viewers::Sight;
+use crate::probe::PortState;
 use crate::registry::{ChangeError, RegisterOptions, Registered, Registry};
 use crate::service_name::ServiceName;
 
@@ -26,8 +28,10 @@ pub(super) async fn register(
     let (ports, registry) = (first_occupied.clone(), Data::clone(registry));
     let occupied = run_blocking(move || {
         let states = registry.states(&ports);
-        let shown = |port| Some(shapes::port(port, states.get(&port)?, None));
-        ports.into_iter().filter_map(shown).collect()
+        let state = |port| states.get(&port).unwrap_or(&PortState::Free);
+        // Who was let in to register may see it.
+        let shown = |port| shapes::port(port, state(port), None, Sight::Whole);
+        ports.into_iter().map(shown).collect()
     });
     let occupied = occupied.await?;
     Err(HttpError::Exhausted { error, occupied })

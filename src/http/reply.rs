@@ -1,10 +1,18 @@
 //! Makes replies: their status, content type and body, and the headers that each of them has.
 
+use std::io;
+
 use actix_web::HttpResponse;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use serde::Serialize;
+
+use super::viewers::Turn;
+
+mod portions;
+
+pub(super) use portions::Portions;
 
 pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -36,6 +44,11 @@ pub(super) fn new(
     response
 }
 
+/// Makes a 200 with a body that may be long, and keeps the client's turn until it is sent.
+pub(super) fn long(content_type: HeaderValue, body: Portions, turn: Turn) -> HttpResponse {
+    new(StatusCode::OK, content_type, body.into_body(turn))
+}
+
 /// Makes a 200 with a text.
 pub(super) fn text(body: String) -> HttpResponse {
     new(StatusCode::OK, TEXT, body)
@@ -48,12 +61,13 @@ pub(super) fn no_content() -> HttpResponse {
 
 /// Makes a reply with a value as JSON.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> HttpResponse {
-    new(status, JSON, to_json(value))
+    new(status, JSON, to_json::<Vec<u8>>(value))
 }
 
 /// Writes a value as JSON, with the line feed that a terminal needs.
-pub(super) fn to_json(value: &impl Serialize) -> Vec<u8> {
-    let mut json = serde_json::to_vec(value).expect("types of the API have text keys and no maps");
-    json.push(b'\n');
+pub(super) fn to_json<J: Default + io::Write>(value: &impl Serialize) -> J {
+    let mut json = J::default();
+    serde_json::to_writer(&mut json, value).expect("types of the API have text keys and no maps");
+    json.write_all(b"\n").expect("memory takes what is written");
     json
 }

@@ -3,7 +3,7 @@
 //! A browser keeps a site's service worker for its address. If pald listens there later, the worker
 //! still sees all that the page sends and can make requests that look like the page's own. The
 //! browser checks now and then for a new version of the worker's script: it gets this one, which
-//! takes the old one's place and unregisters itself.
+//! takes the old one's place and unregisters itself. Until then the worker lacks the page's key.
 
 use actix_web::HttpResponse;
 use actix_web::dev::ServiceRequest;

@@ -2,11 +2,10 @@
 //!
 //! Not here: which users may make changes, and which are believed.
 
-use std::cell::OnceCell;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rustix::fs::fstat;
 
@@ -21,10 +20,9 @@ pub struct Peers {
 /// Our end of a connection.
 #[derive(Debug)]
 pub struct OwnEnd {
-    /// The inode of our socket, which a later connection with the same addresses does not have.
-    inode: u64,
+    connection: Connection,
     /// The user at the other end, once it is known.
-    user: OnceCell<u32>,
+    user: OnceLock<u32>,
 }
 
 /// One connection, as our end sees it.
@@ -34,7 +32,7 @@ pub struct Connection {
     pub local: SocketAddr,
     /// The address of the other end.
     pub peer: SocketAddr,
-    /// The inode of our socket.
+    /// The inode of our socket, which a later connection with the same addresses does not have.
     pub inode: u64,
 }
 
@@ -64,25 +62,18 @@ impl Peers {
         self.with_lookup(PeerLookup::check)
     }
 
-    /// Returns the user at the other end of a connection with these addresses; `None` if either end
-    /// is closed.
+    /// Returns the user at the other end of a connection; `None` if either end is closed.
     ///
     /// A user that is found is kept with `own_end`, and not looked up again.
     ///
     /// # Errors
     /// The system does not answer, or has no answer that pald knows how to ask for. The next call
     /// tries again.
-    pub fn user(
-        &self,
-        own_end: &OwnEnd,
-        local: SocketAddr,
-        peer: SocketAddr,
-    ) -> io::Result<Option<u32>> {
+    pub fn user(&self, own_end: &OwnEnd) -> io::Result<Option<u32>> {
         if let Some(user) = own_end.user.get() {
             return Ok(Some(*user));
         }
-        let connection = Connection { local, peer, inode: own_end.inode };
-        let user = self.with_lookup(|lookup| lookup.user(connection))?;
+        let user = self.with_lookup(|lookup| lookup.user(own_end.connection))?;
         Ok(user.map(|user| *own_end.user.get_or_init(|| user)))
     }
 
@@ -119,11 +110,12 @@ impl Connection {
 }
 
 impl OwnEnd {
-    /// Returns our end of a connection that was just accepted.
+    /// Returns our end of a connection with these addresses, which was just accepted.
     ///
     /// # Errors
     /// The system does not tell the socket's inode.
-    pub fn of(connection: impl AsFd) -> io::Result<Self> {
-        Ok(Self { inode: fstat(connection)?.st_ino, user: OnceCell::new() })
+    pub fn of(socket: impl AsFd, local: SocketAddr, peer: SocketAddr) -> io::Result<Self> {
+        let connection = Connection { local, peer, inode: fstat(socket)?.st_ino };
+        Ok(Self { connection, user: OnceLock::new() })
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::PortSet;
 use super::holds::HoldsWatch;
 use crate::port::Port;
 use crate::probe::{PortState, Who};
@@ -24,6 +25,7 @@ pub(super) struct Surveyor {
 struct Survey {
     /// When the first of the states was looked up.
     made_at: Instant,
+    ports: PortSet,
     states: Arc<HashMap<Port, PortState>>,
 }
 
@@ -32,23 +34,24 @@ impl Surveyor {
         Self { holds, max_age: MAX_AGE, last: Mutex::new(None) }
     }
 
-    /// What these ports are used for, as of up to a second ago; other ports may be among them. Blocks.
+    /// What these ports are used for, as of up to a second ago; those that are left out are free, and
+    /// others may be among them. Blocks.
     ///
     /// Callers that ask at the same time wait for one look.
     pub(super) fn states(&self, ports: &[Port]) -> Arc<HashMap<Port, PortState>> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         drop(last.take_if(|survey| survey.made_at.elapsed() >= self.max_age));
-        let Survey { states, .. } = last.get_or_insert_with(Survey::new);
-        let missing = ports.iter().copied().filter(|port| !states.contains_key(port));
+        let survey = last.get_or_insert_with(Survey::new);
+        let missing = ports.iter().copied().filter(|port| !survey.ports.contains(*port));
         let missing: Vec<Port> = missing.collect();
         if !missing.is_empty() {
-            let found = self.look(&missing);
-            Arc::make_mut(states).extend(missing.into_iter().zip(found));
+            Arc::make_mut(&mut survey.states).extend(self.look(&missing));
+            missing.into_iter().for_each(|port| survey.ports.insert(port));
         }
-        Arc::clone(states)
+        Arc::clone(&survey.states)
     }
 
-    fn look(&self, ports: &[Port]) -> Vec<PortState> {
+    fn look(&self, ports: &[Port]) -> HashMap<Port, PortState> {
         // They are asked for once the sockets are listed, so that no hold among them is missed.
         let holds = OnceCell::new();
         let is_own = |inode| holds.get_or_init(|| self.holds.inodes()).contains(&inode);
@@ -63,7 +66,7 @@ impl Surveyor {
 
 impl Survey {
     fn new() -> Self {
-        Self { made_at: Instant::now(), states: Arc::default() }
+        Self { made_at: Instant::now(), ports: PortSet::default(), states: Arc::default() }
     }
 }
 

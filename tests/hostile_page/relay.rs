@@ -13,8 +13,6 @@ use super::server::{Request, Server};
 
 /// A page is done with once nothing more has come for this long.
 const QUIET: Duration = Duration::from_millis(1500);
-/// What is sure to come has come by then, also on a machine under load.
-const DEADLINE: Duration = Duration::from_secs(90);
 
 /// As whom a request comes to pald.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,15 +53,6 @@ impl Record {
             }
             answers = waited.0;
         }
-    }
-
-    /// Waits until pald has answered this one.
-    pub(super) fn wait_for(&self, vector: &str) {
-        let is_missing =
-            |answers: &mut Vec<(String, u16)>| answers.iter().all(|(v, _)| v != vector);
-        let answers = self.answers.lock().unwrap();
-        let waited = self.news.wait_timeout_while(answers, DEADLINE, is_missing).unwrap();
-        assert!(!waited.1.timed_out(), "{vector} did not come to pald");
     }
 
     /// The statuses of each vector that has reached pald.

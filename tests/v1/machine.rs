@@ -63,6 +63,13 @@ fn states_and_holders_are_those_of_the_machine() {
     }
     assert_eq!(names(&client.get("/v1/services?name=%3F%3F%3Fe").json()), ["idle", "late"]);
     assert_eq!(names(&client.get("/v1/services?name=*n*").json()), ["runs", "bound"]);
+    let stars = "*".repeat(255);
+    assert_eq!(names(&client.get(&format!("/v1/services?name={stars}")).json()).len(), 4);
+    assert_eq!(names(&client.get("/v1/services?name=**n***s").json()), ["runs"]);
+    let reply = client.get(&format!("/v1/services?name={stars}*"));
+    let reason = "it is longer than 255 bytes";
+    assert!(reply.json()["detail"].as_str().unwrap().ends_with(reason), "{}", reply.body);
+    assert_eq!(reply.status, 400);
 }
 
 #[test]

@@ -17,7 +17,8 @@ use crate::config::{Config, ConfigError};
 use crate::files::Shown;
 use crate::files::ownership::check_links;
 use crate::http::guard::{Guard, Hosts};
-use crate::http::{self, About, Listeners};
+use crate::http::{self, About, ListenError, Listeners};
+use crate::port::Port;
 use crate::printable::Printable;
 use crate::probe::{self, Overlap};
 use crate::registry::{OpenError, Registry, RegistryOptions};
@@ -74,7 +75,7 @@ fn serve(session: &Session) -> Result<(), ServeError> {
     let folders = own_folder.iter().chain(is_store.then_some(&config.data_dir));
     folders.map(PathBuf::as_path).try_for_each(ownership::tighten)?;
     let started_at = Instant::now();
-    let listeners = Listeners::bind(config.port_listen)?;
+    let listeners = listen(config.port_listen)?;
     let guard = guard(&config);
     let descriptors = Descriptors::divide();
     if descriptors.connections == 0 {
@@ -102,6 +103,20 @@ fn serve(session: &Session) -> Result<(), ServeError> {
     registry.close();
     info!("Stopped");
     served?.map_err(ServeError::Http)
+}
+
+/// Listens on pald's port, and says so if it has to wait for it.
+fn listen(port: Port) -> Result<Listeners, ListenError> {
+    let mut has_waited = false;
+    let listeners = Listeners::bind(port, |why| {
+        warn!("{why}; trying again for 75 s");
+        notify::waits(&why.to_string());
+        has_waited = true;
+    });
+    if has_waited && listeners.is_ok() {
+        notify::goes_on();
+    }
+    listeners
 }
 
 fn open_registry(config: &Config, descriptors: Descriptors) -> Result<Registry, OpenError> {

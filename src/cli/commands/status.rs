@@ -44,6 +44,11 @@ fn run_as(health: &Health) -> String {
     }
 }
 
+/// Shows where something is, if pald tells it.
+fn place(path: Option<&str>) -> String {
+    path.map_or("not shown".to_owned(), |path| Shown(path).to_string())
+}
+
 fn lines(health: &Health, url: &Url, run_as: &str) -> Vec<String> {
     let Health { version, pid, services, revision, store, dump, .. } = health;
     let changes = match (health.status, &store.error) {
@@ -62,8 +67,8 @@ fn lines(health: &Health, url: &Url, run_as: &str) -> Vec<String> {
         ("runs as", run_as.to_owned()),
         ("url", format!("{url}, on {}", health.addresses.join(" and "))),
         ("services", format!("{services}, revision {revision}; {changes}")),
-        ("store", Shown(&store.path).to_string()),
-        ("dump", format!("{}, {written}", Shown(&dump.path))),
+        ("store", place(store.path.as_deref())),
+        ("dump", format!("{}, {written}", place(dump.path.as_deref()))),
     ];
     rows.iter().map(|(name, value)| format!("{name:<9} {value}")).collect()
 }

@@ -24,12 +24,13 @@ pub(super) fn examine(
     let written = health.dump.written_at.as_deref().and_then(Timestamp::parse);
     let mut findings = Vec::new();
     if let Some(error) = &health.store.error {
-        let text = format!("{} accepts no changes: {error}", Shown(&health.store.path));
+        let path = health.store.path.as_deref().unwrap_or("the store");
+        let text = format!("{} accepts no changes: {error}", Shown(path));
         let hint = format!("Fix that first (`df -h` shows free space), then: {restart}");
         findings.push(Finding::fault(SUBJECT, text, hint));
     }
     if let Some(error) = &health.dump.error {
-        let path = Path::new(&health.dump.path);
+        let path = Path::new(health.dump.path.as_deref().unwrap_or("the dump"));
         let text = format!("{} can't be written: {error}", Shown(path));
         findings.push(Finding::fault(DUMP, text, format!("ls -ld {}", InShell(folder_of(path)))));
     } else if let Some(written) = written {

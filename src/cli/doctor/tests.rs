@@ -8,7 +8,7 @@ const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
 fn health() -> Health {
     let holds = HoldsHealth { max: 99, held: 1, missing: Vec::new() };
     let dump = DumpHealth {
-        path: "~/.pald/dump".into(),
+        path: Some("~/.pald/dump".into()),
         written_at: Some("2026-11-22T10:00:04Z".into()),
         error: None,
     };
@@ -20,7 +20,7 @@ fn health() -> Health {
         revision: 1,
         services: 1,
         addresses: ["127.0.0.1:49200", "[::1]:49200"].map(str::to_owned).into(),
-        store: StoreHealth { path: "~/.pald/db".into(), error: None },
+        store: StoreHealth { path: Some("~/.pald/db".into()), error: None },
         dump,
         holds,
         overlap: None,

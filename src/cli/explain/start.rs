@@ -55,6 +55,7 @@ impl Explain for ListenError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::InUse { .. } => "Stop that program, or set another `port_listen`",
+            Self::NotYet { .. } => "Start pald again later, or set another `port_listen`",
             Self::Refused { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 "Set `port_listen` to a port above 1023"
             }

@@ -25,6 +25,7 @@ impl HttpError {
                  sed 's/# pald:.*//'"
             }
             Self::UnknownPath => "Try /get, /set, /del or /v1/openapi.json",
+            Self::Busy => "Try again",
             Self::Panic => "See pald's log, and please report this",
             Self::Parameter(_)
             | Self::Pattern { .. }

@@ -9,10 +9,11 @@ const UNASKED: &str = "Refused: a browser may not make changes on its own";
 const OLD: &str =
     "Refused: a browser that does not say where a request comes from may not make changes";
 const HOST_ONCE: &str = "Refused: a request must name its host exactly once";
+const WHOLE: Result<Admission, String> = Ok(Admission::Whole);
 const TARGET: &str = "Refused: the target names another host than the Host header";
 
 /// `lines` are the method, the target and the version, and then headers.
-fn check(lines: &[&str]) -> Result<(), String> {
+fn check(lines: &[&str]) -> Result<Admission, String> {
     let [method, target, version] = lines[0].split(' ').collect::<Vec<_>>()[..] else { panic!() };
     let version = if version == "HTTP/1.0" { Version::HTTP_10 } else { Version::HTTP_11 };
     let mut request =
@@ -48,7 +49,7 @@ fn only_whole_names_of_this_machine_are_answered_to() {
         "[fe80::1]:49200",
     ];
     for host in good {
-        assert_eq!(check(&["GET /get HTTP/1.1", &format!("Host: {host}")]), Ok(()), "{host}");
+        assert_eq!(check(&["GET /get HTTP/1.1", &format!("Host: {host}")]), WHOLE, "{host}");
     }
     let bad = [
         "",
@@ -94,6 +95,7 @@ fn only_whole_names_of_this_machine_are_answered_to() {
 
 #[test]
 fn each_request_passes_or_fails_by_what_its_sender_says() {
+    use Admission::{Form, Whole};
     let set = "GET /set?service=a HTTP/1.1";
     let get = "GET /get?service=a HTTP/1.1";
     let page = "GET / HTTP/1.1";
@@ -103,18 +105,18 @@ fn each_request_passes_or_fails_by_what_its_sender_says() {
     let cross_site = &*site("cross-site");
     let (navigate, document) = ("Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document");
     let ours = "Origin: http://localhost:49200";
-    let rows: &[(&[&str], Result<(), &str>)] = &[
+    let rows: &[(&[&str], Result<Admission, &str>)] = &[
         // Who names no host, or two.
         (&[get], Err(HOST_ONCE)),
         (&[get, host, host], Err(HOST_ONCE)),
-        (&["GET /get HTTP/1.0"], Ok(())),
-        (&["GET /set HTTP/1.0"], Ok(())),
+        (&["GET /get HTTP/1.0"], Ok(Whole)),
+        (&["GET /set HTTP/1.0"], Ok(Whole)),
         (
             &["GET /set HTTP/1.0", "Host: evil.test"],
             Err("Refused: pald does not answer to the host \"evil.test\""),
         ),
         // A target that names a host.
-        (&["GET http://localhost:49200/set HTTP/1.1", host], Ok(())),
+        (&["GET http://localhost:49200/set HTTP/1.1", host], Ok(Whole)),
         (&["GET http://localhost:49201/set HTTP/1.1", host], Err(TARGET)),
         (&["GET http://evil.test/set HTTP/1.1", host], Err(TARGET)),
         (&["GET http://x@localhost:49200/set HTTP/1.1", host], Err(TARGET)),
@@ -123,14 +125,14 @@ fn each_request_passes_or_fails_by_what_its_sender_says() {
             &["GET http://evil.test/set HTTP/1.0"],
             Err("Refused: pald does not answer to the host \"evil.test\""),
         ),
-        (&["GET http://localhost/set HTTP/1.0"], Ok(())),
+        (&["GET http://localhost/set HTTP/1.0"], Ok(Whole)),
         // curl and other programs.
-        (&[set, host], Ok(())),
-        (&[set, host, "User-Agent: curl/8.0", "Accept: */*"], Ok(())),
-        (&[set, host, "User-Agent: Mozilla/5.0 (Windows NT) WindowsPowerShell/5.1"], Ok(())),
+        (&[set, host], Ok(Whole)),
+        (&[set, host, "User-Agent: curl/8.0", "Accept: */*"], Ok(Whole)),
+        (&[set, host, "User-Agent: Mozilla/5.0 (Windows NT) WindowsPowerShell/5.1"], Ok(Whole)),
         // Sec-Fetch-Site.
-        (&[set, host, same_origin], Ok(())),
-        (&[set, host, same_origin, "User-Agent: Mozilla/5.0"], Ok(())),
+        (&[set, host, same_origin], Ok(Whole)),
+        (&[set, host, same_origin, "User-Agent: Mozilla/5.0"], Ok(Whole)),
         (&[set, host, &site("cross-site")], Err(CROSS_SITE)),
         (&[set, host, &site("same-site")], Err(CROSS_SITE)),
         (&[set, host, &site("Same-Origin")], Err(CROSS_SITE)),
@@ -140,12 +142,12 @@ fn each_request_passes_or_fails_by_what_its_sender_says() {
         (&[get, host, &site("cross-site")], Err(CROSS_SITE)),
         (&[get, host, &site("same-site"), navigate, document], Err(CROSS_SITE)),
         // A link to the page, and what is none.
-        (&[page, host, cross_site, navigate, document], Ok(())),
-        (&[page, host, &site("same-site"), navigate, document], Ok(())),
-        (&["HEAD / HTTP/1.1", host, cross_site, navigate, document], Ok(())),
-        (&["GET /?from=there HTTP/1.1", host, cross_site, navigate, document], Ok(())),
-        (&[page, host, same_origin], Ok(())),
-        (&[page, host, none, navigate, document], Ok(())),
+        (&[page, host, cross_site, navigate, document], Ok(Whole)),
+        (&[page, host, &site("same-site"), navigate, document], Ok(Whole)),
+        (&["HEAD / HTTP/1.1", host, cross_site, navigate, document], Ok(Whole)),
+        (&["GET /?from=there HTTP/1.1", host, cross_site, navigate, document], Ok(Whole)),
+        (&[page, host, same_origin], Ok(Whole)),
+        (&[page, host, none, navigate, document], Ok(Whole)),
         (&[page, host, cross_site], Err(CROSS_SITE)),
         (&[page, host, cross_site, navigate], Err(CROSS_SITE)),
         (&[page, host, cross_site, document], Err(CROSS_SITE)),
@@ -172,12 +174,27 @@ fn each_request_passes_or_fails_by_what_its_sender_says() {
         (&["GET /%2f HTTP/1.1", host, cross_site, navigate, document], Err(CROSS_SITE)),
         (&["GET /page/main.js HTTP/1.1", host, cross_site, navigate, document], Err(CROSS_SITE)),
         (&["GET /v1/health HTTP/1.1", host, cross_site, navigate, document], Err(CROSS_SITE)),
-        // A typed address.
-        (&[get, host, none], Ok(())),
+        // An address: typed, of a bookmark or another program, or a redirect of a site that was
+        // opened so.
+        (&[get, host, none], Ok(Whole)),
         (&[set, host, none], Err(UNASKED)),
         (&[set, host, none, navigate], Err(UNASKED)),
         (&[set, host, none, document], Err(UNASKED)),
-        (&[set, host, none, navigate, document], Ok(())),
+        (&[set, host, none, navigate, document], Ok(Form)),
+        (&[set, host, none, navigate, document, "Sec-Fetch-User: ?1"], Ok(Form)),
+        (&["GET /del?port=1 HTTP/1.1", host, none, navigate, document], Ok(Form)),
+        (&["GET /%64el?port=1 HTTP/1.1", host, none, navigate, document], Ok(Form)),
+        (&["POST /set?service=a HTTP/1.1", host, none, navigate, document], Err(UNASKED)),
+        (&["HEAD /set?service=a HTTP/1.1", host, none, navigate, document], Err(UNASKED)),
+        (&["PUT /v1/services/a HTTP/1.1", host, none, navigate, document], Err(UNASKED)),
+        (&["DELETE /v1/ports/1 HTTP/1.1", host, none, navigate, document], Err(UNASKED)),
+        (&[set, host, none, navigate, document, ours], Ok(Form)),
+        (&[set, host, none, navigate, document, "Origin: http://evil.test"], Err(CROSS_SITE)),
+        (&[set, host, none, &site("cross-site"), navigate, document], Err(CROSS_SITE)),
+        (
+            &[set, "Host: evil.test", none, navigate, document],
+            Err("Refused: pald does not answer to the host \"evil.test\""),
+        ),
         (&[set, host, none, navigate, "Sec-Fetch-Dest: iframe"], Err(UNASKED)),
         (&[set, host, none, "Sec-Fetch-Mode: no-cors", document], Err(UNASKED)),
         (&[set, host, none, navigate, navigate, document], Err(UNASKED)),
@@ -186,11 +203,11 @@ fn each_request_passes_or_fails_by_what_its_sender_says() {
         (&[set, host, same_origin, "Sec-Purpose: prefetch;prerender"], Err(UNASKED)),
         (&[set, host, "Purpose: prefetch"], Err(UNASKED)),
         (&[set, host, "X-Moz: prefetch"], Err(UNASKED)),
-        (&[get, host, "Purpose: prefetch"], Ok(())),
+        (&[get, host, "Purpose: prefetch"], Ok(Whole)),
         // Origin.
-        (&[set, host, ours], Ok(())),
-        (&[set, host, same_origin, ours], Ok(())),
-        (&[get, host, ours], Ok(())),
+        (&[set, host, ours], Ok(Whole)),
+        (&[set, host, same_origin, ours], Ok(Whole)),
+        (&[get, host, ours], Ok(Whole)),
         (&[set, host, "Origin: null"], Err(CROSS_SITE)),
         (&[set, host, "Origin: https://localhost:49200"], Err(CROSS_SITE)),
         (&[set, host, "Origin: http://localhost"], Err(CROSS_SITE)),
@@ -203,24 +220,32 @@ fn each_request_passes_or_fails_by_what_its_sender_says() {
         (&["GET /get HTTP/1.0", ours], Err(CROSS_SITE)),
         // Browsers that don't say where a request comes from.
         (&[set, host, "User-Agent: Mozilla/5.0 (X11) Gecko"], Err(OLD)),
-        (&[get, host, "User-Agent: Mozilla/5.0 (X11) Gecko"], Ok(())),
+        (&[get, host, "User-Agent: Mozilla/5.0 (X11) Gecko"], Ok(Whole)),
         (&[set, host, "Referer: http://evil.test/"], Err(CROSS_SITE)),
         (&[set, host, "Referer: http://localhost:49200.evil.test/"], Err(CROSS_SITE)),
         (&[set, host, "Referer: http://localhost:49201/"], Err(CROSS_SITE)),
-        (&[set, host, "Referer: http://localhost:49200/page"], Ok(())),
-        (&[set, host, "Referer: http://localhost:49200"], Ok(())),
-        (&[get, host, "Referer: http://evil.test/"], Ok(())),
+        (&[set, host, "Referer: http://localhost:49200/page"], Ok(Whole)),
+        (&[set, host, "Referer: http://localhost:49200"], Ok(Whole)),
+        (&[get, host, "Referer: http://evil.test/"], Ok(Whole)),
         // A change is any request to these paths, whatever its method.
         (&["OPTIONS /set HTTP/1.1", host, "Purpose: prefetch"], Err(UNASKED)),
         (&["POST /del HTTP/1.1", host, "X-Moz: prefetch"], Err(UNASKED)),
         (&["PUT /v1/services/a HTTP/1.1", host, "X-Moz: prefetch"], Err(UNASKED)),
-        (&["GET /v1/services HTTP/1.1", host, "X-Moz: prefetch"], Ok(())),
+        (&["GET /v1/services HTTP/1.1", host, "X-Moz: prefetch"], Ok(Whole)),
         // An encoded path is decoded by the router, after the guard.
         (&["GET /%73et?service=a HTTP/1.1", host, "X-Moz: prefetch"], Err(UNASKED)),
         (&["GET /s%65t?service=a HTTP/1.1", host, none], Err(UNASKED)),
         (&["GET /%64el?port=1 HTTP/1.1", host, "User-Agent: Mozilla/5.0"], Err(OLD)),
         (&["GET http://localhost:49200/%73et HTTP/1.1", host, "Purpose: prefetch"], Err(UNASKED)),
-        (&["POST /get HTTP/1.1", host, "X-Moz: prefetch"], Ok(())),
+        (&["PUT /%761/services/a HTTP/1.1", host, "X-Moz: prefetch"], Err(UNASKED)),
+        (&["DELETE /v1%2Fports/1 HTTP/1.1", host, none], Err(UNASKED)),
+        // A lookup is one whatever bytes its path was written with.
+        (&["POST /get HTTP/1.1", host, "X-Moz: prefetch"], Ok(Whole)),
+        (&["GET /v1/services/%61 HTTP/1.1", host, "X-Moz: prefetch"], Ok(Whole)),
+        (&["GET /v1/services/%61 HTTP/1.1", host, none], Ok(Whole)),
+        (&["HEAD /%761/services/%73et HTTP/1.1", host, "User-Agent: Mozilla/5.0"], Ok(Whole)),
+        (&["GET /%67et?service=a HTTP/1.1", host, "Referer: http://evil.test/"], Ok(Whole)),
+        (&["GET /%2573et HTTP/1.1", host, none], Ok(Whole)),
     ];
     for (lines, expected) in rows {
         assert_eq!(check(lines), expected.map_err(str::to_owned), "{lines:?}");

@@ -1,11 +1,16 @@
 // What the user does here: registers, releases and copies. Every change goes through `/v1`.
 
-import { byId, put } from "./dom.js";
+import { KEY, byId, put } from "./dom.js";
 import { focusRow, positionOf, serviceAt } from "./table.js";
 
-const [name, port, dialog] = [byId("name"), byId("port"), document.querySelector("dialog")];
+export const [name, port] = [byId("name"), byId("port")];
+const dialog = document.querySelector("dialog");
+export const NO_NAME = "Type a name: 1 to 255 letters, digits and . _ -";
+export const NO_PORT = "A port is a number from 1 to 65535";
 /** The service that the dialog asks about. */
 let asked;
+/** The headers of a registration. */
+let conditions = {};
 
 /** Connects forms and buttons; `look` updates the page after a change to a service. */
 export function watchForms(look) {
@@ -24,10 +29,10 @@ export function watchForms(look) {
   dialog.addEventListener("close", () => document.activeElement === document.body && byId("filter").focus());
 }
 
-/** Sends a change; throws the problem that pald answers. */
-async function send(method, path, request) {
-  const init = { method, signal: AbortSignal.timeout(20_000) };
-  if (request) Object.assign(init, { body: JSON.stringify(request), headers: { "Content-Type": "application/json" } });
+/** Sends a request; throws the problem that pald answers. */
+export async function send(method, path, request, headers = {}) {
+  const init = { method, headers: { ...KEY, ...headers }, signal: AbortSignal.timeout(20_000) };
+  if (request) Object.assign(init, { body: JSON.stringify(request) }).headers["Content-Type"] = "application/json";
   const reply = await fetch(path, init).catch(() => {
     throw { detail: "pald does not answer" };
   });
@@ -36,31 +41,43 @@ async function send(method, path, request) {
 }
 
 const isDots = (name) => name === "." || name === "..";
-const pathOf = (name) => `/v1/services/${encodeURIComponent(name)}`;
-const inWords = ({ detail, hint }) => (hint ? `${detail}\n${hint}` : detail);
+export const pathOf = (name) => `/v1/services/${encodeURIComponent(name)}`;
+export const isPort = (text) => /^[1-9][0-9]*$/.test(text);
+export const inWords = ({ detail, hint }) => (hint ? `${detail}\n${hint}` : detail);
+
+/** Has the next registration refused if the service is registered already. */
+export function mustBeNew(isNew) {
+  conditions = isNew ? { "If-None-Match": "*" } : {};
+}
 
 async function register(look) {
   refuse(null, "");
   const [service, wanted] = [name.value, port.value.trim()];
   // Browsers remove these two from every path.
   if (isDots(service)) return refuse(name, `A browser can’t send this name; run “pald set ${service}” in a shell`);
-  if (service === "") return refuse(name, "Type a name: 1 to 255 letters, digits and . _ -");
-  if (!/^[0-9]*$/.test(wanted)) return refuse(port, "A port is a number from 1 to 65535");
+  if (service === "") return refuse(name, NO_NAME);
+  if (wanted !== "" && !isPort(wanted)) return refuse(port, NO_PORT);
   try {
-    const made = await send("PUT", pathOf(service), wanted && { port: Number(wanted) });
+    const made = await send("PUT", pathOf(service), wanted && { port: Number(wanted) }, conditions);
     await look(made.name);
     put("news", `Registered ${made.name} on port ${made.port}`);
     name.value = port.value = "";
+    mustBeNew(false);
     name.focus();
   } catch (problem) {
     refuse(/:(port|pool)-/.test(problem.type) ? port : name, inWords(problem));
   }
 }
 
-/** Shows what is wrong with the form, and where. */
-function refuse(field, text) {
+/** Shows what is wrong with a form, and where. */
+export function mark(field, text) {
   put("mistake", text);
-  for (const input of [name, port]) input.ariaInvalid = input === field ? "true" : null;
+  for (const input of [name, port, byId("leaving")]) input.ariaInvalid = input === field && text !== "" ? "true" : null;
+}
+
+/** The same, and goes there. */
+export function refuse(field, text) {
+  mark(field, text);
   field?.focus();
 }
 

@@ -2,6 +2,8 @@
 
 const minutes = new Intl.DateTimeFormat("sv", { dateStyle: "short", timeStyle: "short" });
 
+/** Shows pald that a request is from its page; nobody else has this key. */
+export const KEY = { "Pald-Page": document.querySelector("[name=key]").content };
 export const byId = (id) => document.getElementById(id);
 export const number = (value) => value.toLocaleString("en");
 /** Formats a date and time to the minute: `2026-11-22 14:03`. */

@@ -1,7 +1,8 @@
 // Follows pald while the page is visible, and says so when pald does not answer.
 
+import { fillIn } from "./address.js";
 import { watchForms } from "./change.js";
-import { byId, duration, put, show } from "./dom.js";
+import { KEY, byId, duration, put, show } from "./dom.js";
 import { drawRange } from "./range.js";
 import { showServices } from "./table.js";
 
@@ -30,6 +31,7 @@ async function lookOnce() {
   clearTimeout(timer);
   const start = performance.now();
   try {
+    if (await isOld()) return loadAgain();
     const headers = { "If-None-Match": tag };
     const [list, health] = await Promise.all([ask("/v1/services", headers), ask("/v1/health")]);
     // A 503 has the health too: the store failed.
@@ -47,7 +49,23 @@ async function lookOnce() {
   if (!document.hidden) timer = setTimeout(look, Math.max(PAUSE, performance.now() - start));
 }
 
-const ask = (path, headers) => fetch(path, { headers, cache: "no-store", signal: AbortSignal.timeout(TIMEOUT) });
+const ask = (path, headers) => fetch(path, { headers: { ...KEY, ...headers }, cache: "no-store", signal: AbortSignal.timeout(TIMEOUT) });
+
+/** Whether pald was started again since it showed this page, whose key is no longer good. */
+async function isOld() {
+  // Only a daemon that was gone can be another one.
+  if (goneSince === "") return false;
+  const reply = await fetch("/", { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(TIMEOUT) });
+  const run = reply.headers.get("Pald-Run");
+  return run !== null && !KEY["Pald-Page"].startsWith(run);
+}
+
+/** Loads the page again; what was typed stays. */
+function loadAgain() {
+  const typed = new URLSearchParams({ form: "again", service: byId("name").value });
+  if (byId("port").value !== "") typed.set("port", byId("port").value);
+  location.replace(typed.get("service") || typed.has("port") ? `/?${typed}` : "/");
+}
 
 function showGone(text) {
   if (text === "") goneSince = "";
@@ -95,4 +113,5 @@ document.addEventListener("visibilitychange", () => (document.hidden ? clearTime
 put("where", `on ${location.host}`);
 put("curl", `curl -d service=shop ${location.host}/set`);
 watchForms(look);
+fillIn(look);
 look();

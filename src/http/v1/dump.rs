@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::responses::{BadBody, Refusals, Wrong};
+use super::responses::{BadBody, Busy, Refusals, Wrong};
 use crate::api::{Imported, Problem};
 use crate::dump::{self, DumpEntry};
 use crate::dump_file;
@@ -13,6 +13,7 @@ use crate::http::body::{self, Expected};
 use crate::http::error::HttpError;
 use crate::http::parameters::{ParameterError, Parameters};
 use crate::http::reply;
+use crate::http::viewers::Viewers;
 use crate::quoted::Quoted;
 use crate::registry::{Import, ImportMode, Registry};
 use crate::service_name::ServiceName;
@@ -31,10 +32,17 @@ const DUMP: Expected = Expected {
     responses(
         (status = 200, description = "The dump", body = String, content_type = "text/plain"),
         Refusals,
+        Busy,
     )
 )]
-pub(super) async fn export(registry: Data<Registry>) -> Result<HttpResponse, HttpError> {
-    Ok(reply::text(run_blocking(move || registry.dump()).await?))
+pub(super) async fn export(
+    request: HttpRequest,
+    registry: Data<Registry>,
+    viewers: Data<Viewers>,
+) -> Result<HttpResponse, HttpError> {
+    let turn = viewers.turn(&request).await?;
+    let dump = run_blocking(move || registry.dump()).await?;
+    Ok(reply::long(reply::TEXT, dump.into(), turn))
 }
 
 /// Imports a dump: all of it or nothing

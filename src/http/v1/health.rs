@@ -1,14 +1,15 @@
 //! `/v1/health`: the health of pald.
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 
 use super::About;
 use super::responses::Refusals;
 use crate::api::{DumpHealth, Health, HealthStatus, HoldsHealth, Overlap, StoreHealth};
 use crate::files::Shown;
 use crate::http::reply;
+use crate::http::viewers::{Sight, Viewers};
 use crate::registry::Registry;
 
 /// Shows the health of pald
@@ -20,20 +21,27 @@ use crate::registry::Registry;
         Refusals,
     )
 )]
-pub(super) async fn show(registry: Data<Registry>, about: Data<About>) -> HttpResponse {
+pub(super) async fn show(
+    request: HttpRequest,
+    registry: Data<Registry>,
+    about: Data<About>,
+    viewers: Data<Viewers>,
+) -> HttpResponse {
+    let sight = viewers.sight_of(&request);
+    let shown = |text: String| (sight == Sight::Whole).then_some(text);
     let health = registry.health();
     let (http_status, status) = match health.failure {
         None => (StatusCode::OK, HealthStatus::Ok),
         Some(_) => (StatusCode::SERVICE_UNAVAILABLE, HealthStatus::Failed),
     };
     let dump = DumpHealth {
-        path: Shown(&about.dump_file).to_string(),
+        path: shown(Shown(&about.dump_file).to_string()),
         written_at: health.dump.written_at.map(|time| time.to_string()),
-        error: health.dump.error,
+        error: health.dump.error.and_then(shown),
     };
     let store = StoreHealth {
-        path: Shown(&about.data_dir).to_string(),
-        error: health.failure.map(|reason| reason.to_string()),
+        path: shown(Shown(&about.data_dir).to_string()),
+        error: health.failure.and_then(|reason| shown(reason.to_string())),
     };
     let holds = HoldsHealth {
         max: health.holds.max,

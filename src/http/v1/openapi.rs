@@ -1,7 +1,10 @@
 //! `/v1/openapi.json`: the description of `/v1`, made from the handlers.
 
+use std::sync::LazyLock;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use actix_web::web::Bytes;
 use utoipa::OpenApi;
 
 use super::responses::Refusals;
@@ -40,5 +43,8 @@ struct Document;
     )
 )]
 pub(super) async fn show() -> HttpResponse {
-    reply::json(StatusCode::OK, &Document::openapi())
+    /// It is made once: to make it takes as long as hundreds of lookups.
+    static TEXT: LazyLock<Bytes> =
+        LazyLock::new(|| reply::to_json::<Vec<u8>>(&Document::openapi()).into());
+    reply::new(StatusCode::OK, reply::JSON, Bytes::clone(&TEXT))
 }

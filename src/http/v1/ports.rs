@@ -4,12 +4,13 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::responses::{Missing, Refusals, Wrong};
+use super::responses::{Busy, Missing, Refusals, Wrong};
 use super::{port_of, shapes};
 use crate::api::Port;
 use crate::http::blocking::run_blocking;
 use crate::http::error::HttpError;
 use crate::http::reply;
+use crate::http::viewers::Viewers;
 use crate::registry::{Registry, Target};
 
 /// Shows a port
@@ -20,16 +21,19 @@ use crate::registry::{Registry, Target};
         (status = 200, description = "What the port is used for now, and the service that it is registered to", body = Port),
         Wrong,
         Refusals,
+        Busy,
     )
 )]
 pub(super) async fn show(
     request: HttpRequest,
     registry: Data<Registry>,
+    viewers: Data<Viewers>,
 ) -> Result<HttpResponse, HttpError> {
     let port = port_of(&request)?;
+    let turn = viewers.turn(&request).await?;
     let service = registry.service_at(port).map(|registration| registration.service.to_string());
     let state = run_blocking(move || registry.state(port)).await?;
-    Ok(reply::json(StatusCode::OK, &shapes::port(port, &state, service)))
+    Ok(reply::json(StatusCode::OK, &shapes::port(port, &state, service, turn.sight)))
 }
 
 /// Releases the service that has a port

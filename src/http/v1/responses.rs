@@ -40,6 +40,15 @@ pub(super) enum BadBody {
     TooLarge(Problem),
 }
 
+/// The response of routes whose answers take a while.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its description is used")]
+pub(super) enum Busy {
+    /// Others than those who may make changes get one such answer at a time
+    #[response(status = 503, content_type = "application/problem+json")]
+    Busy(Problem),
+}
+
 /// The responses of every route.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its description is used")]

@@ -7,9 +7,10 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use glob::Pattern;
-use xxhash_rust::xxh3::xxh3_64;
+use serde::{Serialize, Serializer};
+use xxhash_rust::xxh3::Xxh3;
 
-use super::responses::{BadBody, Missing, Refusals, Wrong};
+use super::responses::{BadBody, Busy, Missing, Refusals, Wrong};
 use super::{service_of, shapes};
 use crate::addresses::Addresses;
 use crate::api::{Problem, RangeUsage, RegisterRequest, Service, Services};
@@ -18,8 +19,10 @@ use crate::http::body::{self, Expected};
 use crate::http::error::HttpError;
 use crate::http::parameters::Parameters;
 use crate::http::register::register;
-use crate::http::reply;
+use crate::http::reply::{self, Portions};
+use crate::http::viewers::{Sight, Turn, Viewers};
 use crate::port::Port;
+use crate::probe::PortState;
 use crate::quoted::Quoted;
 use crate::registration::Registration;
 use crate::registry::{Existing, RegisterOptions, Registry, Snapshot, Target};
@@ -31,6 +34,9 @@ const REGISTER_REQUEST: Expected = Expected {
     words: "JSON, application/json",
     may_be_untyped: false,
 };
+
+/// The maximum length of a pattern in bytes: no name is longer.
+const MAX_PATTERN_BYTES: usize = 255;
 
 /// Lists services
 #[utoipa::path(
@@ -48,11 +54,13 @@ const REGISTER_REQUEST: Expected = Expected {
         (status = 304, description = "Nothing changed since the reply with that ETag"),
         Wrong,
         Refusals,
+        Busy,
     )
 )]
 pub(super) async fn list(
     request: HttpRequest,
     registry: Data<Registry>,
+    viewers: Data<Viewers>,
 ) -> Result<HttpResponse, HttpError> {
     let parameters = Parameters::of_query(&request)?;
     let pattern = parameters.at_most_one("name")?.map(|text| pattern(&text)).transpose()?;
@@ -60,6 +68,8 @@ pub(super) async fn list(
     let is_wanted = move |registration: &Arc<Registration>| {
         pattern.as_ref().is_none_or(|pattern| pattern.matches(registration.service.as_str()))
     };
+    let turn = viewers.turn(&request).await?;
+    let sight = turn.sight;
     // Writing a long list as JSON takes a while too.
     let body = run_blocking(move || {
         let Snapshot { mut registrations, seal } = registry.snapshot();
@@ -69,24 +79,46 @@ pub(super) async fn list(
             let ports: Vec<_> = registrations.iter().map(|known| known.port).collect();
             registry.states(&ports)
         });
-        let state = |port| states.as_ref().and_then(|states| states.get(&port));
-        let services = registrations.iter().map(|known| shapes::service(known, state(known.port)));
-        let revision = seal.revision;
-        reply::to_json(&Services { services: services.collect(), range, revision })
+        let state =
+            |port| states.as_ref().map(|states| states.get(&port).unwrap_or(&PortState::Free));
+        let shown = |known: &Arc<Registration>| shapes::service(known, state(known.port), sight);
+        let services = Each(|| registrations.iter().map(shown));
+        reply::to_json(&List { services, range, revision: seal.revision })
     });
-    Ok(not_modified_or(&request, body.await?))
+    Ok(not_modified_or(&request, body.await?, turn))
+}
+
+/// What [`Services`] describes, with services that are made as they are written: all at once they take
+/// more memory than their text.
+#[derive(Serialize)]
+struct List<S> {
+    services: S,
+    #[serde(rename = "pool")]
+    range: RangeUsage,
+    revision: u64,
+}
+
+/// A list in JSON of what a function gives one after the other.
+struct Each<F>(F);
+
+impl<F: Fn() -> I, I: Iterator<Item = Service>> Serialize for Each<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
 }
 
 /// Makes the reply, or a 304 if the client already has it.
-fn not_modified_or(request: &HttpRequest, body: Vec<u8>) -> HttpResponse {
-    let tag = format!("\"{:016x}\"", xxh3_64(&body));
+fn not_modified_or(request: &HttpRequest, body: Portions, turn: Turn) -> HttpResponse {
+    let mut hash = Xxh3::new();
+    body.iter().for_each(|portion| hash.update(portion));
+    let tag = format!("\"{:016x}\"", hash.digest());
     let known = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|v| v.to_str().ok());
     let mut known = known.flat_map(|list| list.split(',')).map(str::trim);
     // Weak comparison (RFC 9110 section 13.1.2): `W/` does not count.
     let is_known = known.any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag);
     let mut response = match is_known {
         true => reply::new(StatusCode::NOT_MODIFIED, reply::JSON, ()),
-        false => reply::new(StatusCode::OK, reply::JSON, body),
+        false => reply::long(reply::JSON, body, turn),
     };
     let tag = HeaderValue::try_from(tag).expect("hexadecimal digits are legal in a header");
     response.headers_mut().insert(header::ETAG, tag);
@@ -105,8 +137,15 @@ fn range_usage(registry: &Registry, registrations: &[Arc<Registration>]) -> Rang
 
 fn pattern(text: &[u8]) -> Result<Pattern, HttpError> {
     let wrong = |reason| HttpError::Pattern { pattern: Quoted::new(text), reason };
-    let pattern = std::str::from_utf8(text).map_err(|_| wrong("it is not UTF-8"))?;
-    Pattern::new(pattern).map_err(|error| wrong(error.msg))
+    if text.len() > MAX_PATTERN_BYTES {
+        return Err(wrong("it is longer than 255 bytes"));
+    }
+    let mut pattern = String::from_utf8(text.to_vec()).map_err(|_| wrong("it is not UTF-8"))?;
+    // To the crate `**` means folders, which names do not have.
+    while pattern.contains("**") {
+        pattern = pattern.replace("**", "*");
+    }
+    Pattern::new(&pattern).map_err(|error| wrong(error.msg))
 }
 
 /// Shows a service
@@ -123,23 +162,26 @@ fn pattern(text: &[u8]) -> Result<Pattern, HttpError> {
         Wrong,
         Missing,
         Refusals,
+        Busy,
     )
 )]
 pub(super) async fn show(
     request: HttpRequest,
     registry: Data<Registry>,
+    viewers: Data<Viewers>,
 ) -> Result<HttpResponse, HttpError> {
     let service = service_of(&request)?;
     let with_state = Parameters::of_query(&request)?.switch("state")?.unwrap_or(true);
     let Some(registration) = registry.service(&service) else {
         return Err(HttpError::NotRegistered(service));
     };
-    let port = registration.port;
-    let state = match with_state {
-        true => Some(run_blocking(move || registry.state(port)).await?),
-        false => None,
-    };
-    Ok(reply::json(StatusCode::OK, &shapes::service(&registration, state.as_ref())))
+    if !with_state {
+        let shown = shapes::service(&registration, None, Sight::WithoutHolders);
+        return Ok(reply::json(StatusCode::OK, &shown));
+    }
+    let (port, turn) = (registration.port, viewers.turn(&request).await?);
+    let state = run_blocking(move || registry.state(port)).await?;
+    Ok(reply::json(StatusCode::OK, &shapes::service(&registration, Some(&state), turn.sight)))
 }
 
 /// Registers a service
@@ -177,7 +219,7 @@ pub(super) async fn put(
     let service = service_of(&request)?;
     let options = options(&request, &body)?;
     let registered = register(&registry, service, options).await?;
-    let shown = shapes::service(&registered.registration, None);
+    let shown = shapes::service(&registered.registration, None, Sight::Whole);
     if !registered.is_new {
         return Ok(reply::json(StatusCode::OK, &shown));
     }

@@ -1,13 +1,18 @@
 //! Shows what the registry and the machine say in the types of the API.
 
 use crate::api::{self, ReasonCode};
+use crate::http::viewers::Sight;
 use crate::port::Port;
 use crate::probe::{self, PortState, Reason, UnknownReason};
 use crate::registration::Registration;
 
 /// Shows a service; `state` is what uses its port, if that was looked up.
-pub(super) fn service(registration: &Registration, state: Option<&PortState>) -> api::Service {
-    let used = state.map(Used::of);
+pub(super) fn service(
+    registration: &Registration,
+    state: Option<&PortState>,
+    sight: Sight,
+) -> api::Service {
+    let used = state.map(|state| Used::of(state, sight));
     api::Service {
         name: registration.service.to_string(),
         port: registration.port.number(),
@@ -22,8 +27,13 @@ pub(super) fn service(registration: &Registration, state: Option<&PortState>) ->
 }
 
 /// Shows a port, what uses it, and the service that it is registered to.
-pub(in crate::http) fn port(port: Port, state: &PortState, service: Option<String>) -> api::Port {
-    let Used { state, reason, reason_code, holder } = Used::of(state);
+pub(in crate::http) fn port(
+    port: Port,
+    state: &PortState,
+    service: Option<String>,
+    sight: Sight,
+) -> api::Port {
+    let Used { state, reason, reason_code, holder } = Used::of(state, sight);
     api::Port { port: port.number(), state, reason, reason_code, service, holder }
 }
 
@@ -36,7 +46,15 @@ struct Used {
 }
 
 impl Used {
-    fn of(state: &PortState) -> Self {
+    fn of(state: &PortState, sight: Sight) -> Self {
+        let whole = Self::whole(state);
+        match sight {
+            Sight::Whole => whole,
+            Sight::WithoutHolders => Self::without_reason(whole.state, None),
+        }
+    }
+
+    fn whole(state: &PortState) -> Self {
         match state {
             PortState::Free => Self::without_reason(api::State::Idle, None),
             PortState::Running(holder) => Self::without_reason(api::State::Running, Some(holder)),
@@ -127,7 +145,7 @@ mod tests {
             ),
         ];
         for (state, code) in rows {
-            let shown = serde_json::to_value(port(Port::MIN, &state, None)).unwrap();
+            let shown = serde_json::to_value(port(Port::MIN, &state, None, Sight::Whole)).unwrap();
             assert_eq!(shown["reason_code"].as_str(), code, "{state:?}");
             assert_eq!(shown["reason"].is_string(), code.is_some(), "{state:?}");
         }

@@ -5,7 +5,7 @@
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use actix_web::http::{Method, Uri, Version};
 use libfuzzer_sys::fuzz_target;
-use pald::http::guard::{Head, Hosts};
+use pald::http::guard::{Admission, Head, Hosts};
 use pald_fuzz::spell;
 
 const WORDS: &[&str] = &[
@@ -67,8 +67,8 @@ fuzz_target!(|input: &[u8]| {
     let headers: HeaderMap = lines.filter_map(header).collect();
     let head = Head { method, uri: &uri, version, headers: &headers };
     let hosts = Hosts::new(ALLOWED[3..].iter().map(|name| name.to_string()).collect());
-    if head.check(&hosts).is_ok() {
-        check_let_in(&head);
+    if let Ok(admission) = head.check(&hosts) {
+        check_let_in(&head, admission);
     }
 });
 
@@ -79,7 +79,7 @@ fn header(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
 }
 
 /// What must be true of a request that was let in.
-fn check_let_in(head: &Head<'_>) {
+fn check_let_in(head: &Head<'_>, admission: Admission) {
     let texts = |name: &HeaderName| -> Vec<String> {
         let values = head.headers.get_all(name).map(|value| value.as_bytes());
         values.map(|value| String::from_utf8_lossy(value).into_owned()).collect()
@@ -113,7 +113,7 @@ fn check_let_in(head: &Head<'_>) {
         assert!(is_ours || check_opens_page(head, &texts), "{site}");
     }
     if head.is_change() {
-        check_change(&texts, host);
+        check_change(&texts, host, admission);
     }
 }
 
@@ -135,10 +135,16 @@ fn check_opens_page(head: &Head<'_>, texts: &impl Fn(&HeaderName) -> Vec<String>
     is_lookup && head.uri.path() == "/" && mode == ["navigate"] && dest == ["document"]
 }
 
-fn check_change(texts: &impl Fn(&HeaderName) -> Vec<String>, host: Option<&String>) {
+fn check_change(
+    texts: &impl Fn(&HeaderName) -> Vec<String>,
+    host: Option<&String>,
+    admission: Admission,
+) {
     let [site, mode, dest] = ["sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"]
         .map(|name| texts(&HeaderName::from_static(name)));
-    if site.iter().any(|site| site == "none") {
+    let is_unsaid = site.iter().any(|site| site == "none");
+    assert_eq!(admission, if is_unsaid { Admission::Form } else { Admission::Whole });
+    if is_unsaid {
         assert_eq!((mode, dest), (vec!["navigate".to_owned()], vec!["document".to_owned()]));
     }
     for name in ["sec-purpose", "purpose", "x-moz"] {

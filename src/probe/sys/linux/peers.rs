@@ -173,9 +173,9 @@ mod tests {
         (client, listener.accept().unwrap().0)
     }
 
-    fn user_of(peers: &Peers, own_end: &OwnEnd, server: &TcpStream) -> Option<u32> {
-        let (local, peer) = (server.local_addr().unwrap(), server.peer_addr().unwrap());
-        peers.user(own_end, local, peer).unwrap()
+    fn own_end(server: &TcpStream, addresses: &TcpStream) -> OwnEnd {
+        let (local, peer) = (addresses.local_addr().unwrap(), addresses.peer_addr().unwrap());
+        OwnEnd::of(server, local, peer).unwrap()
     }
 
     #[test]
@@ -184,19 +184,19 @@ mod tests {
         let (client, server) = own_connection();
         let peers = Peers::default();
         peers.check().unwrap();
-        let own_end = OwnEnd::of(&server).unwrap();
-        assert_eq!(user_of(&peers, &own_end, &server), own);
+        let known = own_end(&server, &server);
+        assert_eq!(peers.user(&known).unwrap(), own);
         drop(client);
-        assert_eq!(user_of(&peers, &own_end, &server), own);
-        assert_eq!(user_of(&peers, &OwnEnd::of(&server).unwrap(), &server), None);
+        assert_eq!(peers.user(&known).unwrap(), own);
+        assert_eq!(peers.user(&own_end(&server, &server)).unwrap(), None);
     }
 
     #[test]
     fn the_user_of_a_later_connection_with_the_same_addresses_is_not_believed() {
         let (_client, server) = own_connection();
         let (_other_client, other) = own_connection();
-        let earlier = OwnEnd::of(&other).unwrap();
-        assert_eq!(user_of(&Peers::default(), &earlier, &server), None);
+        let earlier = own_end(&other, &server);
+        assert_eq!(Peers::default().user(&earlier).unwrap(), None);
     }
 
     /// A failure at the start used to last as long as the process: netlink was not asked again, and

@@ -1,5 +1,6 @@
 //! What uses a port: unknown here.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use crate::port::Port;
@@ -21,8 +22,13 @@ impl Who {
     }
 
     /// Returns that the states are unknown, one for each port.
-    pub fn states(&mut self, ports: &[Port], _is_own: &dyn Fn(u64) -> bool) -> Vec<PortState> {
-        vec![PortState::Unknown(UnknownReason::Unsupported); ports.len()]
+    pub fn states(
+        &mut self,
+        ports: &[Port],
+        _is_own: &dyn Fn(u64) -> bool,
+    ) -> HashMap<Port, PortState> {
+        let unknown = PortState::Unknown(UnknownReason::Unsupported);
+        ports.iter().map(|port| (*port, unknown.clone())).collect()
     }
 }
 

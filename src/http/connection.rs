@@ -1,0 +1,214 @@
+//! A client's connection, between the socket and actix.
+//!
+//! actix reads all that a client sends, whether or not its answers go out, parses all of it at once,
+//! and waits for ever for a client that does not read. Here a connection is read only while nothing
+//! is left to be sent and no answer is being made, a portion at a time; and a client that keeps pald
+//! waiting, for a request or with an answer, has a time for it.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use actix_web::dev::Extensions;
+use actix_web::rt::net::TcpStream;
+use rustix::net::sockopt::set_socket_linger;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::seats::Seat;
+use crate::probe::OwnEnd;
+
+/// How long an idle connection stays open, how long the head of a request may take, and how long an
+/// answer may wait until some of it is read.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How much is read at once, in bytes: all requests in it are parsed, and each takes a kilobyte.
+const PORTION: usize = 4096;
+
+/// A connection to a client.
+pub(super) struct Connection {
+    stream: TcpStream,
+    progress: Rc<Progress>,
+    /// Whose it is and its seat, where users are told apart.
+    client: Option<(Arc<OwnEnd>, Seat)>,
+    /// How much may still be read before actix has a look at it.
+    portion: usize,
+    /// Where it is read to; only so can less be read than actix has room for.
+    portion_buffer: [u8; PORTION],
+    /// Whether a part of an answer waits for the client to read.
+    is_unsent: bool,
+    /// Whether actix wanted to read when it was not the time.
+    wants_to_read: bool,
+    /// Whether nothing has come since the last answer.
+    is_idle: bool,
+    /// Until when the client must go on.
+    deadline: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Connection {
+    /// Makes a connection of a stream; it keeps its seat until it is dropped.
+    pub(super) fn new(stream: TcpStream, client: Option<(Arc<OwnEnd>, Seat)>) -> Self {
+        Self {
+            stream,
+            progress: Rc::default(),
+            client,
+            portion: PORTION,
+            portion_buffer: [0; PORTION],
+            is_unsent: false,
+            wants_to_read: false,
+            is_idle: true,
+            deadline: Instant::now() + PATIENCE,
+            timer: None,
+        }
+    }
+
+    /// Gives each request on this connection what the guard and the handlers need to know of it.
+    pub(super) fn introduce(&self, extensions: &mut Extensions) {
+        extensions.insert(Rc::clone(&self.progress));
+        if let Some((own_end, _)) = &self.client {
+            extensions.insert(Arc::clone(own_end));
+        }
+    }
+
+    /// Is ready once the client's time is over.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let deadline = self.deadline;
+        // It is set once for many answers: to set it for each takes time (bar: 0.90 of the bare
+        // server's lookups).
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if timer.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(deadline);
+        }
+    }
+
+    fn extend_deadline(&mut self) {
+        self.deadline = Instant::now() + PATIENCE;
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.is_unsent || !this.progress.takes_more() {
+            this.wants_to_read = true;
+            return Poll::Pending;
+        }
+        if this.portion == 0 {
+            // actix reads until it is told to wait.
+            this.portion = PORTION;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let room = buffer.remaining().min(this.portion);
+        let mut read = ReadBuf::new(&mut this.portion_buffer[..room]);
+        if Pin::new(&mut this.stream).poll_read(cx, &mut read)?.is_pending() {
+            return match this.progress.is_answering() {
+                true => Poll::Pending,
+                // As if the client had closed it, so that all of the last answer is sent.
+                false => this.poll_deadline(cx).map(Ok),
+            };
+        }
+        let length = read.filled().len();
+        buffer.put_slice(read.filled());
+        this.portion -= length;
+        if length > 0 && std::mem::take(&mut this.is_idle) {
+            this.extend_deadline();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        if written.is_ready() {
+            this.is_idle = true;
+            this.extend_deadline();
+            return written;
+        }
+        this.is_unsent = true;
+        ready!(this.poll_deadline(cx));
+        // The kernel drops what is left too.
+        let _ = set_socket_linger(&this.stream, Some(Duration::ZERO));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// actix calls this once all that it has is written.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.is_unsent = false;
+        if this.wants_to_read && this.progress.takes_more() {
+            this.wants_to_read = false;
+            cx.waker().wake_by_ref();
+        }
+        Pin::new(&mut this.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+/// What is being done for the client of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    is_answering: Cell<bool>,
+    is_reading_body: Cell<bool>,
+}
+
+impl Progress {
+    /// Notes that an answer is being made, until the guard is dropped.
+    pub(super) fn answer(self: &Rc<Self>) -> During {
+        During::new(self, |progress| &progress.is_answering)
+    }
+
+    /// Notes that the handler reads the body of its request, until the guard is dropped.
+    pub(super) fn read_body(self: &Rc<Self>) -> During {
+        During::new(self, |progress| &progress.is_reading_body)
+    }
+
+    fn is_answering(&self) -> bool {
+        self.is_answering.get()
+    }
+
+    /// Whether what the client sends is needed now.
+    fn takes_more(&self) -> bool {
+        !self.is_answering.get() || self.is_reading_body.get()
+    }
+}
+
+/// A time during which something is being done.
+pub(super) struct During {
+    progress: Rc<Progress>,
+    flag: fn(&Progress) -> &Cell<bool>,
+}
+
+impl During {
+    fn new(progress: &Rc<Progress>, flag: fn(&Progress) -> &Cell<bool>) -> Self {
+        flag(progress).set(true);
+        Self { progress: Rc::clone(progress), flag }
+    }
+}
+
+impl Drop for During {
+    fn drop(&mut self) {
+        (self.flag)(&self.progress).set(false);
+    }
+}
