@@ -17,14 +17,15 @@ use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
 use rustix::net::sockopt::set_socket_linger;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::seats::Seat;
 use crate::probe::OwnEnd;
 
 /// How long an idle connection stays open, how long the head of a request may take, and how long an
-/// answer may wait until some of it is read.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// answer may wait until some of it is read: 5 s, in ticks from one that was under way.
+const PATIENCE_TICKS: u8 = 6;
+const TICK: Duration = Duration::from_secs(1);
 /// How much is read at once, in bytes: all requests in it are parsed, and each takes a kilobyte.
 const PORTION: usize = 4096;
 
@@ -44,8 +45,8 @@ pub(super) struct Connection {
     wants_to_read: bool,
     /// Whether nothing has come since the last answer.
     is_idle: bool,
-    /// Until when the client must go on.
-    deadline: Instant,
+    /// How many ticks the client has kept pald waiting.
+    silent_ticks: u8,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -61,7 +62,7 @@ impl Connection {
             is_unsent: false,
             wants_to_read: false,
             is_idle: true,
-            deadline: Instant::now() + PATIENCE,
+            silent_ticks: 0,
             timer: None,
         }
     }
@@ -74,23 +75,19 @@ impl Connection {
         }
     }
 
-    /// Is ready once the client's time is over.
-    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let deadline = self.deadline;
-        // It is set once for many answers: to set it for each takes time (bar: 0.90 of the bare
-        // server's lookups).
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+    /// Is ready once the client has been silent for too long.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // It ticks, and is not set for each answer: that, and to ask for the time, takes time (bar:
+        // 0.90 of the bare server's lookups).
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(TICK)));
         loop {
             ready!(timer.as_mut().poll(cx));
-            if timer.deadline() >= deadline {
+            self.silent_ticks += 1;
+            if self.silent_ticks >= PATIENCE_TICKS {
                 return Poll::Ready(());
             }
-            timer.as_mut().reset(deadline);
+            timer.as_mut().reset(Instant::now() + TICK);
         }
-    }
-
-    fn extend_deadline(&mut self) {
-        self.deadline = Instant::now() + PATIENCE;
     }
 }
 
@@ -117,14 +114,14 @@ impl AsyncRead for Connection {
             return match this.progress.is_answering() {
                 true => Poll::Pending,
                 // As if the client had closed it, so that all of the last answer is sent.
-                false => this.poll_deadline(cx).map(Ok),
+                false => this.poll_patience(cx).map(Ok),
             };
         }
         let length = read.filled().len();
         buffer.put_slice(read.filled());
         this.portion -= length;
         if length > 0 && std::mem::take(&mut this.is_idle) {
-            this.extend_deadline();
+            this.silent_ticks = 0;
         }
         Poll::Ready(Ok(()))
     }
@@ -140,11 +137,11 @@ impl AsyncWrite for Connection {
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
         if written.is_ready() {
             this.is_idle = true;
-            this.extend_deadline();
+            this.silent_ticks = 0;
             return written;
         }
         this.is_unsent = true;
-        ready!(this.poll_deadline(cx));
+        ready!(this.poll_patience(cx));
         // The kernel drops what is left too.
         let _ = set_socket_linger(&this.stream, Some(Duration::ZERO));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))

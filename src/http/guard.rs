@@ -216,13 +216,9 @@ impl Refusal {
 impl Head<'_> {
     /// Whether the request could change the registry, with whatever parameters.
     pub fn is_change(&self) -> bool {
+        let path = self.path();
         let is_lookup = *self.method == Method::GET || *self.method == Method::HEAD;
-        self.is_text_change() || (self.path().starts_with(b"/v1/") && !is_lookup)
-    }
-
-    /// Whether the path is that of a change on the text routes.
-    fn is_text_change(&self) -> bool {
-        matches!(&*self.path(), b"/set" | b"/del")
+        is_text_change(&path) || (!is_lookup && path.starts_with(b"/v1/"))
     }
 
     /// Returns the path decoded once, as the router does before it picks a handler.
@@ -230,7 +226,9 @@ impl Head<'_> {
     /// The router leaves some bytes encoded. No path of a handler has these, so to decode them too
     /// makes no request pass for a lookup.
     fn path(&self) -> Cow<'_, [u8]> {
-        percent_decode_str(self.uri.path()).into()
+        let path = self.uri.path();
+        // To look for it is faster than to decode (bar: 0.90 of the bare server's lookups).
+        if path.contains('%') { percent_decode_str(path).into() } else { path.as_bytes().into() }
     }
 
     /// Checks all that the head of a request shows.
@@ -289,7 +287,7 @@ impl Head<'_> {
 
     /// Whether a window would show the answer to a change on the text routes.
     fn opens_form(&self) -> bool {
-        *self.method == Method::GET && self.is_text_change() && self.is_navigation()
+        *self.method == Method::GET && is_text_change(&self.path()) && self.is_navigation()
     }
 
     /// Whether the user opens the page, maybe by a link on another site. That site learns nothing:
@@ -341,6 +339,11 @@ impl Head<'_> {
             false => Err(Refusal::CrossSite),
         }
     }
+}
+
+/// Whether a path is that of a change on the text routes.
+fn is_text_change(path: &[u8]) -> bool {
+    matches!(path, b"/set" | b"/del")
 }
 
 /// Whether a browser says that a page of another site leads here.

@@ -45,9 +45,10 @@ impl PageKey {
 
     /// Checks that a request of a script on pald's own origin is one of pald's page.
     pub(super) fn check(&self, head: &Head<'_>) -> Result<(), Refusal> {
-        let dest = head.headers.get(SEC_FETCH_DEST).map(|dest| dest.as_bytes());
-        // A program names no destination, and the browser itself asks for a worker's script.
-        let is_of_page = dest.is_some_and(|dest| dest != b"serviceworker")
+        // A program names no destination.
+        let Some(dest) = head.headers.get(SEC_FETCH_DEST) else { return Ok(()) };
+        // The browser itself asks for a worker's script.
+        let is_of_page = dest != "serviceworker"
             && head.headers.get_all(SEC_FETCH_SITE).any(|site| site == "same-origin");
         let path = head.path();
         let is_public = &*path == b"/" || path.starts_with(b"/page/");
