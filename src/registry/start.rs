@@ -1,4 +1,4 @@
-//! Reads what a start finds, and carries out what [`plan`] makes of it.
+//! Reads what a start finds, and carries out what [`plan()`] makes of it.
 
 use std::panic::resume_unwind;
 use std::path::Path;

@@ -91,7 +91,7 @@ fn an_address_leads_to_the_form_and_one_press_does_it() {
 
     tab.go(&format!("{door}/set?service=x&new=true"));
     tab.click("document.querySelector('#register button')");
-    let expected = format!("x is already registered (port {})", home.min);
+    let expected = format!("x is already registered on port {}", home.min);
     tab.wait(&format!(
         "return document.querySelector('#mistake').textContent.startsWith('{expected}')"
     ));
