@@ -35,7 +35,7 @@ const KERNEL_BUFFER: usize = 64 * 1024;
 /// How long the kernel keeps what a client does not read: longer than pald waits, since the kernel
 /// does not tell the client that it has given up.
 #[cfg(target_os = "linux")]
-const UNREAD_MILLISECONDS: u32 = 8000;
+const UNREAD_MILLISECONDS: u32 = 20_000;
 /// How many connections can wait to be accepted. In a flood of them, a short line makes clients wait
 /// for a second.
 const BACKLOG: i32 = 4096;
