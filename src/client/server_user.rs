@@ -29,7 +29,7 @@ pub struct OtherUser {
     pub process: Option<Process>,
 }
 
-/// Why it can't be told whose program answers.
+/// Why whose program answers is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UnknownUser {
     /// It is on another machine, or behind a redirect.

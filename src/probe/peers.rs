@@ -43,7 +43,7 @@ pub enum Server {
     Accepted(u32),
     /// No process has accepted it yet; this user listens for it.
     Listening(u32),
-    /// One of its ends is closed, so it can't be told whose the other end was.
+    /// One of its ends is closed, so whose the other end was is unknown.
     Closed,
     /// The other end is not a socket of this machine and network namespace, or a redirect leads to
     /// it.
