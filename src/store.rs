@@ -35,6 +35,9 @@ use trees::Trees;
 /// What follows the name of a store that was set aside, before the time.
 const DAMAGED: &str = ".damaged-";
 
+/// How many registrations a new store gets with one transaction.
+const PART: usize = 500;
+
 /// One step of a change to the store. Both trees follow it in the same transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
@@ -156,7 +159,10 @@ impl Store {
         let store = Self::open_empty(&aside)?;
         let operations: Vec<_> =
             registrations.iter().cloned().map(|a| Operation::Insert(Arc::new(a))).collect();
-        store.commit(&operations, seal)?;
+        // Nobody sees the store before its rename, so it need not be made at once: sled keeps all that
+        // a transaction replaces in memory until its end.
+        store.commit(&[], seal)?;
+        operations.chunks(PART).try_for_each(|part| store.commit(part, seal))?;
         store.sync_everything()
     }
 
