@@ -35,9 +35,6 @@ use trees::Trees;
 /// What follows the name of a store that was set aside, before the time.
 const DAMAGED: &str = ".damaged-";
 
-/// How many registrations a new store gets with one transaction.
-const PART: usize = 500;
-
 /// One step of a change to the store. Both trees follow it in the same transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
@@ -157,12 +154,8 @@ impl Store {
         // In a folder that all share, somebody else may have been quicker.
         files::create_new_folder(&aside).map_err(io)?;
         let store = Self::open_empty(&aside)?;
-        let operations: Vec<_> =
-            registrations.iter().cloned().map(|a| Operation::Insert(Arc::new(a))).collect();
-        // Nobody sees the store before its rename, so it need not be made at once: sled keeps all that
-        // a transaction replaces in memory until its end.
-        store.commit(&[], seal)?;
-        operations.chunks(PART).try_for_each(|part| store.commit(part, seal))?;
+        let registrations: Vec<_> = registrations.iter().cloned().map(Arc::new).collect();
+        store.trees.fill_new(&registrations, seal)?;
         store.sync_everything()
     }
 
@@ -205,6 +198,33 @@ impl Store {
     /// be used again until it is reopened.
     pub fn commit(&self, operations: &[Operation], seal: Seal) -> Result<(), StoreError> {
         self.trees.apply(operations, seal)?;
+        self.sync()
+    }
+
+    /// Makes `registrations` the registry, as one change; `seal` is theirs. On return it is on disk.
+    ///
+    /// This is for changes of many services, which take much memory in one transaction.
+    ///
+    /// # Errors
+    /// As those of [`Store::commit`].
+    pub fn replace_all(
+        &mut self,
+        registrations: &[Arc<Registration>],
+        seal: Seal,
+    ) -> Result<(), StoreError> {
+        self.trees.replace_all(registrations, seal)?;
+        self.sync()
+    }
+
+    /// Removes what the last [`Store::replace_all`] left of the registry before it.
+    ///
+    /// # Errors
+    /// As those of [`Store::commit`].
+    pub fn remove_replaced(&self) -> Result<(), StoreError> {
+        self.trees.clear_spare()
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
         self.trees.flush()?;
         let io = |source| StoreError::Io { path: self.path.clone(), source };
         self.data_file.sync().map_err(io)?;

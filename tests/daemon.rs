@@ -244,16 +244,16 @@ impl Client {
 
     /// A GET that may fail, as it does when pald is killed.
     pub(crate) fn try_get(&self, path: &str) -> Result<Reply, ureq::Error> {
-        let url = format!("http://{}:{}{path}", self.address.0, self.address.1);
-        let mut response = self.agent.get(url).call()?;
-        let headers = response.headers().iter();
-        let headers =
-            headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
-        Ok(Reply {
-            status: response.status().as_u16(),
-            headers: headers.collect(),
-            body: response.body_mut().read_to_string()?,
-        })
+        reply_of(self.agent.get(self.url(path)).call()?)
+    }
+
+    /// An import that may fail, as it does when pald is killed.
+    pub(crate) fn try_import(&self, dump: &str) -> Result<Reply, ureq::Error> {
+        reply_of(self.agent.put(self.url("/v1/dump")).send(dump)?)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}:{}{path}", self.address.0, self.address.1)
     }
 
     pub(crate) fn get(&self, path: &str) -> Reply {
@@ -304,6 +304,17 @@ impl Client {
         );
         parse(&self.raw([head.as_bytes(), body].concat()))
     }
+}
+
+fn reply_of(mut response: ureq::http::Response<ureq::Body>) -> Result<Reply, ureq::Error> {
+    let headers = response.headers().iter();
+    let headers =
+        headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+    Ok(Reply {
+        status: response.status().as_u16(),
+        headers: headers.collect(),
+        body: response.body_mut().read_to_string()?,
+    })
 }
 
 /// The only reply in `text`.

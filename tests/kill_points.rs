@@ -21,7 +21,7 @@ use crate::faults::{Known, Random, copy_folder, count, keep, lost, no_strace, sp
 
 mod scene;
 
-use scene::Scene;
+use scene::{IMPORTED, Scene};
 
 const CALLS: [&str; 15] = [
     "write",
@@ -61,7 +61,7 @@ const VIEWS: [View; 5] = [
 /// One run of the script under strace, with these options of it.
 ///
 /// What pald must know after it is in `known`; a change without an answer is not in it.
-fn run_script(home: &Home, view: View, options: &[String], known: &mut Known) {
+fn run_script(scene: &Scene, home: &Home, view: View, options: &[String], known: &mut Known) {
     let mut strace = Command::new("strace");
     strace.args(options);
     let (daemon, tracer) = match view {
@@ -83,7 +83,10 @@ fn run_script(home: &Home, view: View, options: &[String], known: &mut Known) {
             (daemon, Some(tracer))
         }
     };
-    change(&daemon, known);
+    match scene.imports {
+        true => import(&daemon, known),
+        false => change(&daemon, known),
+    }
     // strace ends by itself with what it looks at; that pald may be gone already is the point.
     let _ = rustix::process::kill_process(pald_of(home), Signal::TERM);
     daemon.wait();
@@ -108,6 +111,16 @@ fn change(daemon: &Daemon, known: &mut Known) {
             known.insert("new1".to_owned(), None);
         }
         Err(_killed) => {}
+    }
+}
+
+/// Imports a dump; if that was answered, all its services go into `known`.
+fn import(daemon: &Daemon, known: &mut Known) {
+    let services = (0..IMPORTED).map(|number| (format!("imported{number}"), 33_000 + number));
+    let dump: String = services.clone().map(|(name, port)| format!("{name}\t{port}\t\n")).collect();
+    if let Ok(reply) = daemon.client.try_import(&dump) {
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        known.extend(services.map(|(name, port)| (name, u16::try_from(port).ok())));
     }
 }
 
@@ -154,7 +167,7 @@ fn count_calls(scene: &Scene, view: View) -> BTreeMap<&'static str, usize> {
     let trace = home.path().join("trace");
     let options =
         ["-o".to_owned(), path(&trace), "-e".to_owned(), format!("trace={}", CALLS.join(","))];
-    run_script(&home, view, &options, &mut Known::new());
+    run_script(scene, &home, view, &options, &mut Known::new());
     let mut by_thread = BTreeMap::<(&str, &str), usize>::new();
     let trace = fs::read_to_string(&trace).unwrap();
     for line in trace.lines() {
@@ -194,7 +207,7 @@ fn try_point(scene: &Scene, view: View, call: &str, number: usize) -> (Vec<Strin
         "-e".to_owned(),
         format!("inject={call}:signal=KILL:when={number}"),
     ];
-    run_script(&home, view, &options, &mut known);
+    run_script(scene, &home, view, &options, &mut known);
     let was_killed = fs::read_to_string(&trace).unwrap().contains("killed by SIGKILL");
     let point = format!("{}, {view:?}, {call} {number}", scene.name);
     let left = files_below(&home.file(""));
@@ -215,6 +228,10 @@ fn check_start(home: &Home, scene: &Scene, known: &Known, start: usize) -> Vec<S
         Err((status, log)) => return vec![format!("start {start} ends with {status}: {log}")],
     };
     let mut wrong = lost(&daemon.client, known);
+    let imported = daemon.get("/list").body.matches("imported").count();
+    if ![0, IMPORTED].contains(&imported) {
+        wrong.push(format!("{imported} services of an import"));
+    }
     let (code, log) = daemon.stop();
     if code != Some(0) {
         wrong.push(format!("ended with {code:?}"));
@@ -258,8 +275,12 @@ fn a_kill_before_any_call_loses_nothing() {
     let mut next = Random::new().index(step);
     let (mut points, mut tried, mut killed, mut wrong) = (0, 0, 0, Vec::new());
     for scene in Scene::all() {
-        // Once a restored store is served, it is as any other.
-        let views = if scene.restores { &VIEWS[..2] } else { &VIEWS[..] };
+        let views = match (scene.restores, scene.imports) {
+            // Once a restored store is served, it is as any other.
+            (true, _) => &VIEWS[..2],
+            (_, true) => &VIEWS[2..],
+            _ => &VIEWS[..],
+        };
         for &view in views {
             let calls = count_calls(&scene, view);
             println!("{}, {view:?}: {calls:?}", scene.name);

@@ -346,7 +346,7 @@ fn a_dump_edited_by_hand_is_kept_and_can_be_taken_over() {
         let log = daemon.log();
         let told = warnings(&log);
         assert_eq!(told.len(), 1, "{edited}{log}");
-        assert!(told[0].contains("The dump ~/.pald/dump is not what pald wrote: "), "{log}");
+        assert!(told[0].contains("The dump ~/.pald/dump differs from the registry: "), "{log}");
         assert!(told[0].contains(difference), "{log}");
         let copies = kept(&home, "dump.kept-20");
         assert_eq!(fs::read_to_string(&copies[0]).unwrap(), edited);

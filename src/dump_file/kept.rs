@@ -67,7 +67,7 @@ pub(super) fn keep_if_different(
         false => format!("pald import --replace {file}"),
     };
     warn!(
-        "The dump {dump} is not what pald wrote: {named}{more}. It is kept as {shown}, and written \
+        "The dump {dump} differs from the registry: {named}{more}. It is kept as {shown}, and written \
          again from the store. To take it over instead: {command}"
     );
     Ok(())

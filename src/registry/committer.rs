@@ -25,6 +25,9 @@ use crate::store::{DbRecord, Operation, RecordFile, Store, StoreError, record_pl
 /// that pald serves. More can wait only for clients that have gone away.
 const MAX_REQUESTS: usize = 256;
 
+/// From how many operations on the whole registry is stored anew, which then takes less memory.
+const MANY: usize = 512;
+
 /// How many skipped ports the log names at a time.
 const MAX_NAMED: usize = 3;
 
@@ -134,7 +137,7 @@ impl Committer {
         }
         let Outcome { operations, holds, occupied, answers } = self.decide(requests);
         if !operations.is_empty() {
-            if let Err(cause) = self.store.commit(&operations, self.model.seal()) {
+            if let Err(cause) = self.store(&operations) {
                 let failed = ChangeError::Storage(self.fail(cause.with_causes().into()));
                 return answers.into_iter().for_each(|answer| answer(Err(failed.clone())));
             }
@@ -153,6 +156,16 @@ impl Committer {
         let mut batch = Batch::new(&mut self.model, claims);
         requests.into_iter().for_each(|request| batch.decide(request));
         batch.finish()
+    }
+
+    /// Stores a batch as one change.
+    fn store(&mut self, operations: &[Operation]) -> Result<(), StoreError> {
+        let seal = self.model.seal();
+        if operations.len() < MANY {
+            return self.store.commit(operations, seal);
+        }
+        let registrations: Vec<_> = self.model.registrations().cloned().collect();
+        self.store.replace_all(&registrations, seal)
     }
 
     /// Holds the ports that are registered now, and releases those that are not.
@@ -190,6 +203,11 @@ impl Committer {
             self.fail(format!("Can't write the record beside the store: {cause}").into());
         }
         self.refresher.refresh();
+        if operations.len() >= MANY
+            && let Err(cause) = self.store.remove_replaced()
+        {
+            self.fail(cause.with_causes().into());
+        }
         operations.iter().for_each(log);
     }
 

@@ -68,7 +68,7 @@ impl Contents {
 
 fn services(trees: &Trees, path: &Path, capacity: usize) -> Result<Vec<Registration>, StoreError> {
     let mut registrations = Vec::with_capacity(capacity);
-    for item in trees.services.iter() {
+    for item in trees.current().services.iter() {
         let (key, value) = item.map_err(|source| sled_failed(path, source))?;
         let registration = decode::<ServiceRecord>(&value).and_then(|r| r.into_registration(&key));
         registrations
@@ -83,7 +83,7 @@ fn ports(
     capacity: usize,
 ) -> Result<HashMap<Port, ServiceName>, StoreError> {
     let mut ports = HashMap::with_capacity(capacity);
-    for item in trees.ports.iter() {
+    for item in trees.current().ports.iter() {
         let (key, value) = item.map_err(|source| sled_failed(path, source))?;
         let entry =
             port_of_key(&key).and_then(|port| Ok((port, decode::<PortRecord>(&value)?.service()?)));

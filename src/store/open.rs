@@ -59,6 +59,7 @@ impl Store {
         };
         let store = Self::migrate(path, db, version)?;
         let contents = store.load()?;
+        store.trees.clear_spare()?;
         store.sync_everything()?;
         Ok((store, contents))
     }

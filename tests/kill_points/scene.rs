@@ -16,10 +16,15 @@ pub(super) struct Scene {
     pub(super) lost: Option<u64>,
     /// Whether a start makes the store anew from the dump.
     pub(super) restores: bool,
+    /// Whether a dump of [`IMPORTED`] services is imported, in place of some single changes.
+    pub(super) imports: bool,
 }
 
+/// How many services the import has: enough for it to store the whole registry anew.
+pub(super) const IMPORTED: usize = 600;
+
 impl Scene {
-    pub(super) fn all() -> [Self; 5] {
+    pub(super) fn all() -> [Self; 6] {
         let damages: [fn(&Home); 2] = [
             |home| fs::remove_file(home.file("db/db")).unwrap(),
             |home| fs::write(home.file("db/db"), [0x5a; 9000]).unwrap(),
@@ -28,6 +33,7 @@ impl Scene {
         [
             Self::first_start(),
             Self::second_start(),
+            Self { name: "import", imports: true, ..Self::second_start() },
             Self::restore("restore, no data", gone),
             Self::restore("restore, bad data", overwritten),
             Self::lost_end(),
@@ -35,7 +41,7 @@ impl Scene {
     }
 
     fn new(name: &'static str, folder: TempDir, known: Known) -> Self {
-        Self { name, folder, known, lost: None, restores: false }
+        Self { name, folder, known, lost: None, restores: false, imports: false }
     }
 
     /// An old dump that is still to be imported.

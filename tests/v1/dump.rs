@@ -73,3 +73,28 @@ fn a_dump_is_taken_over_whole_or_not_at_all() {
     let only = import("?mode=replace", &format!("a {b}\n")).json();
     assert_eq!((&only["removed"], &only["kept"]), (&json!(["b", "new"]), &json!(1)));
 }
+
+/// The memory of a process that is in use, in KiB.
+#[cfg(target_os = "linux")]
+fn resident_kib(daemon: &Daemon) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+}
+
+/// One transaction of all would leave ten times as much.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_import_takes_little_more_memory_than_what_it_brings() {
+    let home = Home::new(1);
+    let daemon = home.start();
+    let dump: String = (0..16_000).map(|n| format!("service-{n}\t{}\t\n", 33_000 + n)).collect();
+    let reply = daemon.client.try_import(&dump).unwrap();
+    assert_eq!(reply.json()["revision"], 1);
+    wait_for_dump(&home, |dump| dump.contains(" entries=16000 "));
+    let after_import = resident_kib(&daemon);
+    assert_eq!(daemon.stop().0, Some(0));
+    let after_restart = resident_kib(&home.start());
+    let bar = after_restart * 3 / 2;
+    assert!(after_import <= bar, "{after_import} KiB, and {after_restart} KiB after a restart");
+}
