@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use crate::daemon::{Daemon, Home, parse};
+use crate::skip::skip;
 
 mod flood;
 
@@ -296,7 +297,7 @@ fn other_names_are_answered_to_once_they_are_allowed() {
 #[test]
 fn another_user_may_look_and_must_not_change() {
     if !is_root() {
-        println!("skipped: only root can ask as another user");
+        skip("only root can ask as another user");
         return;
     }
     let home = Home::new(9);
@@ -326,7 +327,7 @@ fn another_user_may_look_and_must_not_change() {
 #[test]
 fn another_user_who_closes_at_once_is_not_taken_for_root() {
     if !is_root() {
-        println!("skipped: only root can ask as another user");
+        skip("only root can ask as another user");
         return;
     }
     let home = Home::new(900);
@@ -352,7 +353,7 @@ fn another_user_who_closes_at_once_is_not_taken_for_root() {
 #[test]
 fn another_user_may_change_once_it_is_allowed() {
     if !is_root() {
-        println!("skipped: only root can ask as another user");
+        skip("only root can ask as another user");
         return;
     }
     // (allow_users, what users 1234, 1235 and 65534 are answered)

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::daemon::{Daemon, Home, Reply};
 use crate::faults::{Known, Mount, Random, count, lost, no_strace, run, spawn_tracer};
+use crate::skip::skip;
 
 /// Sizes up to this one are tried: from no room for a lock file to room for a store.
 const LARGEST_KIB: u64 = 640;
@@ -124,7 +125,7 @@ fn a_start_on_a_full_disk_serves_or_says_why_not() {
         let home = Home::new(100);
         let _mount = match mount(&home, &limit) {
             Ok(mount) => mount,
-            Err(reason) => return println!("skipped: {reason}"),
+            Err(reason) => return skip(reason),
         };
         let mut known = Known::new();
         if number % 2 == 0 {
@@ -162,7 +163,7 @@ fn a_disk_that_fills_up_ends_changes_and_nothing_else() {
     let home = Home::wide();
     let _mount = match mount(&home, "size=1m") {
         Ok(mount) => mount,
-        Err(reason) => return println!("skipped: {reason}"),
+        Err(reason) => return skip(reason),
     };
     let daemon = home.start();
     let before = daemon.set("before").port();
@@ -185,7 +186,7 @@ fn a_disk_that_fills_up_ends_changes_and_nothing_else() {
 #[test]
 fn a_call_that_fails_in_a_commit_ends_changes_and_nothing_else() {
     if let Some(reason) = no_strace() {
-        return println!("skipped: {reason}");
+        return skip(reason);
     }
     let faults = [
         "fdatasync:error=EIO",
@@ -219,7 +220,7 @@ fn a_call_that_fails_in_a_commit_ends_changes_and_nothing_else() {
 #[test]
 fn a_record_that_cant_be_written_ends_changes_and_nothing_else() {
     if let Some(reason) = no_strace() {
-        return println!("skipped: {reason}");
+        return skip(reason);
     }
     let home = Home::new(100);
     let daemon = home.start();

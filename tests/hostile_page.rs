@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::daemon::{Daemon, Home};
+use crate::skip::skip;
 
 pub(crate) mod browser;
 mod relay;
@@ -18,7 +19,7 @@ use site::Site;
 const PORTS: u16 = 999;
 /// How many services each place tries to release.
 const VICTIMS: usize = 4;
-const SKIPPED: &str = "skipped: chromium is not installed";
+const SKIPPED: &str = "chromium is not installed";
 
 /// Where a page comes from, and where it looks for pald. `{site}` is the port of the hostile site
 /// and `{pald}` the one that leads to pald.
@@ -103,7 +104,7 @@ impl Attack {
 
 #[test]
 fn a_hostile_page_changes_nothing_and_learns_nothing() {
-    let Some(attack) = Attack::run(Guise::Browser) else { return println!("{SKIPPED}") };
+    let Some(attack) = Attack::run(Guise::Browser) else { return skip(SKIPPED) };
     assert_eq!(attack.changes(), BTreeSet::new());
     assert_eq!(attack.after, attack.before);
     assert_eq!(attack.learned, Vec::<String>::new());
@@ -117,7 +118,7 @@ fn a_hostile_page_changes_nothing_and_learns_nothing() {
 /// The page is as hostile as it says: only what its requests carry gives it away.
 #[test]
 fn without_the_guard_the_same_page_changes_the_registry() {
-    let Some(attack) = Attack::run(Guise::Curl) else { return println!("{SKIPPED}") };
+    let Some(attack) = Attack::run(Guise::Curl) else { return skip(SKIPPED) };
     assert!(attack.changes().len() >= 200, "{:?}", attack.changes());
     for (place, _, _) in PLACES {
         let released = attack.changes().into_iter().filter(|name| is_victim(name, place));

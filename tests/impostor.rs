@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::daemon::{Home, PALD};
+use crate::skip::skip;
 
 /// A user that no test runs as, and a name that no user has.
 const STRANGER: u32 = 1234;
@@ -145,7 +146,7 @@ fn assert_all_refuse(home: &Home, case: &str, variables: &[(&str, &str)]) {
 fn is_root() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
-        println!("skipped: only root can be another user");
+        skip("only root can be another user");
     }
     is_root
 }

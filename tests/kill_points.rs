@@ -18,6 +18,7 @@ use rustix::process::{Pid, Signal};
 
 use crate::daemon::{Daemon, Home, PALD};
 use crate::faults::{Known, Random, copy_folder, count, keep, lost, no_strace, spawn_tracer};
+use crate::skip::skip;
 
 mod scene;
 
@@ -269,7 +270,7 @@ fn files_below(folder: &Path) -> Vec<(PathBuf, u64)> {
 #[test]
 fn a_kill_before_any_call_loses_nothing() {
     if let Some(reason) = no_strace() {
-        return println!("skipped: {reason}");
+        return skip(reason);
     }
     let step = count("PALD_KILL_POINT_STEP", 25);
     let mut next = Random::new().index(step);

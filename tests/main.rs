@@ -30,6 +30,7 @@ mod process_limit;
 mod recovery;
 mod remedies;
 mod service;
+mod skip;
 mod supervised;
 mod sync;
 mod text_routes;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::daemon::{Client, Home};
+use crate::skip::skip;
 
 mod address;
 mod axe;
@@ -16,7 +17,7 @@ mod tab;
 
 use tab::{ENTER, ESCAPE, TAB, Tab};
 
-const SKIPPED: &str = "skipped: chromium or chromedriver is not installed";
+const SKIPPED: &str = "chromium or chromedriver is not installed";
 /// What Chromium itself writes on the console when pald refuses something, or is not there.
 const REFUSED: &str = "the server responded with a status of 4";
 const UNREACHABLE: &str = "net::ERR_";
@@ -72,7 +73,7 @@ fn the_page_comes_with_what_it_may_do_and_by_links_alone() {
 fn the_page_registers_and_releases_services() {
     let home = Home::new(9);
     let daemon = home.start();
-    let Some(tab) = Tab::open(&url(&home)) else { return println!("{SKIPPED}") };
+    let Some(tab) = Tab::open(&url(&home)) else { return skip(SKIPPED) };
     tab.wait("return document.querySelector('#empty').checkVisibility()");
     let line = format!("curl -d service=shop localhost:{}/set", home.listen);
     assert_eq!(tab.js("return document.querySelector('#curl').textContent"), json!(line));
@@ -120,7 +121,7 @@ fn the_page_registers_and_releases_services() {
 fn what_happens_elsewhere_is_seen_and_what_is_hidden_asks_nothing() {
     let home = Home::new(9);
     let daemon = home.start();
-    let Some(tab) = Tab::open(&url(&home)) else { return println!("{SKIPPED}") };
+    let Some(tab) = Tab::open(&url(&home)) else { return skip(SKIPPED) };
     tab.wait("return document.querySelector('#version').textContent !== '–'");
     let mut times: Vec<Duration> = (0..5)
         .map(|number| {
@@ -167,7 +168,7 @@ fn a_daemon_that_stops_and_starts_again_is_noticed_both_ways() {
     let home = Home::new(9);
     let daemon = home.start();
     daemon.set("shop").port();
-    let Some(tab) = Tab::open(&url(&home)) else { return println!("{SKIPPED}") };
+    let Some(tab) = Tab::open(&url(&home)) else { return skip(SKIPPED) };
     tab.wait("return document.querySelector('.name')?.textContent === 'shop'");
     assert_eq!(daemon.stop().0, Some(0));
     tab.wait("return document.querySelector('#gone').checkVisibility()");
@@ -198,7 +199,7 @@ fn a_name_is_only_ever_a_text() {
     for name in names {
         daemon.set(name).port();
     }
-    let Some(tab) = Tab::open(&url(&home)) else { return println!("{SKIPPED}") };
+    let Some(tab) = Tab::open(&url(&home)) else { return skip(SKIPPED) };
     tab.wait("return document.querySelectorAll('.name').length === 5");
     assert_eq!(tab.js(NAMES), json!(names));
     let seen =
@@ -238,7 +239,7 @@ fn a_name_is_only_ever_a_text() {
 fn the_keyboard_alone_is_enough() {
     let home = Home::new(9);
     let daemon = home.start();
-    let Some(tab) = Tab::open(&url(&home)) else { return println!("{SKIPPED}") };
+    let Some(tab) = Tab::open(&url(&home)) else { return skip(SKIPPED) };
     tab.wait("return document.querySelector('#empty').checkVisibility()");
     tab.tab_to("#name");
     tab.keys(&format!("shop{TAB}{}{ENTER}", home.min + 4));

@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::daemon::{Home, PALD};
+use crate::skip::skip;
 
 fn answer(home: &Home, arguments: &[&str]) -> String {
     let output = home.command().args(arguments).output().unwrap();
@@ -51,7 +52,7 @@ fn bash_completes_commands_and_each_shell_gets_a_script() {
     fs::write(&script, answer(&home, &["completions", "bash"])).unwrap();
     let line = ". \"$1\"; COMP_WORDS=(pald insta); COMP_CWORD=1; _pald pald insta pald; echo \"${COMPREPLY[@]}\"";
     let Ok(output) = Command::new("bash").args(["-c", line, PALD]).arg(&script).output() else {
-        return println!("skipped: bash is missing");
+        return skip("bash is missing");
     };
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "install\n");
 }

@@ -9,6 +9,7 @@ use pald::store::Store;
 
 use crate::daemon::{Home, PALD};
 use crate::faults::no_strace;
+use crate::skip::skip;
 
 /// A user that no test runs as, and a name that no user has.
 const STRANGER: u32 = 1234;
@@ -18,7 +19,7 @@ const PRIVATE: &str = "a private key\n";
 fn is_root() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
-        println!("skipped: only root can make files of another user");
+        skip("only root can make files of another user");
     }
     is_root
 }
@@ -232,7 +233,7 @@ fn a_store_of_a_stranger_is_not_opened_whenever_it_came() {
 #[test]
 fn a_new_store_takes_nobodys_folder() {
     if let Some(reason) = no_strace() {
-        return println!("skipped: {reason}");
+        return skip(reason);
     }
     let home = Home::new(3);
     fs::create_dir_all(home.file("db.new")).unwrap();

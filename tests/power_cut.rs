@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::daemon::{Client, Daemon, Home};
 use crate::faults::{Known, Random, count, lost, no_strace, spawn_tracer, write_until_killed};
+use crate::skip::skip;
 
 mod disk;
 
@@ -144,7 +145,7 @@ fn no_acknowledged_change_is_lost_when_the_power_fails() {
     for file_system in FileSystem::chosen() {
         match cut_power(file_system, Syncs::Made, cuts) {
             Err(reason) => {
-                println!("skipped: {}: {reason}", file_system.name());
+                skip(format!("{}: {reason}", file_system.name()));
                 skipped += 1;
             }
             Ok(Outcome { acknowledged, losses }) => {
@@ -159,12 +160,12 @@ fn no_acknowledged_change_is_lost_when_the_power_fails() {
 #[test]
 fn without_syncs_acknowledged_changes_are_lost_when_the_power_fails() {
     if let Some(reason) = no_strace() {
-        return println!("skipped: {reason}");
+        return skip(reason);
     }
     let cuts = count("PALD_POWER_CUTS", 1);
     for file_system in FileSystem::chosen() {
         match cut_power(file_system, Syncs::TakenAway, cuts) {
-            Err(reason) => println!("skipped: {}: {reason}", file_system.name()),
+            Err(reason) => skip(format!("{}: {reason}", file_system.name())),
             Ok(Outcome { losses, .. }) => assert!(!losses.is_empty(), "{}", file_system.name()),
         }
     }
@@ -182,7 +183,7 @@ fn an_import_survives_a_power_cut_at_any_moment_of_the_first_start() {
             let disk = match Disk::new(file_system, &home, &dump) {
                 Ok(disk) => disk,
                 Err(reason) => {
-                    println!("skipped: {}: {reason}", file_system.name());
+                    skip(format!("{}: {reason}", file_system.name()));
                     break;
                 }
             };

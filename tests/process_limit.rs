@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use crate::daemon::{Daemon, Home, PALD};
 use crate::faults::{Known, copy_folder, count, lost, no_strace};
+use crate::skip::skip;
 
 /// What pald finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,7 +181,7 @@ impl Drop for Group {
 fn a_limit_on_processes_damages_nothing() {
     let group = match Group::new() {
         Ok(group) => group,
-        Err(reason) => return println!("skipped: {reason}"),
+        Err(reason) => return skip(reason),
     };
     let scene = Scene::new();
     let starts = count("PALD_LIMITED_STARTS", 9);
@@ -209,7 +210,7 @@ fn a_limit_on_processes_damages_nothing() {
 #[test]
 fn any_thread_that_cant_be_started_damages_nothing() {
     if let Some(reason) = no_strace() {
-        return println!("skipped: {reason}");
+        return skip(reason);
     }
     let scene = Scene::new();
     let (mut number, mut refused) = (21, 0);

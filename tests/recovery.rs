@@ -8,6 +8,7 @@ use std::process::Command;
 
 use crate::daemon::{Daemon, Home, wait_for_dump};
 use crate::golden_store::copy;
+use crate::skip::skip;
 
 /// The entries of `~/.pald` whose names start like this.
 pub(crate) fn kept(home: &Home, start: &str) -> Vec<PathBuf> {
@@ -595,7 +596,7 @@ fn an_interrupted_restore_is_said_at_the_next_start_too() {
 fn a_start_without_room_for_its_threads_touches_nothing() {
     const USER: u32 = 61_234;
     if !rustix::process::geteuid().is_root() {
-        return println!("skipped: only root can be a user without other processes");
+        return skip("only root can be a user without other processes");
     }
     let home = home_with_three();
     let program = home.path().join("program");

@@ -11,6 +11,7 @@ use crate::faults::{Mount, copy_folder};
 use crate::recovery::{
     another_home, assert_three, do_as_told, home_with_three, id_in, kept, warnings,
 };
+use crate::skip::skip;
 
 /// The program on the store at another path.
 fn serve_at(home: &Home, store: &Path) -> Command {
@@ -139,7 +140,7 @@ fn a_mount_point_can_hold_a_store_but_not_be_one() {
     let _mount = match Mount::new(&["-t", "tmpfs", "-o", "mode=700", "pald-test"], &home.file("db"))
     {
         Ok(mount) => mount,
-        Err(reason) => return println!("skipped: {reason}"),
+        Err(reason) => return skip(reason),
     };
     let (message, hint) = refused(&home, home.command(), 78);
     assert_eq!(message, "~/.pald/db is a mount point, which can't be a store itself");
@@ -171,7 +172,7 @@ fn a_store_whose_disk_is_not_there_yet_is_left_alone() {
 fn a_folder_that_cant_be_read_is_not_taken_for_an_empty_one() {
     const USER: u32 = 61_235;
     if !rustix::process::geteuid().is_root() {
-        return println!("skipped: root reads everything, and only root can be somebody else");
+        return skip("root reads everything, and only root can be somebody else");
     }
     let home = home_with_three();
     let outside = home.path().join("outside");

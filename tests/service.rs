@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::daemon::{Home, PALD};
+use crate::skip::skip;
 
 /// A home whose settings are in its file, as a service needs them.
 fn home() -> Home {
@@ -187,7 +188,7 @@ fn settings_that_the_service_will_not_see_are_warned_of() {
 #[test]
 fn systemd_finds_nothing_wrong_with_the_units() {
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
-        return println!("skipped: systemd-analyze is missing");
+        return skip("systemd-analyze is missing");
     }
     let home = home();
     pald(&home, "install");

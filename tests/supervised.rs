@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
 
 use crate::daemon::{Home, PALD, parse};
+use crate::skip::skip;
 
 /// The program with this descriptor as the one socket that is handed over.
 fn with_socket(home: &Home, socket: impl Into<OwnedFd>) -> Command {
@@ -104,7 +105,7 @@ fn sockets_for_another_process_are_left_alone() {
 #[test]
 fn the_first_connection_to_a_socket_of_systemd_is_answered() {
     if Command::new("systemd-socket-activate").arg("--version").output().is_err() {
-        return println!("skipped: systemd-socket-activate is missing");
+        return skip("systemd-socket-activate is missing");
     }
     let home = Home::new(3);
     let addresses = loopbacks(&home);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::daemon::{Daemon, Home, PALD};
+use crate::skip::skip;
 
 /// Starts pald; the calls of it go to a file, one a line, with the paths of the files.
 fn traced_start(home: &Home, calls: &str) -> (Daemon, PathBuf) {
@@ -27,7 +28,7 @@ fn stop(home: &Home, daemon: Daemon) {
 #[test]
 fn each_set_is_synced_before_it_is_answered() {
     if Command::new("strace").arg("-V").output().is_err() {
-        println!("skipped: strace is not installed");
+        skip("strace is not installed");
         return;
     }
     let home = Home::new(9);
@@ -61,7 +62,7 @@ fn each_set_is_synced_before_it_is_answered() {
 #[test]
 fn all_of_a_new_store_is_synced_before_it_takes_its_place() {
     if Command::new("strace").arg("-V").output().is_err() {
-        println!("skipped: strace is not installed");
+        skip("strace is not installed");
         return;
     }
     for dump in [None, Some("old 1\n")] {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::{pald, ports, shell};
 use crate::daemon::{Daemon, Home};
+use crate::skip::skip;
 
 /// Runs `pald doctor`; the age of the dump becomes 4 s.
 fn doctor(home: &Home) -> (Option<i32>, String, String) {
@@ -58,7 +59,7 @@ fn an_overlap_with_the_ephemeral_range_is_a_warning_with_the_command_that_reserv
     let is_usual = setting("ip_local_port_range").split_whitespace().eq(["32768", "60999"])
         && setting("ip_local_reserved_ports").trim().is_empty();
     if !is_usual {
-        return println!("skipped: this machine's ephemeral range is not 32768-60999");
+        return skip("this machine's ephemeral range is not 32768-60999");
     }
     let mut home = Home::new(1);
     (home.min, home.max) = (49201, 49999);

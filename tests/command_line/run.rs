@@ -11,6 +11,7 @@ use socket2::SockRef;
 
 use super::{answer_each, json_answer, pald, prepared, session, shell};
 use crate::daemon::{Home, PALD};
+use crate::skip::skip;
 
 #[test]
 fn a_command_gets_its_ports_and_keeps_its_exit_code() {
@@ -157,7 +158,7 @@ fn servers_start_and_stop_on_their_port_repeatedly() {
     ];
     for (command, ends) in rows {
         if Command::new(command[0]).arg("--version").output().is_err() {
-            println!("skipped: {} is missing", command[0]);
+            skip(format!("{} is missing", command[0]));
             continue;
         }
         for (signal, expected) in [Signal::INT, Signal::TERM].into_iter().zip(ends) {

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use super::{NOBODY, is_root};
 use crate::daemon::{Client, Home};
+use crate::skip::skip;
 
-const SKIPPED: &str = "skipped: only root can ask as another user";
+const SKIPPED: &str = "only root can ask as another user";
 /// How many connections others may have.
 const SHARE: usize = 64;
 /// What is sure to happen has happened by then, also on a machine under load.
@@ -75,7 +76,7 @@ const LINE: &str = "Other users have as many connections open as they may";
 #[test]
 fn others_have_a_share_of_the_connections_and_no_more() {
     if !is_root() {
-        return println!("{SKIPPED}");
+        return skip(SKIPPED);
     }
     let home = Home::new(9);
     let daemon = home.start();
@@ -106,7 +107,7 @@ fn others_have_a_share_of_the_connections_and_no_more() {
 #[test]
 fn where_anybody_may_make_changes_nobody_has_a_share() {
     if !is_root() {
-        return println!("{SKIPPED}");
+        return skip(SKIPPED);
     }
     let home = Home::new(9);
     let mut command = home.command();
@@ -159,7 +160,7 @@ fn a_client_that_asks_and_never_reads_is_given_up_and_takes_little_memory() {
 #[test]
 fn long_answers_to_others_are_made_and_sent_one_at_a_time() {
     if !is_root() {
-        return println!("{SKIPPED}");
+        return skip(SKIPPED);
     }
     let home = Home::new(9);
     let lines: String =
@@ -217,7 +218,7 @@ fn every_head_has_a_time() {
 #[test]
 fn only_those_who_may_make_changes_see_holders_and_reasons() {
     if !is_root() {
-        return println!("{SKIPPED}");
+        return skip(SKIPPED);
     }
     let home = Home::new(4);
     let daemon = home.start();

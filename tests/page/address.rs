@@ -9,6 +9,7 @@ use super::tab::Tab;
 use super::{REFUSED, SKIPPED, services};
 use crate::daemon::Home;
 use crate::hostile_page::server::Server;
+use crate::skip::skip;
 
 /// What the form to register shows, and what the page says.
 const FORM: &str = "return ['name', 'port', 'mistake'].map(id => { const e = document.getElementById(id); return e.value ?? e.textContent })";
@@ -38,7 +39,7 @@ fn a_redirect_of_a_site_that_was_opened_by_its_address_changes_nothing() {
     let victim = daemon.set("victim").port();
     let before = services(&daemon.client);
     let (site, asked) = redirecting_site();
-    let Some(tab) = Tab::open("about:blank") else { return println!("{SKIPPED}") };
+    let Some(tab) = Tab::open("about:blank") else { return skip(SKIPPED) };
     let free = home.max;
     let mut expected = Vec::new();
     for status in [301, 302, 303, 307, 308] {
@@ -71,7 +72,7 @@ fn an_address_leads_to_the_form_and_one_press_does_it() {
     let daemon = home.start();
     let door = format!("http://localhost:{}", home.listen);
     let Some(tab) = Tab::open(&format!("{door}/set?service=x")) else {
-        return println!("{SKIPPED}");
+        return skip(SKIPPED);
     };
     assert_eq!(tab.js(FORM), json!(["x", "", ""]));
     assert_eq!(daemon.get("/get?service=x").status, 404);
@@ -112,7 +113,7 @@ fn what_an_address_has_wrong_is_shown_as_typed_and_said() {
     let daemon = home.start();
     daemon.set("shop").port();
     let before = services(&daemon.client);
-    let Some(tab) = Tab::open("about:blank") else { return println!("{SKIPPED}") };
+    let Some(tab) = Tab::open("about:blank") else { return skip(SKIPPED) };
     let port = "A port is a number from 1 to 65535";
     let name = "Type a name: 1 to 255 letters, digits and . _ -";
     let rows: &[(&str, Value, &str)] = &[
@@ -172,7 +173,7 @@ fn a_link_of_another_site_fills_nothing_in() {
         let links = format!("<a id=form href='{form}'>form</a><a id=change href='{change}'>x</a>");
         format!("{head}<!doctype html><link rel=icon href=data:,>{links}").into_bytes()
     });
-    let Some(tab) = Tab::open("about:blank") else { return println!("{SKIPPED}") };
+    let Some(tab) = Tab::open("about:blank") else { return skip(SKIPPED) };
     for host in ["evil.test", "127.0.0.1", "localhost"] {
         let at = format!("http://{host}:{}/", site.port);
         tab.go(&at);

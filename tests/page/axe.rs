@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::tab::Tab;
 use super::{SKIPPED, release_button, url};
 use crate::daemon::Home;
+use crate::skip::skip;
 
 /// What axe-core does not accept, with where that is.
 const RUN: &str = "const [done] = arguments;
@@ -31,11 +32,11 @@ fn axe_core(folder: &Path) -> Option<String> {
 fn axe_finds_nothing_to_object_to() {
     let folder = tempfile::tempdir().unwrap();
     let Some(axe) = axe_core(folder.path()) else {
-        return println!("skipped: npm is not installed, or does not get axe-core");
+        return skip("npm is not installed, or does not get axe-core");
     };
     let home = Home::new(99);
     let daemon = home.start();
-    let Some(tab) = Tab::open(&url(&home)) else { return println!("{SKIPPED}") };
+    let Some(tab) = Tab::open(&url(&home)) else { return skip(SKIPPED) };
     tab.wait("return document.querySelector('#empty').checkVisibility()");
     tab.js(&axe);
     let check = |what: &str| {

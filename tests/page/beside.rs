@@ -7,6 +7,7 @@ use super::{NAMES, REFUSED, SKIPPED, UNREACHABLE, services, url};
 use crate::daemon::Home;
 use crate::hostile_page::server::Server;
 use crate::hostile_page::site::Site;
+use crate::skip::skip;
 
 #[test]
 fn the_hostile_page_beside_it_changes_nothing() {
@@ -16,7 +17,7 @@ fn the_hostile_page_beside_it_changes_nothing() {
     let victims: Vec<_> = (0..4).map(|number| daemon.set(&format!("victim-{number}"))).collect();
     let victims: Vec<_> = victims.iter().map(|reply| reply.port().to_string()).collect();
     let before = services(&daemon.client);
-    let Some(tab) = Tab::open(&url(&home)) else { return println!("{SKIPPED}") };
+    let Some(tab) = Tab::open(&url(&home)) else { return skip(SKIPPED) };
     tab.wait("return document.querySelectorAll('.name').length === 5");
 
     let site = Site::start();
@@ -69,7 +70,7 @@ fn a_link_leads_to_the_page_and_nothing_else_does() {
     let daemon = home.start();
     daemon.set("shop").port();
     let site = other_site(home.listen);
-    let Some(tab) = Tab::open("about:blank") else { return println!("{SKIPPED}") };
+    let Some(tab) = Tab::open("about:blank") else { return skip(SKIPPED) };
     for host in HOSTS {
         let at = |path: &str| format!("http://{host}:{}{path}", site.port);
         tab.go(&at("/frame"));

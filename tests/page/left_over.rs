@@ -11,6 +11,7 @@ use serde_json::json;
 use super::tab::Tab;
 use super::{NAMES, SKIPPED, services};
 use crate::daemon::Home;
+use crate::skip::skip;
 
 /// What each worker does once a page asks for something: it lists, registers and releases, with and
 /// without what the page itself sends, and tells a site of its own what it could read.
@@ -153,7 +154,7 @@ fn a_left_over_service_worker_lists_registers_and_releases_nothing() {
             .replace("VICTIM", &victim.to_string());
         let earlier = EarlierSite::start(home.listen, format!("{script}{worker}"));
         let address = format!("http://localhost:{}/", home.listen);
-        let Some(tab) = Tab::open(&address) else { return println!("{SKIPPED}") };
+        let Some(tab) = Tab::open(&address) else { return skip(SKIPPED) };
         tab.wait("return document.title === 'ready'");
         tab.go("about:blank");
         drop(earlier);

@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 
 use crate::daemon::Home;
+use crate::skip::skip;
 
 use super::flood::flood;
 use super::network::{Network, keep_clients_far, let_clients_come_near};
@@ -122,12 +123,12 @@ fn measure(hold_ports: &str, connections: usize) -> Result<Figures, String> {
 #[test]
 fn every_port_handed_out_is_true() {
     if std::env::var_os("PALD_PORT_TRUTH").is_none() {
-        return println!("skipped: PALD_PORT_TRUTH=1 asks for the measure");
+        return skip("PALD_PORT_TRUTH=1 asks for the measure");
     }
     let runs = [("true", 0), ("true", FLOOD), ("false", FLOOD)];
     let figures = runs.map(|(hold_ports, connections)| measure(hold_ports, connections));
     let [Ok(quiet), Ok(flooded), Ok(without)] = &figures else {
-        return println!("skipped: {:?}", figures.iter().find_map(|run| run.as_ref().err()));
+        return skip(figures.iter().find_map(|run| run.as_ref().err()).unwrap());
     };
     let refused = quiet.refused.max(flooded.refused);
     println!("truth quiet {:.3} flooded {:.3} refused {refused}", quiet.truth, flooded.truth);

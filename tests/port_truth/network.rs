@@ -4,6 +4,7 @@ use std::fs::File;
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use crate::skip::skip;
 use rustix::fd::AsFd as _;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -31,7 +32,7 @@ pub(super) struct Network {
 impl Network {
     /// A new network, or a word on why the test is skipped.
     pub(crate) fn or_skip() -> Option<Self> {
-        Self::new().map_err(|reason| println!("skipped: {reason}")).ok()
+        Self::new().map_err(|reason| skip(reason)).ok()
     }
 
     /// Makes both namespaces; why that can't be, in words.

@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::skip::skip;
 use socket2::SockRef;
 
 /// How long a server has time to answer before it is taken for one that never does.
@@ -78,7 +79,7 @@ pub(super) fn all() -> Vec<Box<dyn Server>> {
     ] {
         match Program::new(name, program, arguments) {
             Ok(server) => servers.push(Box::new(server)),
-            Err(cause) => println!("skipped: {name}: {cause}"),
+            Err(cause) => skip(format!("{name}: {cause}")),
         }
     }
     servers

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 
 use crate::daemon::{Daemon, Home};
+use crate::skip::skip;
 
 use super::network::{Network, keep_clients_far, sysctl};
 use super::occupier::{OCCUPIERS, Occupier};
@@ -26,7 +27,7 @@ fn occupy_all(network: &Network, first: u16, missing: &[ErrorKind]) -> Occupied 
                 kept.extend(sockets);
             }
             Err(cause) if missing.contains(&cause.kind()) => {
-                println!("skipped: {}: {cause}", occupier.name);
+                skip(format!("{}: {cause}", occupier.name));
             }
             Err(cause) => panic!("{}: {cause}", occupier.name),
         }

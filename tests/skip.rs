@@ -1,0 +1,24 @@
+//! Tests that can't run here are skipped, which is said: `tests/skipped.rs` lists them and why at the
+//! end of the suite.
+//!
+//! Under `CI=true` root has all that the tests need, so that a skip there is a failure.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::Write as _;
+
+/// Says that the calling test can't run here, or a part of it.
+#[track_caller]
+pub(crate) fn skip(reason: impl Display) {
+    let thread = std::thread::current();
+    let line = format!("{}: {reason}", thread.name().unwrap_or("a test"));
+    let must_run = std::env::var_os("CI").is_some() && rustix::process::geteuid().is_root();
+    assert!(!must_run, "skipped where it must run: {line}");
+    println!("skipped: {line}");
+    // Cargo runs both programs.
+    let parent = std::os::unix::process::parent_id();
+    let list = format!("{}/skipped-{parent}", env!("CARGO_TARGET_TMPDIR"));
+    // One write, since other tests append too.
+    let mut list = File::options().create(true).append(true).open(list).unwrap();
+    list.write_all(format!("{line}\n").as_bytes()).unwrap();
+}
