@@ -116,7 +116,7 @@ fn nothing_that_another_user_planted_is_taken_for_pald_s_own() {
     type Plant = fn(&Victim, &Path);
     let of_stranger = "belongs to user 1234, not to you or root";
     // (where under ~/.pald, what is planted, what the start says of it)
-    let rows: [(&str, Plant, &str); 18] = [
+    let rows: [(&str, Plant, &str); 17] = [
         ("db", |it, path| link(STRANGER, &it.home.path().join("theirs"), path), of_stranger),
         ("db", |it, path| link(0, &it.home.path().join("theirs"), path), "theirs"),
         ("db", |it, path| link(STRANGER, &it.private(), path), of_stranger),
@@ -125,14 +125,6 @@ fn nothing_that_another_user_planted_is_taken_for_pald_s_own() {
         ("db/db", |it, path| link(STRANGER, &it.private(), path), "is a symbolic link"),
         ("db/db", |it, path| link(0, &it.private(), path), "is a symbolic link"),
         ("db/db", |_, path| chown(path, Some(STRANGER), None).unwrap(), of_stranger),
-        (
-            "db/db",
-            |it, path| {
-                remove(path);
-                fs::hard_link(it.private(), path).unwrap();
-            },
-            "has a second name, a hard link",
-        ),
         ("db/conf", |_, path| fifo(path), "is not a regular file"),
         (
             "db/snap.0000000000000001",
@@ -164,6 +156,29 @@ fn nothing_that_another_user_planted_is_taken_for_pald_s_own() {
         };
         victim.assert_refused(&format!("{name} {says}"), &[], &message);
     }
+}
+
+/// `cp -al` gives each file a second name, and the next start refused the store.
+#[test]
+fn a_second_name_is_refused_only_where_another_user_can_have_given_it() {
+    if !is_root() {
+        return;
+    }
+    let victim = Victim::new();
+    let (store, backup) = (victim.home.file("db"), victim.home.path().join("backup"));
+    fs::create_dir(&backup).unwrap();
+    for name in ["db", "conf"] {
+        fs::hard_link(store.join(name), backup.join(name)).unwrap();
+    }
+    let setting = fs::read_to_string("/proc/sys/fs/protected_hardlinks");
+    if setting.is_ok_and(|setting| setting == "1\n") {
+        let daemon = victim.home.start();
+        assert_eq!(daemon.get("/get?service=shop").port(), victim.home.min);
+        return;
+    }
+    remove(&store.join("db"));
+    fs::hard_link(victim.private(), store.join("db")).unwrap();
+    victim.assert_refused("linked", &[], "~/.pald/db/db has a second name, a hard link");
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub enum UnsafePath {
     /// It is a symbolic link where none may be.
     #[error("{} is a symbolic link", Shown(.0))]
     Link(PathBuf),
-    /// It is a file with a second name, which may be anywhere.
+    /// It is a file with a second name, which another user may have given it.
     #[error("{} has a second name, a hard link", Shown(.0))]
     HardLink(PathBuf),
     /// It is a FIFO, a device or the like, or a file where a folder must be.
@@ -214,10 +214,20 @@ fn check_own(path: &Path, metadata: &Metadata) -> Result<(), UnsafePath> {
         return Err(UnsafePath::Kind { path: path.to_owned(), expected: "regular file" });
     }
     judge(path, Access::of(metadata), |access| can_others_write(path, access, Place::Itself))?;
-    match kind.is_file() && metadata.nlink() > 1 {
+    match kind.is_file() && metadata.nlink() > 1 && can_others_link() {
         true => Err(UnsafePath::HardLink(path.to_owned())),
         false => Ok(()),
     }
+}
+
+/// Whether other users can give a name in a folder of theirs to a file that only this user can write
+/// to: then what looks like a file of the store may be any file of the user's.
+///
+/// Linux prevents that where `fs.protected_hardlinks` is 1 (proc_sys_fs(5)). There only the user or
+/// root can have made a second name, as `cp -al` does.
+fn can_others_link() -> bool {
+    let setting = fs::read_to_string("/proc/sys/fs/protected_hardlinks");
+    !setting.is_ok_and(|setting| setting.trim_ascii() == "1")
 }
 
 impl Access {
@@ -442,7 +452,7 @@ mod tests {
         assert!(check_tree(&store).is_ok());
 
         type Plant = fn(&Path);
-        let plants: [(Plant, &str); 6] = [
+        let plants: [(Plant, &str); 5] = [
             (|path| symlink("/etc/passwd", path).unwrap(), "db/blobs/x is a symbolic link"),
             (|path| symlink("/nowhere", path).unwrap(), "db/blobs/x is a symbolic link"),
             (
@@ -466,10 +476,6 @@ mod tests {
                 },
                 "db/blobs/x has mode 1777: others can change it",
             ),
-            (
-                |path| fs::hard_link(path.with_file_name("1"), path).unwrap(),
-                " has a second name, a hard link",
-            ),
         ];
         for (plant, expected) in plants {
             let planted = store.join("blobs/x");
@@ -480,6 +486,14 @@ mod tests {
             removed.unwrap();
         }
         assert!(check_tree(&store.join("db")).is_ok());
+        fs::hard_link(store.join("db"), folder.join("backup")).unwrap();
+        let expected = match can_others_link() {
+            true => Err("db/db has a second name, a hard link".to_owned()),
+            false => Ok(()),
+        };
+        let start = format!("{}/", Shown(folder));
+        let linked = check_tree(&store).map_err(|error| error.to_string().replace(&start, ""));
+        assert_eq!(linked, expected);
         symlink("nowhere", folder.join("db.lock")).unwrap();
         let beside = message(folder, check_beside(&store, &[".new", ".lock"]));
         assert_eq!(beside, "db.lock is a symbolic link");
