@@ -167,6 +167,26 @@ fn a_store_whose_disk_is_not_there_yet_is_left_alone() {
     assert_eq!(warnings(&log), [""; 0], "{log}");
 }
 
+#[test]
+fn a_damaged_store_behind_a_link_is_restored_where_the_link_leads() {
+    let home = home_with_three();
+    let disk = home.path().join("disk");
+    fs::rename(home.file("db"), &disk).unwrap();
+    std::os::unix::fs::symlink(&disk, home.file("db")).unwrap();
+    fs::write(disk.join("db"), [0x5a; 9000]).unwrap();
+    let before = kept(&home, "");
+    let (message, hint) = refused(&home, home.command(), 78);
+    assert_eq!(message, "~/.pald/db is a symbolic link, in whose place no store can be made");
+    assert!(hint.starts_with("Set `data_dir` to the folder that it leads to, or "), "{hint}");
+    assert_eq!(kept(&home, ""), before);
+    let daemon = home.start_command(serve_at(&home, &disk));
+    assert_three(&home, &daemon);
+    let damaged = names_in(home.path())
+        .into_iter()
+        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("disk.damaged-"));
+    assert_eq!(damaged.count(), 1);
+}
+
 /// What can't be read may be a whole store: it is not taken for none.
 #[test]
 fn a_folder_that_cant_be_read_is_not_taken_for_an_empty_one() {
