@@ -16,6 +16,9 @@ const WORDS: &[&str] = &[
     "since=",
     " hold=off",
     " hold=on",
+    " folder=/home/ann/shop",
+    " folder=",
+    " id=9f3c0123456789ab",
     " revision=",
     " entries=",
     " check=",
@@ -61,7 +64,7 @@ fuzz_target!(|input: &[u8]| {
 
 /// The entry as a dump of pald says it: holding is what goes without saying.
 fn written(registration: &Registration) -> DumpEntry {
-    let Registration { service, port, addresses, created_at, hold } = registration.clone();
+    let Registration { service, port, addresses, created_at, hold, folder } = registration.clone();
     let hold = (!hold).then_some(false);
-    DumpEntry { service, port, addresses, created_at: Some(created_at), hold }
+    DumpEntry { service, port, addresses, created_at: Some(created_at), hold, folder }
 }
