@@ -287,7 +287,7 @@ mod tests {
     fn anything_but_a_regular_file_is_refused_without_waiting() {
         let folder = folder();
         let fifo = folder.path().join("fifo");
-        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).unwrap();
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
         for path in [&fifo, folder.path(), Path::new("/dev/zero")] {
             let error = read(path, 9, Links::Refuse).unwrap_err();
             assert_eq!(error.to_string(), format!("{} is not a regular file", Shown(path)));

@@ -8,6 +8,7 @@ use std::process::Command;
 use crate::daemon::{Daemon, Home, parse};
 use crate::skip::skip;
 
+#[cfg(target_os = "linux")]
 mod flood;
 
 /// The user whom no test runs as.

@@ -4,6 +4,9 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::PathBuf;
 
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
 use crate::daemon::Home;
 
 /// A dump as the 2015 program and its users left them.
@@ -124,10 +127,10 @@ fn a_dump_that_is_not_a_regular_file_is_refused_without_blocking() {
     symlink("dump", home.file("second")).unwrap();
     refused(78, "dump leads over too many links");
     fs::remove_file(home.file("second")).unwrap();
-    rustix::fs::mkfifoat(rustix::fs::CWD, home.file("second"), rustix::fs::Mode::RUSR).unwrap();
+    mkfifo(&home.file("second"), Mode::S_IRUSR).unwrap();
     refused(74, "second is not a regular file");
     fs::remove_file(&dump).unwrap();
-    rustix::fs::mkfifoat(rustix::fs::CWD, &dump, rustix::fs::Mode::RUSR).unwrap();
+    mkfifo(&dump, Mode::S_IRUSR).unwrap();
     refused(74, "dump is not a regular file");
     fs::remove_file(&dump).unwrap();
     fs::create_dir(&dump).unwrap();

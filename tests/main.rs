@@ -14,6 +14,7 @@ mod first_start;
 mod full_disk;
 mod golden_store;
 mod hostile_page;
+#[cfg(target_os = "linux")]
 mod impostor;
 mod kill;
 mod kill_points;
@@ -24,6 +25,7 @@ mod own_port;
 mod page;
 mod paper;
 mod planted;
+#[cfg(target_os = "linux")]
 mod port_truth;
 mod power_cut;
 mod process_limit;

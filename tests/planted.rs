@@ -5,6 +5,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, sy
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use pald::store::Store;
 
 use crate::daemon::{Home, PALD};
@@ -103,7 +105,7 @@ fn link(owner: u32, target: &Path, path: &Path) {
 
 fn fifo(path: &Path) {
     remove(path);
-    rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RUSR).unwrap();
+    mkfifo(path, Mode::S_IRUSR).unwrap();
     chown(path, Some(STRANGER), None).unwrap();
 }
 

@@ -51,9 +51,13 @@ pub fn is_mount_point(folder: &Path) -> bool {
     })
 }
 
+/// Returns whether a filesystem is mounted at a folder itself, which can't be renamed then.
 #[cfg(not(target_os = "linux"))]
-pub fn is_mount_point(_folder: &Path) -> bool {
-    false
+pub fn is_mount_point(folder: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let device = |path: &Path| path.symlink_metadata().map(|metadata| metadata.dev());
+    let Some(above) = folder.parent() else { return true };
+    device(folder).is_ok_and(|own| device(above).is_ok_and(|above| own != above))
 }
 
 /// Returns the kind of the filesystem that a path is on, if other machines may use it too: the locks
@@ -79,6 +83,7 @@ pub fn network_filesystem(path: &Path) -> Option<&'static str> {
     })
 }
 
+/// Returns `None`: the numbers of other systems' filesystems are not known here.
 #[cfg(not(target_os = "linux"))]
 pub fn network_filesystem(_path: &Path) -> Option<&'static str> {
     None

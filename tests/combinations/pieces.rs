@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use tempfile::TempDir;
 
 use crate::daemon::Home;
@@ -104,7 +106,7 @@ fn folder(_: &Kit, _: &Home, path: &Path) {
 }
 
 fn fifo(_: &Kit, _: &Home, path: &Path) {
-    rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RWXU).unwrap();
+    mkfifo(path, Mode::S_IRWXU).unwrap();
 }
 
 fn garbage(_: &Kit, _: &Home, path: &Path) {
