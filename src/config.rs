@@ -12,21 +12,20 @@ use crate::files::{self, Links};
 use crate::paths::Paths;
 use crate::port::{Port, PortRange};
 use crate::quoted::Quoted;
+use crate::toml_file::{Mistake, PORTS, Place};
 use crate::users::{UserError, Users};
 
 mod error;
 mod key;
 mod layer;
 
-pub use error::{ConfigError, Place};
+pub use error::ConfigError;
 pub use key::{KEYS, Key};
 
 use layer::Layer;
 
 /// The maximum size of a configuration file, in bytes.
 const MAX_FILE_BYTES: usize = 1024 * 1024;
-/// The maximum length of a line in a configuration file, in bytes.
-const MAX_LINE_BYTES: usize = 64 * 1024;
 /// The variable with the address of the pald to ask; only the command line reads it.
 pub const URL_VARIABLE: &str = "PALD_URL";
 /// The variable that names a file to read instead of the user's.
@@ -173,7 +172,9 @@ impl<'a> Merged<'a> {
 
     fn into_config(self, unknown_variables: Vec<String>) -> Result<Config, ConfigError> {
         let Values { port_listen, port_min, port_max, .. } = self.values;
-        let port = |name, number| Port::new(number).ok_or_else(|| self.invalid(name, number));
+        let port = |name, number: u16| {
+            Port::new(number).ok_or_else(|| self.wrong_value(name, number.to_string(), PORTS))
+        };
         let port_listen = port("port_listen", port_listen)?;
         let (min, max) = (port("port_min", port_min)?, port("port_max", port_max)?);
         let port_range = PortRange::new(min, max).ok_or_else(|| ConfigError::EmptyRange {
@@ -245,12 +246,10 @@ impl<'a> Merged<'a> {
                 // In a Host header, an IPv6 address has brackets.
                 true if host.parse::<Ipv6Addr>().is_ok() => Ok(format!("[{host}]")),
                 true => Ok(host.to_owned()),
-                false => Err(ConfigError::Value {
-                    name: "allowed_hosts",
-                    value: Quoted::new(host).to_string(),
-                    allowed: key::HOSTS,
-                    place: self.place("allowed_hosts"),
-                }),
+                false => {
+                    let value = Quoted::new(host).to_string();
+                    Err(self.wrong_value("allowed_hosts", value, key::HOSTS))
+                }
             })
             .collect()
     }
@@ -260,13 +259,9 @@ impl<'a> Merged<'a> {
         self.layers.iter().rev().find_map(|layer| layer.place(name)).unwrap_or(Place::Default)
     }
 
-    fn invalid(&self, name: &'static str, value: u16) -> ConfigError {
-        ConfigError::Value {
-            name,
-            value: value.to_string(),
-            allowed: key::PORTS,
-            place: self.place(name),
-        }
+    fn wrong_value(&self, name: &str, value: String, allowed: &'static str) -> ConfigError {
+        let (place, name) = (self.place(name), name.to_owned());
+        Mistake::Value { place, name, value, allowed }.into()
     }
 }
 

@@ -11,6 +11,7 @@
 //! | [`registry`] | the rules: register, release, import, lookup; the model, and the committer that changes it |
 //! | [`store`], [`probe`], [`dump_file`] | sled; what the machine says about a port; the dump on disk |
 //! | [`dump`] | the dump's text, to entries and back |
+//! | [`toml_file`] | files that people write, with the place of each mistake |
 //! | [`files`], [`lock`], [`paths`] | files that are read and replaced safely; locks; where files are |
 //! | [`seal`], [`registration`] | an entry; what a stored registry says about itself |
 //! | [`api`] | the JSON that programs and pald exchange |
@@ -94,4 +95,5 @@ pub mod service_name;
 pub mod store;
 pub mod suggest;
 pub mod timestamp;
+pub mod toml_file;
 pub mod users;

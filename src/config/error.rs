@@ -1,43 +1,14 @@
 //! Errors of the configuration, each with its place.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::key::PORTS;
 use crate::files::{ReadError, Shown};
 use crate::port::{Port, PortRange};
 use crate::quoted::Quoted;
+use crate::toml_file::{Mistake, Place};
 use crate::users::UserError;
-
-/// Where a value was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// Nowhere: the value is the default.
-    Default,
-    /// In a file; line and column count from 1, columns in characters.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The line.
-        line: usize,
-        /// The column.
-        column: usize,
-    },
-    /// In the environment.
-    Variable(String),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => f.write_str("the default"),
-            Self::File { path, line, column } => write!(f, "{}:{line}:{column}", Shown(path)),
-            Self::Variable(name) => f.write_str(name),
-        }
-    }
-}
 
 /// Why the configuration can't be used.
 #[derive(Debug, Error)]
@@ -51,36 +22,9 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
-    /// A file is not TOML, or not text.
-    #[error("{place}: {reason}")]
-    Syntax {
-        /// Where parsing failed.
-        place: Place,
-        /// Why, in one line.
-        reason: String,
-    },
-    /// A setting is unknown.
-    #[error("{place}: unknown key `{name}`")]
-    UnknownKey {
-        /// Where it is set.
-        place: Place,
-        /// Its name as written, escaped.
-        name: String,
-        /// The known setting with the nearest name.
-        nearest: Option<&'static str>,
-    },
-    /// A value has the wrong type or is out of bounds.
-    #[error("{place}: {name} is {value}; it must be {allowed}")]
-    Value {
-        /// Where it is set.
-        place: Place,
-        /// The setting.
-        name: &'static str,
-        /// The value, quoted for a message.
-        value: String,
-        /// What is allowed.
-        allowed: &'static str,
-    },
+    /// A value, a key or the syntax is wrong.
+    #[error(transparent)]
+    Mistake(#[from] Mistake),
     /// A path can't be used.
     #[error("{place}: {name} is {}, which {reason}; it must be absolute or start with ~/, and name a file without ..", Quoted::new(.value))]
     Path {
@@ -148,19 +92,11 @@ impl ConfigError {
     /// Returns what to do about the error.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::UnknownKey { nearest: Some(name), .. } => Some(format!("Did you mean `{name}`?")),
-            Self::UnknownKey { nearest: None, .. } => {
-                let names: Vec<_> = super::KEYS.iter().map(|key| key.name).collect();
-                Some(format!("The keys are {}", names.join(", ")))
-            }
+            Self::Mistake(mistake) => mistake.hint(),
             Self::Read(ReadError::Owner { .. }) => {
                 Some("Move it away, or name another file with `--config`".to_owned())
             }
             Self::EmptyRange { .. } => Some("Raise port_max or lower port_min".to_owned()),
-            Self::Value { place: Place::File { .. }, value, allowed: PORTS, .. } => {
-                let is_quoted_port = Port::parse(value.trim_matches('"')).is_ok();
-                is_quoted_port.then(|| "Remove the quotes".to_owned())
-            }
             _ => None,
         }
     }

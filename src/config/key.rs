@@ -1,7 +1,8 @@
 //! The table of all settings.
 
+use crate::toml_file::PORTS;
+
 /// The allowed values of a setting, for messages.
-pub(super) const PORTS: &str = "an integer from 1 to 65535";
 pub(super) const USERS: &str = "a list of users, each by name or number, or [\"*\"] for anybody";
 pub(super) const USER: &str = "a user, by name or number";
 pub(super) const SWITCH: &str = "true or false";

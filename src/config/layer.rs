@@ -1,18 +1,16 @@
 //! One layer of the configuration, a file or the environment, and the checks of its values.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::Path;
 
 use config::{File, FileFormat, Source};
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
 use super::key::{KEYS, Key, Kind};
-use super::{ConfigError, FILE_VARIABLE, MAX_LINE_BYTES, Place, URL_VARIABLE};
+use super::{ConfigError, FILE_VARIABLE, URL_VARIABLE};
 use crate::port::Port;
 use crate::quoted::Quoted;
-use crate::suggest::nearest;
+use crate::toml_file::{Mistake, Place, TomlFile, port};
 
 /// The settings of one file or of the environment.
 pub(super) struct Layer {
@@ -28,9 +26,9 @@ enum Content {
 impl Layer {
     /// Parses and checks the content of a file.
     pub(super) fn of_file(path: &Path, content: &[u8]) -> Result<Self, ConfigError> {
-        let content = Document { path, text: text_of(path, content)? };
-        let places = content.places()?;
-        Ok(Self { places, content: Content::File(content.text.to_owned()) })
+        let file = TomlFile::new(path, content)?;
+        let places = places(&file)?;
+        Ok(Self { places, content: Content::File(file.text().to_owned()) })
     }
 
     /// Checks the settings of the environment; also returns the names of unknown ones.
@@ -66,7 +64,7 @@ impl Layer {
     }
 }
 
-fn check_variable(key: &'static Key, variable: &str, value: &str) -> Result<(), ConfigError> {
+fn check_variable(key: &'static Key, variable: &str, value: &str) -> Result<(), Mistake> {
     let is_valid = match key.kind {
         Kind::Port => Port::parse(value).is_ok(),
         Kind::Switch => matches!(value, "true" | "false"),
@@ -75,9 +73,9 @@ fn check_variable(key: &'static Key, variable: &str, value: &str) -> Result<(), 
     };
     match is_valid {
         true => Ok(()),
-        false => Err(ConfigError::Value {
+        false => Err(Mistake::Value {
             place: Place::Variable(variable.to_owned()),
-            name: key.name,
+            name: key.name.to_owned(),
             value: Quoted::new(value).to_string(),
             allowed: key.kind.allowed(),
         }),
@@ -97,97 +95,31 @@ fn environment(known: &[(&'static Key, String)]) -> Result<config::Config, confi
     builder.build()
 }
 
-/// Returns the text of a file, if it is UTF-8 and no line is too long.
-fn text_of<'a>(path: &Path, content: &'a [u8]) -> Result<&'a str, ConfigError> {
-    let error = |line, column, reason: &str| {
-        let place = Place::File { path: path.to_owned(), line, column };
-        Err(ConfigError::Syntax { place, reason: reason.to_owned() })
-    };
-    for (line, number) in content.split(|&byte| byte == b'\n').zip(1..) {
-        if line.len() > MAX_LINE_BYTES {
-            return error(number, 1, "the line is longer than 65536 bytes");
+/// Checks a file's settings; returns where it sets each key.
+fn places(file: &TomlFile<'_>) -> Result<BTreeMap<&'static str, Place>, Mistake> {
+    let mut places = BTreeMap::new();
+    for (name, value) in &file.parse()? {
+        let key = Key::by_name(name.get_ref());
+        let key = key.ok_or_else(|| file.unknown_key(name, KEYS.iter().map(|key| key.name)))?;
+        if !is_valid(key.kind, value.get_ref()) {
+            return Err(file.wrong_value(key.name, value, key.kind.allowed()));
         }
-        if let Err(utf8) = std::str::from_utf8(line) {
-            return error(number, utf8.valid_up_to() + 1, "the file is not UTF-8");
-        }
+        places.insert(key.name, file.place(value.span()));
     }
-    Ok(std::str::from_utf8(content).expect("every line was checked"))
+    Ok(places)
 }
 
-/// A configuration file that is being checked.
-struct Document<'a> {
-    path: &'a Path,
-    text: &'a str,
-}
-
-impl Document<'_> {
-    /// Checks the file; returns where it sets each key.
-    fn places(&self) -> Result<BTreeMap<&'static str, Place>, ConfigError> {
-        let document = DeTable::parse(self.text).map_err(|error| ConfigError::Syntax {
-            place: self.place(error.span().unwrap_or(0..0)),
-            reason: error.message().replace('\n', "; "),
-        })?;
-        let mut places = BTreeMap::new();
-        for (name, value) in document.get_ref() {
-            let key = Key::by_name(name.get_ref()).ok_or_else(|| self.unknown_key(name))?;
-            self.check(key, value)?;
-            places.insert(key.name, self.place(value.span()));
+fn is_valid(kind: Kind, value: &DeValue<'_>) -> bool {
+    match (kind, value) {
+        (Kind::Port, value) => port(value).is_some(),
+        (Kind::Path, DeValue::String(_)) => true,
+        (Kind::User, DeValue::String(_) | DeValue::Integer(_)) => true,
+        (Kind::Switch, DeValue::Boolean(_)) => true,
+        (Kind::Users, DeValue::Array(items)) => {
+            let is_user = |item: &DeValue<'_>| item.is_str() || item.is_integer();
+            items.iter().all(|item| is_user(item.get_ref()))
         }
-        Ok(places)
-    }
-
-    fn check(&self, key: &'static Key, value: &Spanned<DeValue<'_>>) -> Result<(), ConfigError> {
-        let is_valid = match (key.kind, value.get_ref()) {
-            (Kind::Port, DeValue::Integer(integer)) => {
-                let number = u16::from_str_radix(integer.as_str(), integer.radix());
-                number.is_ok_and(|number| Port::new(number).is_some())
-            }
-            (Kind::Path, DeValue::String(_)) => true,
-            (Kind::User, DeValue::String(_) | DeValue::Integer(_)) => true,
-            (Kind::Switch, DeValue::Boolean(_)) => true,
-            (Kind::Users, DeValue::Array(items)) => {
-                let is_user = |item: &DeValue<'_>| item.is_str() || item.is_integer();
-                items.iter().all(|item| is_user(item.get_ref()))
-            }
-            (Kind::Hosts, DeValue::Array(items)) => {
-                items.iter().all(|item| item.get_ref().is_str())
-            }
-            _ => false,
-        };
-        if is_valid {
-            return Ok(());
-        }
-        let written = self.text.get(value.span()).unwrap_or_default();
-        let shown = Quoted::new(written);
-        let value_shown = match value.get_ref() {
-            DeValue::String(text) => Quoted::new(text.as_ref()).to_string(),
-            _ => format!("{shown:#}"),
-        };
-        Err(ConfigError::Value {
-            place: self.place(value.span()),
-            name: key.name,
-            value: value_shown,
-            allowed: key.kind.allowed(),
-        })
-    }
-
-    fn unknown_key<T: AsRef<str>>(&self, name: &Spanned<T>) -> ConfigError {
-        let text = name.get_ref().as_ref();
-        ConfigError::UnknownKey {
-            place: self.place(name.span()),
-            name: format!("{:#}", Quoted::new(text)),
-            nearest: nearest(text, KEYS.iter().map(|key| key.name)),
-        }
-    }
-
-    /// Returns the line and column where a span starts.
-    fn place(&self, span: Range<usize>) -> Place {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-        Place::File {
-            path: self.path.to_owned(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
+        (Kind::Hosts, DeValue::Array(items)) => items.iter().all(|item| item.get_ref().is_str()),
+        _ => false,
     }
 }
