@@ -205,3 +205,58 @@ fn an_import_survives_a_power_cut_at_any_moment_of_the_first_start() {
         println!("{}: {cuts} power cuts during the import, nothing lost", file_system.name());
     }
 }
+
+/// It is stored in many transactions, the last of which counts.
+#[test]
+fn an_import_of_a_running_pald_is_whole_or_not_at_all_when_the_power_fails() {
+    const SERVICES: usize = 600;
+    let home = Home::new(9);
+    let dump: String = (1..=SERVICES).map(|n| format!("new{n}\t{}\t\n", 33_000 + n)).collect();
+    let count_new = |daemon: &Daemon| daemon.get("/v1/dump").body.matches("new").count();
+    let (cuts, mut took) = (count("PALD_POWER_CUTS", 4), Duration::from_millis(50));
+    for file_system in FileSystem::chosen() {
+        let (mut whole, mut nothing) = (0, 0);
+        for cut in 0..=cuts {
+            let disk = match Disk::new(file_system, &home, "old\t1\t\n") {
+                Ok(disk) => disk,
+                Err(reason) => {
+                    skip(format!("{}: {reason}", file_system.name()));
+                    break;
+                }
+            };
+            let daemon = home.start();
+            let client = daemon.client.clone();
+            let start = Instant::now();
+            let (answered, copy) = std::thread::scope(|scope| {
+                let import = scope.spawn(|| client.try_import(&dump).map(|_| start.elapsed()).ok());
+                // The first run is not cut, and says how long one takes.
+                if cut == 0 {
+                    took = import.join().unwrap().unwrap();
+                    daemon.kill();
+                    return (true, None);
+                }
+                // This is the moment of the cut, not a wait for anything.
+                std::thread::sleep(
+                    took * u32::try_from(cut).unwrap() / u32::try_from(cuts).unwrap(),
+                );
+                daemon.send_signal(Signal::STOP);
+                let answered = import.is_finished();
+                let copy = disk.copy();
+                daemon.kill();
+                (answered, Some(copy))
+            });
+            let Some(copy) = copy else { continue };
+            let _disk = disk.replace_by(copy, &home);
+            let daemon = home.start();
+            assert_eq!(daemon.get("/get?service=old").port(), 1);
+            match count_new(&daemon) {
+                SERVICES => whole += 1,
+                0 if !answered => nothing += 1,
+                other => panic!("{}, cut {cut}: {other} services", file_system.name()),
+            }
+            daemon.kill();
+        }
+        println!("{}: {whole} imports whole, {nothing} not made", file_system.name());
+        assert!(nothing > 0 || whole == 0, "no cut came before the end of the import");
+    }
+}
