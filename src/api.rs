@@ -37,6 +37,9 @@ pub struct Service {
     pub created_at: String,
     /// Whether pald may hold its port, so that nothing else takes it.
     pub hold: bool,
+    /// The folder of the checkout that registered it.
+    #[serde(default, skip_serializing)]
+    pub folder: Option<String>,
     /// What its port is used for; null if that was not looked up, as in the reply to a change.
     pub state: Option<State>,
     /// Why it is blocked or unknown, for people; else null, and for who may not make changes.

@@ -260,8 +260,8 @@ impl<'a> Merged<'a> {
     }
 
     fn wrong_value(&self, name: &str, value: String, allowed: &'static str) -> ConfigError {
-        let (place, name) = (self.place(name), name.to_owned());
-        Mistake::Value { place, name, value, allowed }.into()
+        let (place, name, value) = (self.place(name), name.into(), value.into());
+        Mistake::Value { place, name, value, allowed, hint: None }.into()
     }
 }
 

@@ -7,7 +7,7 @@
 //! | modules | what lives there |
 //! | --- | --- |
 //! | [`cli`] | the command line, a file for each command, and the one table of exit codes |
-//! | [`http`], [`client`], [`config`] | the HTTP service, with the page for browsers; its one client; the layers of settings |
+//! | [`http`], [`client`], [`config`], [`project`] | the HTTP service, with the page for browsers; its one client; the layers of settings; `pald.toml` and checkouts |
 //! | [`registry`] | the rules: register, release, import, lookup; the model, and the committer that changes it |
 //! | [`store`], [`probe`], [`dump_file`] | sled; what the machine says about a port; the dump on disk |
 //! | [`dump`] | the dump's text, to entries and back |
@@ -15,7 +15,7 @@
 //! | [`files`], [`lock`], [`paths`] | files that are read and replaced safely; locks; where files are |
 //! | [`seal`], [`registration`] | an entry; what a stored registry says about itself |
 //! | [`api`] | the JSON that programs and pald exchange |
-//! | [`service_name`], [`port`], [`addresses`], [`timestamp`], [`folder`], [`registry_id`], [`users`], [`quoted`], [`printable`], [`suggest`] | values that are right by construction |
+//! | [`service_name`], [`port`], [`addresses`], [`timestamp`], [`folder`], [`registry_id`], [`users`], [`variable_name`], [`quoted`], [`printable`], [`suggest`] | values that are right by construction |
 //!
 //! `migrations/`, beside `src/`, holds one file for each version of the store's schema. Only
 //! `store` and the migrations know sled and bincode, only `http` and the command that serves know
@@ -86,6 +86,7 @@ pub mod paths;
 pub mod port;
 pub mod printable;
 pub mod probe;
+pub mod project;
 pub mod quoted;
 pub mod registration;
 pub mod registry;
@@ -97,3 +98,4 @@ pub mod suggest;
 pub mod timestamp;
 pub mod toml_file;
 pub mod users;
+pub mod variable_name;

@@ -99,7 +99,7 @@ impl<'a> TomlFile<'a> {
     /// Returns the mistake that a value is not what is allowed.
     pub fn wrong_value(
         &self,
-        name: impl Into<String>,
+        name: impl Into<Box<str>>,
         value: &Spanned<DeValue<'_>>,
         allowed: &'static str,
     ) -> Mistake {
@@ -110,8 +110,11 @@ impl<'a> TomlFile<'a> {
                 format!("{written:#}")
             }
         };
+        let is_quoted_port = allowed == PORTS
+            && value.get_ref().as_str().is_some_and(|text| Port::parse(text).is_ok());
+        let hint = is_quoted_port.then(|| "Remove the quotes".to_owned());
         let (place, name) = (self.place(value.span()), name.into());
-        Mistake::Value { place, name, value: shown, allowed }
+        Mistake::Value { place, name, value: shown.into(), allowed, hint }
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The levels from the top down; a module may use those of later rows and of its own.
 const LEVELS: [&[&str]; 9] = [
     &["cli"],
-    &["http", "client", "config"],
+    &["http", "client", "config", "project"],
     &["registry"],
     &["store", "probe", "dump_file"],
     &["dump"],
@@ -22,6 +22,7 @@ const LEVELS: [&[&str]; 9] = [
         "folder",
         "registry_id",
         "users",
+        "variable_name",
         "quoted",
         "printable",
         "suggest",
@@ -127,7 +128,7 @@ fn each_library_is_known_where_it_belongs() {
         ("bincode", &["store"]),
         ("actix_web", &["http", "cli"]),
         ("serde", &["store", "config", "api", "http", "client", "cli"]),
-        ("toml", &["toml_file", "config"]),
+        ("toml", &["toml_file", "config", "project"]),
         ("utoipa", &["api", "http"]),
         ("ureq", &["client"]),
         ("clap", &["cli"]),

@@ -75,9 +75,10 @@ fn check_variable(key: &'static Key, variable: &str, value: &str) -> Result<(), 
         true => Ok(()),
         false => Err(Mistake::Value {
             place: Place::Variable(variable.to_owned()),
-            name: key.name.to_owned(),
-            value: Quoted::new(value).to_string(),
+            name: key.name.into(),
+            value: Quoted::new(value).to_string().into(),
             allowed: key.kind.allowed(),
+            hint: None,
         }),
     }
 }

@@ -2,8 +2,7 @@
 
 use thiserror::Error;
 
-use super::{PORTS, Place};
-use crate::port::Port;
+use super::Place;
 
 /// A mistake in a file or in the environment, with its place.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -32,11 +31,13 @@ pub enum Mistake {
         /// Where it is set.
         place: Place,
         /// The key.
-        name: String,
+        name: Box<str>,
         /// The value, quoted for a message.
-        value: String,
+        value: Box<str>,
         /// What is allowed.
         allowed: &'static str,
+        /// What to write instead, as a sentence, if that is likely.
+        hint: Option<String>,
     },
 }
 
@@ -44,12 +45,9 @@ impl Mistake {
     /// Returns what to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Syntax { .. } => None,
             Self::UnknownKey { hint, .. } => Some(hint.clone()),
-            Self::Value { place: Place::File { .. }, value, allowed: PORTS, .. } => {
-                let is_quoted_port = Port::parse(value.trim_matches('"')).is_ok();
-                is_quoted_port.then(|| "Remove the quotes".to_owned())
-            }
-            _ => None,
+            Self::Value { hint, .. } => hint.clone(),
         }
     }
 }

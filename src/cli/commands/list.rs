@@ -88,6 +88,7 @@ mod tests {
             addresses: Vec::new(),
             created_at: "2026-11-22T10:00:00Z".to_owned(),
             hold: true,
+            folder: None,
             state: Some(state),
             reason: None,
             reason_code: None,

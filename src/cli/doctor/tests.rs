@@ -34,6 +34,7 @@ fn services() -> Services {
         addresses: Vec::new(),
         created_at: "2026-11-22T10:00:00Z".into(),
         hold: true,
+        folder: None,
         state: Some(State::Idle),
         reason: None,
         reason_code: None,

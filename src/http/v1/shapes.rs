@@ -19,6 +19,7 @@ pub(super) fn service(
         addresses: registration.addresses.iter().map(str::to_owned).collect(),
         created_at: registration.created_at.to_string(),
         hold: registration.hold,
+        folder: None,
         state: used.as_ref().map(|used| used.state),
         reason: used.as_ref().and_then(|used| used.reason.clone()),
         reason_code: used.as_ref().and_then(|used| used.reason_code),

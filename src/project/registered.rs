@@ -1,0 +1,221 @@
+//! What a checkout has registered of a project, read from the services of the registry.
+
+use super::{Checkout, Label, ProjectFile, ShortName};
+use crate::api::Service;
+
+/// The services that a checkout has of a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// The label of the checkout; `None` as long as it is not known.
+    pub label: Option<Label>,
+    /// The services, in the order of their ports.
+    pub services: Vec<RegisteredService>,
+}
+
+/// A registered service of a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisteredService {
+    /// Its short name.
+    pub name: ShortName,
+    /// Its full name.
+    pub full_name: String,
+    /// Its port.
+    pub port: u16,
+    /// Whether it remembers the checkout's folder.
+    pub is_own: bool,
+}
+
+impl Registered {
+    /// Picks the services of a checkout out of `services`, which may be all of the registry.
+    ///
+    /// These are the ones that remember its folder, the shared ones of the file, and, where it may be
+    /// the main checkout, those of the file that no checkout has adopted yet.
+    pub fn of(file: &ProjectFile, checkout: &Checkout, services: &[Service]) -> Self {
+        let named: Vec<_> =
+            services.iter().filter_map(|service| Named::of(file, service)).collect();
+        let is_own =
+            |it: &Named<'_>| it.service.folder.as_deref() == Some(checkout.folder.as_str());
+        let main_is_taken = || {
+            let is_main = |it: &Named<'_>| it.label.is_main() && it.service.folder.is_some();
+            named.iter().any(is_main)
+        };
+        let label = named.iter().find(|it| is_own(it)).map(|it| it.label.clone());
+        let label =
+            label.or_else(|| (checkout.may_be_main && !main_is_taken()).then(Label::default));
+        let is_listed = |it: &Named<'_>| match file.service(it.name.as_str()) {
+            Some(service) if service.is_shared => it.label.is_main(),
+            Some(_) => {
+                it.label.is_main()
+                    && it.service.folder.is_none()
+                    && label.as_ref() == Some(&it.label)
+            }
+            None => false,
+        };
+        let own = named.iter().filter(|it| is_own(it) || is_listed(it));
+        let services = own.map(|it| RegisteredService {
+            name: it.name.clone(),
+            full_name: it.service.name.clone(),
+            port: it.service.port,
+            is_own: is_own(it),
+        });
+        Self { services: services.collect(), label }
+    }
+
+    /// Returns the service with a short name.
+    pub fn service(&self, name: &str) -> Option<&RegisteredService> {
+        self.services.iter().find(|service| service.name.as_str() == name)
+    }
+
+    /// Returns whether all services of the file are registered for the checkout.
+    pub fn is_complete(&self, file: &ProjectFile) -> bool {
+        let has = |name: &ShortName, is_shared| {
+            self.service(name.as_str()).is_some_and(|service| service.is_own || is_shared)
+        };
+        file.services.iter().all(|service| has(&service.name, service.is_shared))
+    }
+
+    /// Returns what the checkout has registered and the file does not list.
+    pub fn left_over(&self, file: &ProjectFile) -> impl Iterator<Item = &RegisteredService> {
+        self.services.iter().filter(|service| file.service(service.name.as_str()).is_none())
+    }
+}
+
+/// Returns the label that a checkout has already, whichever of its projects it is from.
+pub fn label_of(checkout: &Checkout, services: &[Service]) -> Option<Label> {
+    let own = |it: &&Service| it.folder.as_deref() == Some(checkout.folder.as_str());
+    services.iter().filter(own).find_map(|service| {
+        let (_, rest) = service.name.split_once('.')?;
+        Some(split(rest)?.0)
+    })
+}
+
+/// Splits what comes after the project in a full name into label and short name.
+fn split(rest: &str) -> Option<(Label, ShortName)> {
+    match rest.split_once('.') {
+        Some((label, name)) => {
+            Some((Label::of_name(&ShortName::parse(label)?), ShortName::parse(name)?))
+        }
+        None => Some((Label::default(), ShortName::parse(rest)?)),
+    }
+}
+
+/// A service with the parts of its full name.
+struct Named<'a> {
+    service: &'a Service,
+    label: Label,
+    name: ShortName,
+}
+
+impl<'a> Named<'a> {
+    /// Splits a full name; `None` if it is none of the file's project.
+    fn of(file: &ProjectFile, service: &'a Service) -> Option<Self> {
+        let rest = service.name.strip_prefix(file.project.as_str())?.strip_prefix('.')?;
+        let (label, name) = split(rest)?;
+        Some(Self { service, label, name })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::folder::Folder;
+
+    const FILE: &str = "project = 'shop'\n[services]\nweb = {}\ndb = {}\nmail = { shared = true }";
+
+    fn file() -> ProjectFile {
+        ProjectFile::parse(Path::new("pald.toml"), FILE.as_bytes(), &[]).unwrap()
+    }
+
+    fn checkout(folder: &str, may_be_main: bool) -> Checkout {
+        Checkout { folder: Folder::parse(folder).unwrap(), may_be_main }
+    }
+
+    /// Services, each as `name@folder`, on ports from 1.
+    fn services(list: &str) -> Vec<Service> {
+        let service = |(entry, port): (&str, u16)| {
+            let (name, folder) = entry.split_once('@').unwrap();
+            Service {
+                name: name.to_owned(),
+                port,
+                addresses: Vec::new(),
+                created_at: "2026-11-22T10:00:00Z".to_owned(),
+                hold: true,
+                folder: Some(folder.to_owned()).filter(|folder| !folder.is_empty()),
+                state: None,
+                reason: None,
+                reason_code: None,
+                holder: None,
+            }
+        };
+        list.split_whitespace().zip(1..).map(service).collect()
+    }
+
+    #[test]
+    fn a_checkout_has_what_remembers_its_folder_and_what_is_shared() {
+        // (services, folder, whether it may be the main one, label, its services, whether all are there)
+        let rows = [
+            ("", "/a", true, Some(""), "", false),
+            ("", "/a", false, None, "", false),
+            ("shop.web@/a shop.db@/a shop.mail@", "/a", true, Some(""), "web=1 db=2 mail=3", true),
+            ("shop.web@/a shop.db@/a", "/a", true, Some(""), "web=1 db=2", false),
+            ("shop.web@/a shop.mail@", "/b", true, None, "mail=2", false),
+            (
+                "shop.b.web@/b shop.b.db@/b shop.mail@",
+                "/b",
+                true,
+                Some("b"),
+                "web=1 db=2 mail=3",
+                true,
+            ),
+            (
+                "shop.web@/a shop.b.web@/b shop.b.old@/b",
+                "/b",
+                false,
+                Some("b"),
+                "web=2 old=3",
+                false,
+            ),
+            (
+                "shop.web@ shop.db@ shop.other@ shop.mail@",
+                "/a",
+                true,
+                Some(""),
+                "web=1 db=2 mail=4",
+                false,
+            ),
+            ("shop.web@ shop.db@", "/a", false, None, "", false),
+            ("shop.web@ shop.db@/b", "/a", true, None, "", false),
+            ("shop.b.web@/b", "/a", true, Some(""), "", false),
+            ("shopx.web@/a shop@/a shop.a.b.web@/a xshop.web@/a", "/a", true, Some(""), "", false),
+        ];
+        for (list, folder, may_be_main, label, expected, is_complete) in rows {
+            let found = Registered::of(&file(), &checkout(folder, may_be_main), &services(list));
+            let names: Vec<_> =
+                found.services.iter().map(|it| format!("{}={}", it.name, it.port)).collect();
+            assert_eq!(found.label.as_ref().map(Label::as_str), label, "{list}");
+            assert_eq!(names.join(" "), expected, "{list}");
+            assert_eq!(found.is_complete(&file()), is_complete, "{list}");
+        }
+    }
+
+    #[test]
+    fn what_the_file_no_longer_lists_is_left_over() {
+        let services = services("shop.web@/a shop.old@/a shop.mail@ shop.db@");
+        let found = Registered::of(&file(), &checkout("/a", true), &services);
+        let names: Vec<_> = found.left_over(&file()).map(|it| it.full_name.as_str()).collect();
+        assert_eq!(names, ["shop.old"]);
+    }
+
+    #[test]
+    fn a_label_is_read_back_from_any_project() {
+        let label = |list: &str| {
+            let label = label_of(&checkout("/a", true), &services(list));
+            label.map(|label| label.to_string())
+        };
+        assert_eq!(label("x.b.web@/b x.c.web@/a"), Some("c".to_owned()));
+        assert_eq!(label("x.web@/a"), Some(String::new()));
+        assert_eq!(label("x.web@ y.b.web@/b"), None);
+    }
+}
