@@ -83,12 +83,20 @@ pub enum ReasonCode {
     TimeWait,
     /// Blocked: a firewall rule leads it elsewhere, such as for a container's published port.
     Redirect,
+    /// Blocked: connections to it are neither answered nor refused, as where a firewall drops them.
+    Swallowed,
+    /// Blocked: pald's user may not bind it.
+    Forbidden,
+    /// Blocked: a TCP socket has it, of which nothing more is known.
+    Tcp,
     /// Unknown: pald can't ask this system.
     Unsupported,
     /// Unknown: the kernel did not list its sockets.
     NotListed,
-    /// Unknown: there is no socket, but a connection was neither accepted nor refused.
+    /// Unknown: there is no socket, but a connection failed.
     NotConnected,
+    /// Unknown: there are too many ports to look at all of them at once.
+    NoTime,
     /// A reason that only a newer pald knows.
     #[serde(other)]
     Other,

@@ -3,12 +3,14 @@
 
 mod claim;
 mod ephemeral;
+mod knocks;
 mod peers;
 pub mod sys;
 mod who;
 
 pub use claim::{Hold, Occupied};
 pub use ephemeral::{Ephemeral, Overlap, ReservedPorts, overlap};
+pub use knocks::{Family, Knocks, LeftOut};
 pub use peers::{Connection, OwnEnd, Peers, Server};
 pub use sys::{Claimer, HOLDS_PORTS, TELLS_USERS, Who, hold, listener_on};
 pub use who::{Holder, PortState, Process, Reason, UnknownReason, User};

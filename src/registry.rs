@@ -10,7 +10,7 @@ use tracing::error;
 
 use crate::dump_file::{DumpStatus, DumpWatch};
 use crate::port::{Port, PortRange};
-use crate::probe::PortState;
+use crate::probe::{Knocks, PortState};
 use crate::registration::Registration;
 use crate::service_name::ServiceName;
 
@@ -31,7 +31,7 @@ mod survey;
 
 pub use crate::dump_file::Snapshot;
 pub use change::{Existing, Import, ImportMode, Imported, RegisterOptions, Registered, Target};
-pub use error::{ChangeError, DumpProblem, ImportConflict, OpenError};
+pub use error::{ChangeError, DumpProblem, ImportConflict, OccupiedCount, OpenError};
 pub use holds::HoldsStatus;
 pub use pending::Pending;
 pub use port_set::PortSet;
@@ -67,6 +67,7 @@ pub struct Registry {
     port_listen: Port,
     readers: Arc<Readers>,
     surveyor: Surveyor,
+    knocks: Arc<Knocks>,
     holds: HoldsWatch,
     dump: DumpWatch,
     failure: Failure,
@@ -96,7 +97,8 @@ impl Registry {
     /// # Errors
     /// The store or the dump can't be taken as it is. A dump is never changed then.
     pub fn open(options: RegistryOptions) -> Result<Self, OpenError> {
-        let (committer, requests) = Committer::open(&options)?;
+        let knocks = Arc::new(Knocks::new(options.port_listen));
+        let (committer, requests) = Committer::open(&options, Arc::clone(&knocks))?;
         let (readers, failure) = (Arc::clone(&committer.readers), Arc::clone(&committer.failure));
         let (holds, dump) = (committer.holds.watch(), committer.refresher.watch());
         let thread = thread::Builder::new()
@@ -107,7 +109,8 @@ impl Registry {
             port_range: options.port_range,
             port_listen: options.port_listen,
             readers,
-            surveyor: Surveyor::new(holds.clone()),
+            surveyor: Surveyor::new(holds.clone(), Arc::clone(&knocks)),
+            knocks,
             holds,
             dump,
             failure,
@@ -164,6 +167,11 @@ impl Registry {
     /// Blocks for milliseconds; not for an async worker.
     pub fn state(&self, port: Port) -> PortState {
         self.surveyor.state(port)
+    }
+
+    /// What fails for all ports of this machine, for people.
+    pub fn warnings(&self) -> Vec<String> {
+        self.knocks.warnings()
     }
 
     /// How the registry is.

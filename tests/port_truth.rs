@@ -5,6 +5,7 @@
 //! `PALD_PORT_TRUTH=1` for the measure. All of them are told in one line each:
 //! `PALD_PORT_TRUTH=1 cargo test port_truth -- --nocapture`.
 
+mod firewall;
 mod flood;
 mod measure;
 mod network;

@@ -290,7 +290,7 @@ fn a_port_that_others_use_is_skipped_and_named() {
     assert!(reply.body.starts_with(&start), "{}", reply.body);
     assert!(reply.body.contains(&format!("(pid {})", std::process::id())), "{}", reply.body);
     let start = std::time::Instant::now();
-    let line = format!("Skipped a port that others use port={} ", home.min);
+    let line = format!("Skipped a port port={} ", home.min);
     while !daemon.log().contains(&line) {
         assert!(start.elapsed() < std::time::Duration::from_secs(30), "{}", daemon.log());
         std::thread::yield_now();

@@ -1,5 +1,5 @@
 //! Registers a service for `/set` and for `PUT /v1/services/NAME`; where no port is left, finds out
-//! what uses those that others have.
+//! who uses those that others have.
 
 use actix_web::web::Data;
 
@@ -7,7 +7,7 @@ use super::blocking::run_blocking;
 use super::error::HttpError;
 use super::v1::shapes;
 use super::viewers::Sight;
-use crate::probe::PortState;
+use crate::probe::{Occupied, PortState};
 use crate::registry::{ChangeError, RegisterOptions, Registered, Registry};
 use crate::service_name::ServiceName;
 
@@ -25,14 +25,59 @@ pub(super) async fn register(
         Err(error) => error,
     };
     let ChangeError::Exhausted { first_occupied, .. } = &error else { return Err(error.into()) };
-    let (ports, registry) = (first_occupied.clone(), Data::clone(registry));
+    let (met, registry) = (first_occupied.clone(), Data::clone(registry));
     let occupied = run_blocking(move || {
-        let states = registry.states(&ports);
-        let state = |port| states.get(&port).unwrap_or(&PortState::Free);
+        let in_use = met.iter().filter(|(_, occupied)| is_socket(*occupied));
+        let states = registry.states(&in_use.map(|(port, _)| *port).collect::<Vec<_>>());
         // Who was let in to register may see it.
-        let shown = |port| shapes::port(port, state(port), None, Sight::Whole);
-        ports.into_iter().map(shown).collect()
+        let shown = |(port, occupied)| {
+            let state = state(occupied, states.get(&port));
+            shapes::port(port, &state, None, Sight::Whole)
+        };
+        met.into_iter().map(shown).collect()
     });
     let occupied = occupied.await?;
     Err(HttpError::Exhausted { error, occupied })
+}
+
+/// The state of a port that could not be claimed.
+///
+/// What the claim met is what is told: a later look finds something else, or nothing any more. Only
+/// whose a socket is takes a look.
+fn state(met: Occupied, seen: Option<&PortState>) -> PortState {
+    match seen {
+        Some(seen @ (PortState::Running(_) | PortState::Blocked { .. })) if is_socket(met) => {
+            seen.clone()
+        }
+        _ => PortState::Blocked { reason: met.into(), holder: None },
+    }
+}
+
+fn is_socket(met: Occupied) -> bool {
+    matches!(met, Occupied::Tcp | Occupied::Udp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::{Reason, UnknownReason};
+
+    /// A port was skipped, and then said to be free.
+    #[test]
+    fn what_a_claim_met_is_told_unless_a_look_names_the_socket() {
+        let address = ([127, 0, 0, 1], 1).into();
+        let blocked = |reason| PortState::Blocked { reason, holder: None };
+        let swallowed = Occupied::Swallowed(address);
+        let rows = [
+            (Occupied::Tcp, None, blocked(Reason::Tcp)),
+            (Occupied::Tcp, Some(PortState::Free), blocked(Reason::Tcp)),
+            (Occupied::Udp, Some(PortState::Unknown(UnknownReason::NoTime)), blocked(Reason::Udp)),
+            (Occupied::Tcp, Some(blocked(Reason::Bound)), blocked(Reason::Bound)),
+            (Occupied::Forbidden, Some(blocked(Reason::Bound)), blocked(Reason::Forbidden)),
+            (swallowed, Some(PortState::Free), blocked(Reason::Swallowed { address })),
+        ];
+        for (met, seen, told) in rows {
+            assert_eq!(state(met, seen.as_ref()), told, "{met:?} {seen:?}");
+        }
+    }
 }

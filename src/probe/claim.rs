@@ -40,10 +40,12 @@ pub enum Occupied {
     /// A UDP socket has it.
     #[error("a UDP socket has it")]
     Udp,
-    /// A connect to this address is answered, or dropped in silence, and no socket of this machine
-    /// has the port.
+    /// A connect to this address is answered, and no socket of this machine has the port.
     #[error("connections to {0} are redirected")]
     Redirected(SocketAddr),
+    /// A connect to this address is neither answered nor refused, as if a firewall dropped it.
+    #[error("connections to {0} get no answer")]
+    Swallowed(SocketAddr),
     /// This user may not use it, such as a port below 1024.
     #[error("this user may not use it")]
     Forbidden,

@@ -4,9 +4,10 @@
 //! listens, so that no service is ever disturbed.
 
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+use super::claim::Occupied;
 
 mod holder;
 
@@ -67,6 +68,28 @@ pub enum Reason {
         /// The address that was connected to.
         address: SocketAddr,
     },
+    /// A connect to this loopback address is neither answered nor refused, while others are.
+    Swallowed {
+        /// The address that was connected to.
+        address: SocketAddr,
+    },
+    /// A bind is not permitted to pald's user.
+    Forbidden,
+    /// A TCP socket of which nothing more is known.
+    Tcp,
+}
+
+impl From<Occupied> for Reason {
+    /// What a claim met.
+    fn from(occupied: Occupied) -> Self {
+        match occupied {
+            Occupied::Tcp => Self::Tcp,
+            Occupied::Udp => Self::Udp,
+            Occupied::Redirected(address) => Self::Redirect { address },
+            Occupied::Swallowed(address) => Self::Swallowed { address },
+            Occupied::Forbidden => Self::Forbidden,
+        }
+    }
 }
 
 /// Why the state of a port is unknown.
@@ -74,15 +97,17 @@ pub enum Reason {
 pub enum UnknownReason {
     /// pald knows no way to ask this system.
     Unsupported,
-    /// The kernel did not list the sockets.
-    NotListed(io::ErrorKind),
-    /// No socket has the port, and a connect was neither answered nor refused within 200 ms.
+    /// The kernel did not list the sockets, and why.
+    NotListed(String),
+    /// No socket has the port, and a connect failed.
     NotConnected {
         /// The loopback address that was connected to.
         address: SocketAddr,
-        /// The error of the connect.
-        cause: io::ErrorKind,
+        /// What the system said.
+        cause: String,
     },
+    /// There are too many ports to look at all of them at once.
+    NoTime,
 }
 
 impl fmt::Display for Reason {
@@ -100,6 +125,11 @@ impl fmt::Display for Reason {
                 let ip = address.ip();
                 write!(f, "a redirect of {ip} without a socket, such as a container's")
             }
+            Self::Swallowed { address } => {
+                write!(f, "something like a firewall: connections to {address} get no answer")
+            }
+            Self::Forbidden => f.write_str("the system: pald's user may not bind it"),
+            Self::Tcp => f.write_str("a TCP socket"),
         }
     }
 }
@@ -112,6 +142,7 @@ impl fmt::Display for UnknownReason {
             Self::NotConnected { address, cause } => {
                 write!(f, "no socket has it, but a connect to {address} fails ({cause})")
             }
+            Self::NoTime => f.write_str("there was no time to look at it"),
         }
     }
 }
@@ -123,9 +154,9 @@ mod tests {
     #[test]
     fn each_reason_has_its_text() {
         let address: SocketAddr = "127.0.0.1:5432".parse().unwrap();
-        let cause = io::ErrorKind::TimedOut;
+        let cause = || "timed out".to_owned();
         let left = Duration::from_millis(30_001);
-        let rows: [(&dyn fmt::Display, &str); 9] = [
+        let rows: [(&dyn fmt::Display, &str); 13] = [
             (&Reason::Bound, "a bound socket that does not listen"),
             (&Reason::Udp, "a UDP socket"),
             (&Reason::Outbound { peer: address }, "an outbound connection to 127.0.0.1:5432"),
@@ -136,9 +167,19 @@ mod tests {
                 &Reason::Redirect { address },
                 "a redirect of 127.0.0.1 without a socket, such as a container's",
             ),
-            (&UnknownReason::NotListed(cause), "the kernel does not list its sockets (timed out)"),
             (
-                &UnknownReason::NotConnected { address, cause },
+                &Reason::Swallowed { address },
+                "something like a firewall: connections to 127.0.0.1:5432 get no answer",
+            ),
+            (&Reason::Forbidden, "the system: pald's user may not bind it"),
+            (&Reason::Tcp, "a TCP socket"),
+            (&UnknownReason::NoTime, "there was no time to look at it"),
+            (
+                &UnknownReason::NotListed(cause()),
+                "the kernel does not list its sockets (timed out)",
+            ),
+            (
+                &UnknownReason::NotConnected { address, cause: cause() },
                 "no socket has it, but a connect to 127.0.0.1:5432 fails (timed out)",
             ),
         ];

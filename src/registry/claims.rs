@@ -53,6 +53,9 @@ impl<'a> Claims<'a> {
                 Ok(Err(reason)) => {
                     self.unavailable.insert(port);
                     self.occupied.push((port, reason));
+                    if matches!(reason, Occupied::Swallowed(_)) {
+                        self.claimer.look_ahead(self.unavailable.all_free(self.port_range));
+                    }
                 }
                 Err(cause) => {
                     let reason = cause.to_string().into();
@@ -110,8 +113,8 @@ impl<'a> Claims<'a> {
         ChangeError::Exhausted {
             port_range: self.port_range,
             size: self.port_range.size() - usize::from(is_own_port_inside),
-            occupied: self.occupied.len(),
-            first_occupied: self.occupied.iter().take(MAX_NAMED).map(|(port, _)| *port).collect(),
+            occupied: self.occupied.iter().map(|(_, met)| *met).collect(),
+            first_occupied: self.occupied.iter().take(MAX_NAMED).copied().collect(),
         }
     }
 }

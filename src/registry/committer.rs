@@ -17,7 +17,7 @@ use super::{ChangeError, OpenError, PortSet, RegistryOptions, start};
 use crate::dump_file::Refresher;
 use crate::files::FileState;
 use crate::port::{Port, PortRange};
-use crate::probe::{Claimer, Hold, Occupied};
+use crate::probe::{Claimer, Hold, Knocks, Occupied};
 use crate::registration::Registration;
 use crate::store::{DbRecord, Operation, RecordFile, Store, StoreError, record_place};
 
@@ -61,6 +61,7 @@ impl Committer {
     /// The store or the dump can't be used as it is, or the system has no thread left.
     pub(super) fn open(
         options: &RegistryOptions,
+        knocks: Arc<Knocks>,
     ) -> Result<(Self, mpsc::Sender<Request>), OpenError> {
         let start::Started { store, contents, found, record, own_dump } =
             start::open_store(options)?;
@@ -87,7 +88,7 @@ impl Committer {
             store,
             record,
             readers,
-            claimer: Claimer::default(),
+            claimer: Claimer::new(knocks),
             holds,
             named_occupied: PortSet::default(),
             refresher,
@@ -189,10 +190,10 @@ impl Committer {
     fn log_occupied(&mut self, mut occupied: Vec<(Port, Occupied)>) {
         occupied.retain(|(port, _)| !self.named_occupied.contains(*port));
         for (port, reason) in occupied.iter().take(MAX_NAMED) {
-            info!(%port, %reason, "Skipped a port that others use");
+            info!(%port, %reason, "Skipped a port");
         }
         if let Some(more) = occupied.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
-            info!(more, "Skipped more ports that others use");
+            info!(more, "Skipped more ports");
         }
         occupied.iter().for_each(|(port, _)| self.named_occupied.insert(*port));
     }

@@ -1,5 +1,6 @@
 //! What can keep a registry from opening and a change from being made, in words.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use crate::dump::Dump;
 use crate::dump_file::{BadLines, DumpFileError, FoundDump, MAX_BYTES};
 use crate::files::Shown;
 use crate::port::{Port, PortRange};
+use crate::probe::Occupied;
 use crate::registry::Target;
 use crate::registry_id::RegistryId;
 use crate::service_name::ServiceName;
@@ -164,19 +166,19 @@ impl DumpProblem {
 pub enum ChangeError {
     /// Every port of the range is registered or in use by others.
     #[error(
-        "No ports available: all {size} ports in {port_range} are registered ({}) or in use by \
-         others ({occupied})",
-        size - occupied
+        "No ports available: all {size} ports in {port_range} are registered ({}){}",
+        size - occupied.total(),
+        occupied
     )]
     Exhausted {
         /// The range.
         port_range: PortRange,
         /// The number of its ports, without the one where pald listens.
         size: usize,
-        /// How many of them others use.
-        occupied: usize,
-        /// The first few of these.
-        first_occupied: Vec<Port>,
+        /// How many of them are in the way of a claim, and of what kind.
+        occupied: OccupiedCount,
+        /// The first few of these, with what was met.
+        first_occupied: Vec<(Port, Occupied)>,
     },
     /// Another service has the requested port.
     #[error("Port {port} is already registered to {service}")]
@@ -240,6 +242,49 @@ pub enum ChangeError {
     Unanswered,
 }
 
+/// How many ports could not be claimed, by what was met.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OccupiedCount {
+    /// Others use them.
+    pub in_use: usize,
+    /// Connections to them get no answer.
+    pub swallowed: usize,
+    /// pald's user may not bind them.
+    pub forbidden: usize,
+}
+
+impl OccupiedCount {
+    /// Returns how many they are in all.
+    pub fn total(self) -> usize {
+        self.in_use + self.swallowed + self.forbidden
+    }
+}
+
+impl FromIterator<Occupied> for OccupiedCount {
+    fn from_iter<I: IntoIterator<Item = Occupied>>(all: I) -> Self {
+        let mut count = Self::default();
+        for occupied in all {
+            *match occupied {
+                Occupied::Tcp | Occupied::Udp | Occupied::Redirected(_) => &mut count.in_use,
+                Occupied::Swallowed(_) => &mut count.swallowed,
+                Occupied::Forbidden => &mut count.forbidden,
+            } += 1;
+        }
+        count
+    }
+}
+
+impl fmt::Display for OccupiedCount {
+    /// `, without an answer (2) or in use by others (3)`: the rest of a list.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rare = [("not for pald's user", self.forbidden), ("without an answer", self.swallowed)];
+        for (what, count) in rare.into_iter().filter(|(_, count)| *count > 0) {
+            write!(f, ", {what} ({count})")?;
+        }
+        write!(f, " or in use by others ({})", self.in_use)
+    }
+}
+
 /// What keeps an entry of a dump from being imported.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ImportConflict {
@@ -271,5 +316,33 @@ fn conflicts(all: &[ImportConflict]) -> String {
     match all.len() - named.len() {
         0 => named.join("; "),
         more => format!("{}; and {more} more", named.join("; ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ports below `ip_unprivileged_port_start` and those that a firewall swallows were told as "in
+    /// use by others".
+    #[test]
+    fn a_full_range_says_of_each_kind_of_port_how_many_there_are() {
+        let (one, five) = (Port::new(1).unwrap(), Port::new(5).unwrap());
+        let port_range = PortRange::new(one, five).unwrap();
+        let address = ([127, 0, 0, 1], 1).into();
+        let (swallowed, redirected) = (Occupied::Swallowed(address), Occupied::Redirected(address));
+        let rows: &[(&[Occupied], &str)] = &[
+            (&[], "(5) or in use by others (0)"),
+            (&[Occupied::Tcp, Occupied::Udp, redirected], "(2) or in use by others (3)"),
+            (&[swallowed, Occupied::Tcp], "(3), without an answer (1) or in use by others (1)"),
+            (&[Occupied::Forbidden; 5], "(0), not for pald's user (5) or in use by others (0)"),
+        ];
+        for (met, end) in rows {
+            let occupied = met.iter().copied().collect();
+            let first_occupied = Vec::new();
+            let error = ChangeError::Exhausted { port_range, size: 5, occupied, first_occupied };
+            let start = "No ports available: all 5 ports in 1-5 are registered ";
+            assert_eq!(error.to_string(), format!("{start}{end}"));
+        }
     }
 }

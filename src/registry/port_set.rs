@@ -50,6 +50,20 @@ impl PortSet {
     }
 }
 
+impl PortSet {
+    /// The ports of the range that are not in the set, in order.
+    pub fn all_free(&self, port_range: PortRange) -> impl Iterator<Item = Port> {
+        let mut left = Some(port_range);
+        std::iter::from_fn(move || {
+            let range = left?;
+            let port = self.lowest_free(range)?;
+            let next = port.number().checked_add(1).and_then(Port::new);
+            left = next.and_then(|next| PortRange::new(next, range.max()));
+            Some(port)
+        })
+    }
+}
+
 impl FromIterator<Port> for PortSet {
     fn from_iter<I: IntoIterator<Item = Port>>(ports: I) -> Self {
         let mut set = Self::default();
@@ -95,6 +109,16 @@ mod tests {
             let range = PortRange::new(port(*min), port(*max)).unwrap();
             assert_eq!(set.lowest_free(range), lowest.map(port), "{registered:?} {range}");
         }
+    }
+
+    #[test]
+    fn all_free_ports_of_a_range_come_in_order() {
+        let set: PortSet = [49202, 49204].map(port).into_iter().collect();
+        let range = |min, max| PortRange::new(port(min), port(max)).unwrap();
+        let free = |min, max| set.all_free(range(min, max)).map(Port::number).collect::<Vec<_>>();
+        assert_eq!(free(49201, 49205), [49201, 49203, 49205]);
+        assert_eq!(free(49202, 49202), [0_u16; 0]);
+        assert_eq!(free(65534, 65535), [65534, 65535]);
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::PortSet;
 use super::holds::HoldsWatch;
 use crate::port::Port;
-use crate::probe::{PortState, Who};
+use crate::probe::{Knocks, PortState, Who};
 
 /// The oldest answer that is given again.
 const MAX_AGE: Duration = Duration::from_secs(1);
@@ -17,6 +17,7 @@ const MAX_AGE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Surveyor {
     holds: HoldsWatch,
+    knocks: Arc<Knocks>,
     max_age: Duration,
     last: Mutex<Option<Survey>>,
 }
@@ -30,8 +31,8 @@ struct Survey {
 }
 
 impl Surveyor {
-    pub(super) fn new(holds: HoldsWatch) -> Self {
-        Self { holds, max_age: MAX_AGE, last: Mutex::new(None) }
+    pub(super) fn new(holds: HoldsWatch, knocks: Arc<Knocks>) -> Self {
+        Self { holds, knocks, max_age: MAX_AGE, last: Mutex::new(None) }
     }
 
     /// What these ports are used for, as of up to a second ago; those that are left out are free, and
@@ -55,12 +56,16 @@ impl Surveyor {
         // They are asked for once the sockets are listed, so that no hold among them is missed.
         let holds = OnceCell::new();
         let is_own = |inode| holds.get_or_init(|| self.holds.inodes()).contains(&inode);
-        Who::open().states(ports, &is_own)
+        self.who().states(ports, &is_own)
+    }
+
+    fn who(&self) -> Who {
+        Who::with(Arc::clone(&self.knocks))
     }
 
     /// What one port is used for, right now. Blocks.
     pub(super) fn state(&self, port: Port) -> PortState {
-        Who::open().state(port, &|inode| self.holds.inode_at(port) == Some(inode))
+        self.who().state(port, &|inode| self.holds.inode_at(port) == Some(inode))
     }
 }
 
@@ -86,7 +91,7 @@ mod tests {
 
     fn surveyor(max_age: Duration) -> Surveyor {
         let holds = Holds::start(std::iter::empty(), 0).unwrap().watch();
-        Surveyor { max_age, ..Surveyor::new(holds) }
+        Surveyor { max_age, ..Surveyor::new(holds, Arc::default()) }
     }
 
     /// Each refused request had its own walk over /proc.

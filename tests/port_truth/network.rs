@@ -129,3 +129,8 @@ pub(super) fn keep_clients_far() {
 pub(super) fn let_clients_come_near() {
     sysctl("ipv4/ip_local_port_range", DEFAULT_RANGE);
 }
+
+/// Runs `ip` with these words in the current thread's namespace.
+pub(super) fn ip_here(arguments: &str) -> Result<(), String> {
+    ip(arguments).map(drop)
+}

@@ -96,6 +96,9 @@ fn reason_code(reason: &Reason) -> ReasonCode {
         }
         Reason::TimeWait { .. } => ReasonCode::TimeWait,
         Reason::Redirect { .. } => ReasonCode::Redirect,
+        Reason::Swallowed { .. } => ReasonCode::Swallowed,
+        Reason::Forbidden => ReasonCode::Forbidden,
+        Reason::Tcp => ReasonCode::Tcp,
     }
 }
 
@@ -104,6 +107,7 @@ fn unknown_code(reason: &UnknownReason) -> ReasonCode {
         UnknownReason::Unsupported => ReasonCode::Unsupported,
         UnknownReason::NotListed(_) => ReasonCode::NotListed,
         UnknownReason::NotConnected { .. } => ReasonCode::NotConnected,
+        UnknownReason::NoTime => ReasonCode::NoTime,
     }
 }
 
@@ -119,7 +123,6 @@ fn shown_holder(holder: &probe::Holder) -> api::Holder {
 
 #[cfg(test)]
 mod tests {
-    use std::io::ErrorKind;
     use std::time::Duration;
 
     use super::*;
@@ -139,9 +142,13 @@ mod tests {
             (blocked(Reason::TimeWait { left: Duration::ZERO }), Some("time_wait")),
             (blocked(Reason::Redirect { address }), Some("redirect")),
             (unknown(UnknownReason::Unsupported), Some("unsupported")),
-            (unknown(UnknownReason::NotListed(ErrorKind::Other)), Some("not_listed")),
+            (blocked(Reason::Swallowed { address }), Some("swallowed")),
+            (blocked(Reason::Forbidden), Some("forbidden")),
+            (blocked(Reason::Tcp), Some("tcp")),
+            (unknown(UnknownReason::NoTime), Some("no_time")),
+            (unknown(UnknownReason::NotListed(String::new())), Some("not_listed")),
             (
-                unknown(UnknownReason::NotConnected { address, cause: ErrorKind::TimedOut }),
+                unknown(UnknownReason::NotConnected { address, cause: String::new() }),
                 Some("not_connected"),
             ),
         ];

@@ -2,6 +2,7 @@
 
 mod claim;
 mod ephemeral;
+mod knock;
 mod peers;
 pub mod sock_diag;
 mod who;

@@ -14,7 +14,9 @@ use libfuzzer_sys::fuzz_target;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use pald::port::{Port, PortRange};
-use pald::registry::{ChangeError, OpenError, RegisterOptions, Registry, RegistryOptions, Target};
+use pald::registry::{
+    ChangeError, OccupiedCount, OpenError, RegisterOptions, Registry, RegistryOptions, Target,
+};
 use pald::service_name::ServiceName;
 use tempfile::TempDir;
 
@@ -109,7 +111,7 @@ fn set(model: &Model, service: u8) -> Changed<Port> {
                 Err(ChangeError::Exhausted {
                     port_range,
                     size,
-                    occupied: 0,
+                    occupied: OccupiedCount::default(),
                     first_occupied: Vec::new(),
                 }),
                 None,

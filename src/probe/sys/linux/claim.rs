@@ -6,72 +6,135 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::sync::Arc;
 
 use rustix::io::Errno;
-use socket2::{Domain, SockAddr, Socket, Type};
+use rustix::process::{Resource, getrlimit};
+use socket2::{SockAddr, Socket, Type};
 
+use super::knock::{Knocked, Knocker};
 use crate::port::Port;
-use crate::probe::claim::{Hold, Occupied, errno, is_refused, unbound};
+use crate::probe::claim::{Hold, Occupied, errno, unbound};
+use crate::probe::knocks::Knocks;
 
-/// How long a connect may take. Where nothing listens, it is refused at once.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
+/// How many ports are asked side by side at first, and at most.
+const AHEAD: usize = 16;
+const MAX_AHEAD: usize = 128;
+/// From this limit on open files on, there are enough of them for the most: three for each port.
+const MANY_FILES: u64 = 4096;
 
 /// Claims ports, one after the other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Claimer {
-    /// A socket for 127.0.0.1 and one for ::1. A socket whose connect was refused can connect again,
-    /// so that a claim need not make two of its own.
-    connectors: [Option<Socket>; 2],
+    knocker: Knocker,
+    /// How many ports to ask side by side the next time.
+    ahead: usize,
+}
+
+impl Default for Claimer {
+    /// Makes one that knows no listener of pald's own.
+    fn default() -> Self {
+        Self::new(Arc::default())
+    }
 }
 
 impl Claimer {
+    /// Makes one that shares what is met at ports with others.
+    pub fn new(knocks: Arc<Knocks>) -> Self {
+        Self { knocker: Knocker::new(knocks), ahead: AHEAD }
+    }
+
     /// Makes sure that no other program uses a port, and holds it.
     ///
-    /// Takes some 50 µs, and up to 0.4 s where connects to the port are dropped in silence. Only for
-    /// a port without a service: a strict bind makes a service fail that is just starting on it.
+    /// Takes some 50 µs, and up to 0.1 s where connects to the port are not answered; what was in the
+    /// way of a connect is in the way for a minute. Only for a port without a service: a strict bind
+    /// makes a service fail that is just starting on it.
     ///
     /// # Errors
     /// The outer error is the system's, such as no descriptor left; the inner one says why the port
     /// is not free.
     pub fn claim(&mut self, port: Port) -> io::Result<Result<Hold, Occupied>> {
-        let socket = match bind_everywhere(port, Type::STREAM, Binding::Strict) {
+        let obstacle = self.knocker.knocks.obstacle(port);
+        // Whether a bind is allowed is asked each time.
+        if let Some(occupied) = obstacle.filter(|occupied| *occupied != Occupied::Forbidden) {
+            return Ok(Err(occupied));
+        }
+        let socket = match bind_strictly(port)? {
             Ok(socket) => socket,
-            Err(error) => return Occupied::by_bind(error, Type::STREAM).map(Err),
+            Err(occupied) => {
+                if occupied == Occupied::Forbidden {
+                    self.knocker.knocks.remember(port, Err(occupied));
+                }
+                return Ok(Err(occupied));
+            }
         };
-        if let Err(error) = bind_everywhere(port, Type::DGRAM, Binding::Strict) {
-            return Occupied::by_bind(error, Type::DGRAM).map(Err);
+        let knocked = self.knocker.knock(&[port]).pop();
+        if let Some(occupied) = knocked.map_or(Ok(None), |it| self.occupied(port, it))? {
+            return Ok(Err(occupied));
         }
-        if let Some(address) = self.redirected(port)? {
-            return Ok(Err(Occupied::Redirected(address)));
-        }
+        self.knocker.knocks.remember(port, Ok(()));
+        self.ahead = AHEAD;
         // Set before the bind, it would let the bind succeed beside other sockets.
         socket.set_reuse_address(true)?;
         Ok(Ok(Hold { socket: Some(socket) }))
     }
 
-    /// Returns the first loopback address at which a connect is not refused at once.
-    fn redirected(&mut self, port: Port) -> io::Result<Option<SocketAddr>> {
-        let loopbacks = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-        for (ip, kept) in loopbacks.into_iter().zip(&mut self.connectors) {
-            let address = SocketAddr::new(ip, port.number());
-            let connector = match kept.take().map_or_else(|| connector(address), Ok) {
-                // The machine has no such loopback address.
-                Err(error) if errno(&error) == Some(Errno::AFNOSUPPORT) => continue,
-                other => other?,
-            };
-            if let Err(error) = connector.connect(&SockAddr::from(address)) {
-                if !is_refused(&error, address) {
-                    return Ok(Some(address));
-                }
-                *kept = Some(connector);
-            } else {
-                // Resets the connection, so that no TIME_WAIT of ours stays on any port.
-                connector.set_linger(Some(Duration::ZERO))?;
-                return Ok(Some(address));
-            }
+    /// Finds out side by side at which of the first of these ports connects are not answered, where
+    /// they were not answered at the port before: each takes its time.
+    pub fn look_ahead(&mut self, ports: impl Iterator<Item = Port>) {
+        let mut ports = ports.peekable();
+        if ports.peek().is_none_or(|first| self.knocker.knocks.obstacle(*first).is_some()) {
+            // They were found out.
+            return;
         }
-        Ok(None)
+        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let max = if limit < MANY_FILES { AHEAD } else { MAX_AHEAD };
+        // While it is bound, no server starts on a port, and no connect of ours comes from it.
+        let bind = |port: Port| Some((port, bind_strictly(port).ok()?.ok()?));
+        let ports = ports.take(self.ahead.min(max));
+        let (ports, _sockets): (Vec<_>, Vec<_>) = ports.filter_map(bind).unzip();
+        for (port, knocked) in ports.iter().zip(self.knocker.knock(&ports)) {
+            // What fails is told when the port is claimed.
+            let _ = self.occupied(*port, knocked);
+        }
+        self.ahead = MAX_AHEAD;
+    }
+
+    /// Remembers what is in the way at a port that was bound.
+    fn occupied(&self, port: Port, knocked: Knocked) -> io::Result<Option<Occupied>> {
+        let occupied = match knocked {
+            Knocked::Refused => return Ok(None),
+            Knocked::Occupied(occupied) => occupied,
+            // The port is bound, so a redirect leads to another one.
+            Knocked::Here(address) => Occupied::Redirected(address),
+            Knocked::Failed(address, error) => return Err(unconnected(address, error)),
+        };
+        self.knocker.knocks.remember(port, Err(occupied));
+        Ok(Some(occupied))
+    }
+}
+
+/// Says which address can't be connected to.
+fn unconnected(address: SocketAddr, error: io::Error) -> io::Error {
+    let ip = address.ip();
+    let what = match errno(&error) {
+        Some(Errno::ADDRNOTAVAIL) => {
+            format!("there is no port left from which to connect to {ip}")
+        }
+        _ => format!("can't connect to {ip}: {error}"),
+    };
+    io::Error::new(error.kind(), what)
+}
+
+/// Binds a port on all addresses, for TCP and UDP, if no other socket has it; returns the TCP socket.
+fn bind_strictly(port: Port) -> io::Result<Result<Socket, Occupied>> {
+    let socket = match bind_everywhere(port, Type::STREAM, Binding::Strict) {
+        Ok(socket) => socket,
+        Err(error) => return Occupied::by_bind(error, Type::STREAM).map(Err),
+    };
+    match bind_everywhere(port, Type::DGRAM, Binding::Strict) {
+        Ok(_) => Ok(Ok(socket)),
+        Err(error) => Occupied::by_bind(error, Type::DGRAM).map(Err),
     }
 }
 
@@ -115,13 +178,6 @@ fn bind_everywhere(port: Port, kind: Type, binding: Binding) -> io::Result<Socke
         }
         other => other,
     }
-}
-
-fn connector(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    // It bounds a connect too, see socket(7).
-    socket.set_write_timeout(Some(CONNECT_TIMEOUT))?;
-    Ok(socket)
 }
 
 #[cfg(test)]

@@ -2,16 +2,15 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::sync::Once;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-use rustix::net::sockopt::set_socket_linger;
-use tracing::warn;
-
+use super::knock::{Knocked, Knocker};
 use super::sock_diag::{DumpedSocket, SockDiag, TcpState, Transport};
 use crate::port::Port;
+use crate::probe::claim::Occupied;
+use crate::probe::knocks::Knocks;
 use crate::probe::who::{Holder, PortState, Reason, UnknownReason};
 
 mod evidence;
@@ -21,48 +20,58 @@ mod tests;
 
 use evidence::{ByPort, Evidence, Holders, nearest};
 
-/// How long a connect to a loopback address may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
+/// How long the knocks of one look may go on: enough for about 3,000 ports.
+const KNOCKING_TIME: Duration = Duration::from_millis(200);
+/// How many ports are knocked at side by side: with a descriptor on each loopback address.
+const SIDE_BY_SIDE: usize = 16;
+/// How often a port is knocked at where a server came and went each time.
+const MAX_KNOCKS: usize = 4;
 
 /// Finds what uses ports, among the sockets of all users.
 #[derive(Debug)]
 pub struct Who {
     /// `None` before the first look and after one that failed.
     sock_diag: Option<SockDiag>,
+    knocker: Knocker,
 }
 
 impl Who {
     /// Makes one. It opens its netlink socket at the first look, and a new one after a failure.
     pub fn open() -> Self {
-        Self { sock_diag: None }
+        Self::with(Arc::default())
+    }
+
+    /// Makes one that shares with others what is met at ports.
+    pub fn with(knocks: Arc<Knocks>) -> Self {
+        Self { sock_diag: None, knocker: Knocker::new(knocks) }
     }
 
     /// Finds the state of a port by passive evidence alone: nothing is bound. If no socket has the
-    /// port, 127.0.0.1 and ::1 are connected to, and the connections reset.
+    /// port, 127.0.0.1 and ::1 are connected to, and the connections reset; but at most once a minute.
     ///
     /// `is_own` tells by its inode whether a socket is a hold of ours, which does not count. Lists
     /// all sockets of the machine, and the open files of its processes to find the holder, so it
-    /// takes up to some milliseconds, and 400 ms where a firewall drops the connects. Not for an
-    /// async worker.
+    /// takes up to some milliseconds, and 0.1 s where a firewall drops the connects. Not for an async
+    /// worker.
     pub fn state(&mut self, port: Port, is_own: &dyn Fn(u64) -> bool) -> PortState {
-        let by_sockets = |who: &mut Self| who.by_sockets(port, is_own).transpose();
-        if let Some(state) = by_sockets(self) {
-            return state.unwrap_or_else(not_listed);
-        }
-        match by_connect(port) {
-            // A server that has just started may have answered, so the sockets are listed again.
-            state @ PortState::Blocked { .. } => {
-                by_sockets(self).map_or(state, |state| state.unwrap_or_else(not_listed))
+        match self.by_sockets(port, is_own) {
+            Err(error) => not_listed(&error),
+            Ok(Some(state)) => state,
+            Ok(None) => {
+                let knocked = self.by_knocks(&[port], |who, _| {
+                    let state = who.by_sockets(port, is_own)?;
+                    Ok(state.into_iter().map(|state| (port, state)).collect())
+                });
+                knocked.into_values().next().unwrap_or(PortState::Free)
             }
-            state => state,
         }
     }
 
     /// Finds the states of ports as [`Who::state`] does, but lists the sockets and the processes only
-    /// once. Those that are left out are free: most are, and they take no memory.
+    /// once or twice. Those that are left out are free: most are, and they take no memory.
     ///
-    /// All connects together take 200 ms at most, which is enough for about 3,000 ports without a
-    /// socket; further ones count as free.
+    /// All connects together take 0.3 s at most, which is enough for about 3,000 ports without a
+    /// socket; what further ones are used for is unknown, until a later look.
     pub fn states(
         &mut self,
         ports: &[Port],
@@ -71,23 +80,95 @@ impl Who {
         let mut states = match self.all_by_sockets(ports, is_own) {
             Ok(states) => states,
             Err(error) => {
-                let unknown = not_listed(error);
+                let unknown = not_listed(&error);
                 return ports.iter().map(|port| (*port, unknown.clone())).collect();
             }
         };
-        let deadline = Instant::now() + CONNECT_TIMEOUT;
+        let unseen: Vec<Port> =
+            ports.iter().copied().filter(|port| !states.contains_key(port)).collect();
+        states.extend(self.by_knocks(&unseen, |who, ports| who.all_by_sockets(ports, is_own)));
+        states
+    }
+
+    /// Finds the states of ports that no socket has, or had a moment ago. Those that are left out are
+    /// free.
+    ///
+    /// `look_again` finds the states of those ports that sockets have.
+    fn by_knocks(
+        &mut self,
+        ports: &[Port],
+        look_again: impl Fn(&mut Self, &[Port]) -> io::Result<HashMap<Port, PortState>>,
+    ) -> HashMap<Port, PortState> {
+        let deadline = Instant::now() + KNOCKING_TIME;
+        let mut states = HashMap::new();
+        let mut left = Vec::new();
         for port in ports {
-            if Instant::now() >= deadline {
-                break;
-            }
-            if !states.contains_key(port)
-                && let state @ (PortState::Blocked { .. } | PortState::Unknown(_)) =
-                    by_connect(*port)
-            {
-                states.insert(*port, state);
+            match self.knocker.knocks.obstacle(*port) {
+                Some(occupied) => drop(states.insert(*port, blocked(occupied))),
+                None if self.knocker.knocks.was_refused(*port) => {}
+                None => left.push(*port),
             }
         }
+        for _ in 0..MAX_KNOCKS {
+            let mut odd = HashMap::new();
+            for group in left.chunks(SIDE_BY_SIDE) {
+                if Instant::now() >= deadline {
+                    let unknown = || PortState::Unknown(UnknownReason::NoTime);
+                    odd.extend(group.iter().map(|port| (*port, unknown())));
+                    continue;
+                }
+                let knocked = self.knocker.knock(group);
+                odd.extend(group.iter().zip(knocked).filter_map(|(port, knocked)| {
+                    self.met(*port, knocked).map(|state| (*port, state))
+                }));
+            }
+            if odd.is_empty() {
+                return states;
+            }
+            // A server that has just started may have answered, so the sockets are listed again.
+            let ports: Vec<Port> = odd.keys().copied().collect();
+            match look_again(self, &ports) {
+                Ok(seen) => {
+                    odd.retain(|port, _| !seen.contains_key(port));
+                    seen.keys().for_each(|port| self.knocker.knocks.forget(*port));
+                    states.extend(seen);
+                }
+                Err(error) => {
+                    let unknown = not_listed(&error);
+                    odd.values_mut().for_each(|state| *state = unknown.clone());
+                }
+            }
+            // Where a server answered that has gone, nobody knows whether another one would answer.
+            let (gone, known) = odd.into_iter().partition(|(_, state)| *state == PortState::Free);
+            states.extend::<HashMap<_, _>>(known);
+            left = HashMap::into_keys(gone).collect();
+            if left.is_empty() {
+                return states;
+            }
+        }
+        let unknown = || PortState::Unknown(UnknownReason::NoTime);
+        states.extend(left.into_iter().map(|port| (port, unknown())));
         states
+    }
+
+    /// Remembers what was met at a port, and returns its state unless it is free. It is free for now
+    /// if a server answered.
+    fn met(&self, port: Port, knocked: Knocked) -> Option<PortState> {
+        match knocked {
+            Knocked::Refused => {
+                self.knocker.knocks.remember(port, Ok(()));
+                None
+            }
+            Knocked::Occupied(occupied) => {
+                self.knocker.knocks.remember(port, Err(occupied));
+                Some(blocked(occupied))
+            }
+            Knocked::Here(_) => Some(PortState::Free),
+            Knocked::Failed(address, error) => {
+                let cause = error.to_string();
+                Some(PortState::Unknown(UnknownReason::NotConnected { address, cause }))
+            }
+        }
     }
 
     /// Finds the state of a port by the sockets that have it; `None` if there are none.
@@ -136,7 +217,18 @@ impl Who {
         Ok(evidence.into_iter().map(|(port, evidence)| (port, state(evidence))).collect())
     }
 
+    /// Lists sockets; what fails is tried once more.
     fn dump(&mut self, transport: Transport, port: Option<Port>) -> io::Result<Vec<DumpedSocket>> {
+        let dumped = self.try_dump(transport, port).or_else(|_| self.try_dump(transport, port));
+        self.knocker.knocks.note_listing(dumped.as_ref().err());
+        dumped
+    }
+
+    fn try_dump(
+        &mut self,
+        transport: Transport,
+        port: Option<Port>,
+    ) -> io::Result<Vec<DumpedSocket>> {
         // A failed dump may leave answers behind, so its netlink socket is not used again.
         let mut sock_diag = self.sock_diag.take().map_or_else(SockDiag::open, Ok)?;
         let sockets = sock_diag.dump(transport, port)?;
@@ -154,58 +246,17 @@ pub fn listener_on(address: SocketAddr) -> Option<Holder> {
     Some(Holders::of(std::iter::once(listener)).holder(listener))
 }
 
-/// Returns that the state is unknown. The log says so once: each look would repeat it.
-fn not_listed(error: io::Error) -> PortState {
-    static LOGGED: Once = Once::new();
-    LOGGED.call_once(|| {
-        warn!(cause = %error, "Can't list sockets, so what uses a port is unknown");
-    });
-    PortState::Unknown(UnknownReason::NotListed(error.kind()))
+/// Returns that the state is unknown.
+fn not_listed(error: &io::Error) -> PortState {
+    PortState::Unknown(UnknownReason::NotListed(error.to_string()))
+}
+
+/// Returns the state of a port that no socket has.
+fn blocked(occupied: Occupied) -> PortState {
+    PortState::Blocked { reason: Reason::from(occupied), holder: None }
 }
 
 /// Returns whether a socket that is bound to `bound` gets connections to `ip`.
 fn includes(bound: IpAddr, ip: IpAddr) -> bool {
     bound.to_canonical() == ip.to_canonical() || bound.is_unspecified()
-}
-
-/// Finds the state of a port that no socket has.
-fn by_connect(port: Port) -> PortState {
-    let mut state = PortState::Free;
-    for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
-        let address = SocketAddr::new(ip, port.number());
-        match answers(address) {
-            Ok(true) => {
-                let reason = Reason::Redirect { address };
-                return PortState::Blocked { reason, holder: None };
-            }
-            Ok(false) => {}
-            Err(error) => {
-                let cause = error.kind();
-                state = PortState::Unknown(UnknownReason::NotConnected { address, cause });
-            }
-        }
-    }
-    state
-}
-
-/// Connects to a loopback address, resets the connection, and returns whether anything answered.
-fn answers(address: SocketAddr) -> io::Result<bool> {
-    match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
-        Ok(stream) => {
-            set_socket_linger(&stream, Some(Duration::ZERO))?;
-            // The kernel may give the very port to the client, which is then connected to itself.
-            Ok(stream.local_addr()? != address)
-        }
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(false),
-        Err(error) if address.is_ipv6() && is_missing(&error) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Returns whether a connect to ::1 failed because the machine has no such address.
-fn is_missing(error: &io::Error) -> bool {
-    matches!(
-        Errno::from_io_error(error),
-        Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT | Errno::NETUNREACH)
-    )
 }

@@ -58,7 +58,7 @@ impl Bench {
     }
 
     pub(super) fn start(&mut self) {
-        let (committer, requests) = Committer::open(&self.options()).unwrap();
+        let (committer, requests) = Committer::open(&self.options(), Arc::default()).unwrap();
         (self.committer, self.requests) = (Some(committer), Some(requests));
     }
 

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{listen, max, min, name, occupied, port};
 use crate::addresses::Addresses;
 use crate::port::{Port, PortRange};
-use crate::registry::{ChangeError, Existing, ImportConflict, ImportMode, RegisterOptions, Target};
+use crate::probe::Occupied;
+use crate::registry::{
+    ChangeError, Existing, ImportConflict, ImportMode, OccupiedCount, RegisterOptions, Target,
+};
 use crate::service_name::ServiceName;
 
 /// What is registered, by service: the port, the addresses, and whether it may be held.
@@ -83,11 +86,12 @@ impl Expected {
             self.has_met_occupied = true;
             self.unavailable.insert(number);
         }
-        let first_occupied = if self.has_met_occupied { vec![port(occupied())] } else { vec![] };
+        let met = (port(occupied()), Occupied::Tcp);
+        let first_occupied = if self.has_met_occupied { vec![met] } else { vec![] };
         Err(ChangeError::Exhausted {
             port_range: PortRange::new(port(min()), port(max())).unwrap(),
             size: usize::from(max() - min()),
-            occupied: first_occupied.len(),
+            occupied: OccupiedCount { in_use: first_occupied.len(), ..OccupiedCount::default() },
             first_occupied,
         })
     }

@@ -271,20 +271,3 @@ fn states_of_many_ports_equal_those_of_each_alone() {
     let peer = listeners[0].local_addr().unwrap();
     assert!(is_our(&alone[8], &Reason::Outbound { peer }), "{:?}", alone[8]);
 }
-
-/// A netlink that failed used to leave no trace in the log.
-#[test]
-fn sockets_that_are_not_listed_are_logged_once() {
-    let log = tempfile::NamedTempFile::new().unwrap();
-    let writer = std::sync::Arc::new(log.reopen().unwrap());
-    let subscriber = tracing_subscriber::fmt().with_writer(writer).finish();
-    tracing::subscriber::with_default(subscriber, || {
-        for _ in 0..2 {
-            let state = not_listed(io::ErrorKind::NotFound.into());
-            let expected = UnknownReason::NotListed(io::ErrorKind::NotFound);
-            assert_eq!(state, PortState::Unknown(expected));
-        }
-    });
-    let lines = std::fs::read_to_string(log.path()).unwrap();
-    assert_eq!(lines.matches("Can't list sockets").count(), 1, "{lines}");
-}
