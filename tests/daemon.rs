@@ -16,29 +16,66 @@ use crate::faults::StartLimit;
 /// The program under test.
 pub(crate) const PALD: &str = env!("CARGO_BIN_EXE_pald");
 
-/// Ports for tests lie below what the kernel gives to connections by itself.
+/// Ports for tests lie below what the kernel gives to connections by itself. They are taken in blocks.
 const FIRST_PORT: u16 = 10_000;
-const PORTS: u16 = 22_000;
+const BLOCKS: u16 = 1_100;
+const BLOCK_SIZE: u16 = 20;
 
-/// A run of ports that no other test of this process has, and that nobody uses.
-pub(crate) fn free_ports(count: u16) -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Runs of this suite that go on at the same time start at different places.
-    let offset = u16::try_from(u64::from(std::process::id()) * 7919 % u64::from(PORTS)).unwrap();
-    loop {
-        let position = (NEXT.fetch_add(count, Ordering::Relaxed) % PORTS + offset) % PORTS;
-        let first = FIRST_PORT + position;
-        let is_free = |port| matches!(pald::probe::Claimer::default().claim(port), Ok(Ok(_)));
-        let mut run = (first..first + count).map(|number| pald::port::Port::new(number).unwrap());
-        if position + count <= PORTS && run.all(is_free) {
-            return first;
+/// A run of ports that nobody uses, and that no other test has, in this suite or another one that runs
+/// at the same time.
+struct Ports {
+    first: u16,
+    _blocks: Vec<Block>,
+}
+
+impl Ports {
+    fn take(count: u16) -> Self {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let length = count.div_ceil(BLOCK_SIZE);
+        loop {
+            let start = NEXT.fetch_add(length, Ordering::Relaxed) % BLOCKS;
+            let run = start..(start + length).min(BLOCKS);
+            let blocks: Vec<_> = run.map_while(Block::take).collect();
+            let first = FIRST_PORT + start * BLOCK_SIZE;
+            let is_free = |port| matches!(pald::probe::Claimer::default().claim(port), Ok(Ok(_)));
+            let mut ports = (first..first + count).map(|port| pald::port::Port::new(port).unwrap());
+            if blocks.len() == usize::from(length) && ports.all(is_free) {
+                return Self { first, _blocks: blocks };
+            }
         }
+    }
+}
+
+/// A name of this machine that one process alone can have, for as long as it runs.
+#[cfg(target_os = "linux")]
+struct Block(#[expect(dead_code, reason = "it is had")] std::os::unix::net::UnixListener);
+
+#[cfg(target_os = "linux")]
+impl Block {
+    fn take(number: u16) -> Option<Self> {
+        use std::os::linux::net::SocketAddrExt as _;
+        use std::os::unix::net::{SocketAddr, UnixListener};
+
+        let name = SocketAddr::from_abstract_name(format!("pald test ports {number}")).unwrap();
+        UnixListener::bind_addr(&name).ok().map(Self)
+    }
+}
+
+/// Elsewhere there are no such names, and two suites must not run at the same time.
+#[cfg(not(target_os = "linux"))]
+struct Block;
+
+#[cfg(not(target_os = "linux"))]
+impl Block {
+    fn take(_number: u16) -> Option<Self> {
+        Some(Self)
     }
 }
 
 /// A home folder with settings of its own: where pald listens, and a range right above.
 pub(crate) struct Home {
     folder: TempDir,
+    _ports: Ports,
     /// Where pald listens.
     pub(crate) listen: u16,
     /// The range.
@@ -49,10 +86,11 @@ pub(crate) struct Home {
 impl Home {
     /// A new home whose range has `size` ports.
     pub(crate) fn new(size: u16) -> Self {
-        let listen = free_ports(size + 1);
+        let ports = Ports::take(size + 1);
+        let listen = ports.first;
         let folder = tempfile::tempdir().unwrap();
         pald::files::create_private_folder(&folder.path().join(".pald")).unwrap();
-        Self { folder, listen, min: listen + 1, max: listen + size }
+        Self { folder, _ports: ports, listen, min: listen + 1, max: listen + size }
     }
 
     /// A new home whose range is wide and may have ports in use by others.

@@ -2,8 +2,8 @@
 //!
 //! Longer runs: `PALD_RESTARTS=1000` for the starts of a server on its registered port,
 //! `PALD_FLOOD=20000` for the outbound connections (with three tenths as many `bind(0)`), and
-//! `PALD_PORT_TRUTH=1` for the measure. All of them are told in one line each:
-//! `PALD_PORT_TRUTH=1 cargo test port_truth -- --nocapture`.
+//! `--ignored` for the measure. All of them are told in one line each:
+//! `cargo test port_truth -- --include-ignored --nocapture`.
 
 mod firewall;
 mod flood;
