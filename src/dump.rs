@@ -197,12 +197,16 @@ pub fn max_line_bytes(registration: &Registration) -> usize {
 /// 10, 8 and 16 digits.
 pub const MAX_SEAL_BYTES: usize = 86;
 
-/// Writes the dump of `registrations`, given in port order; `seal` is theirs.
+/// Writes the dump of `registrations`, given in port order; `seal` is theirs, or `None` for a part
+/// that others follow.
 ///
 /// Without registrations the text is empty: the 2015 program can't read a line that holds only a
 /// comment.
-pub fn render<'a>(registrations: impl IntoIterator<Item = &'a Registration>, seal: Seal) -> String {
-    let mut text = String::new();
+pub fn render<'a>(
+    registrations: impl IntoIterator<Item = &'a Registration>,
+    seal: impl Into<Option<Seal>>,
+) -> String {
+    let (mut text, seal) = (String::new(), seal.into());
     let mut registrations = registrations.into_iter().peekable();
     while let Some(registration) = registrations.next() {
         let Registration { service, port, addresses, created_at, hold, folder } = registration;
@@ -213,7 +217,7 @@ pub fn render<'a>(registrations: impl IntoIterator<Item = &'a Registration>, sea
         if let Some(folder) = folder {
             let _ = write!(text, " folder={folder}");
         }
-        if registrations.peek().is_none() {
+        if let Some(seal) = seal.filter(|_| registrations.peek().is_none()) {
             let (revision, entries, check) = (seal.revision, seal.entries, seal.check());
             let _ = write!(text, " revision={revision} entries={entries} check={check:08x}");
             if let Some(id) = seal.id {

@@ -139,11 +139,6 @@ impl Registry {
         self.readers.snapshot()
     }
 
-    /// The dump of all services, as it is or will soon be on disk.
-    pub fn dump(&self) -> String {
-        self.snapshot().text()
-    }
-
     /// The ports that pald gives out.
     pub fn port_range(&self) -> PortRange {
         self.port_range

@@ -49,7 +49,7 @@ fn response(error: &HttpError) -> HttpResponse {
         lines: lines(error),
         occupied: occupied(error),
     };
-    error.reply(v1, reply::PROBLEM, reply::to_json::<Vec<u8>>(&problem))
+    error.reply(v1, reply::PROBLEM, reply::to_json(&problem))
 }
 
 /// Returns the service and the port that the error names.

@@ -1,7 +1,5 @@
 //! Makes replies: their status, content type and body, and the headers that each of them has.
 
-use std::io;
-
 use actix_web::HttpResponse;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::http::StatusCode;
@@ -61,13 +59,18 @@ pub(super) fn no_content() -> HttpResponse {
 
 /// Makes a reply with a value as JSON.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> HttpResponse {
-    new(status, JSON, to_json::<Vec<u8>>(value))
+    new(status, JSON, to_json(value))
 }
 
 /// Writes a value as JSON, with the line feed that a terminal needs.
-pub(super) fn to_json<J: Default + io::Write>(value: &impl Serialize) -> J {
-    let mut json = J::default();
-    serde_json::to_writer(&mut json, value).expect("types of the API have text keys and no maps");
-    json.write_all(b"\n").expect("memory takes what is written");
+pub(super) fn to_json(value: &impl Serialize) -> Vec<u8> {
+    let mut json = Vec::new();
+    write_json(&mut json, value);
+    json.push(b'\n');
     json
+}
+
+/// Appends a value as JSON.
+pub(super) fn write_json(json: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(json, value).expect("types of the API have text keys and no maps");
 }

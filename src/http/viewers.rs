@@ -39,6 +39,13 @@ pub(super) struct Turn {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
+impl Turn {
+    /// Returns the turn of a client that waits for nobody.
+    pub(super) fn at_once(sight: Sight) -> Self {
+        Self { sight, _permit: None }
+    }
+}
+
 impl Viewers {
     pub(super) fn new(guard: Arc<Guard>) -> Self {
         Self { guard, turns_of_others: Arc::new(Semaphore::new(1)) }
@@ -56,7 +63,7 @@ impl Viewers {
     pub(super) async fn turn(&self, request: &HttpRequest) -> Result<Turn, HttpError> {
         let sight = self.sight_of(request);
         if sight == Sight::Whole {
-            return Ok(Turn { sight, _permit: None });
+            return Ok(Turn::at_once(sight));
         }
         let permit = timeout(PATIENCE, Arc::clone(&self.turns_of_others).acquire_owned()).await;
         let permit = permit.map_err(|_| HttpError::Busy)?.ok();

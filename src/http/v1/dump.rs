@@ -1,5 +1,7 @@
 //! `/v1/dump`: the whole registry as text, out and in.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -12,10 +14,12 @@ use crate::http::blocking::run_blocking;
 use crate::http::body::{self, Expected};
 use crate::http::error::HttpError;
 use crate::http::parameters::{ParameterError, Parameters};
-use crate::http::reply;
+use crate::http::reply::{self, Portions};
 use crate::http::viewers::Viewers;
 use crate::quoted::Quoted;
-use crate::registry::{Import, ImportMode, Registry};
+use crate::registration::Registration;
+use crate::registry::{Import, ImportMode, Registry, Snapshot};
+use crate::seal::Seal;
 use crate::service_name::ServiceName;
 
 /// A dump. It needs no type, since `curl -T` sends none.
@@ -25,6 +29,9 @@ const DUMP: Expected = Expected {
     words: "a dump, text/plain",
     may_be_untyped: true,
 };
+
+/// How many lines are written at once.
+const PORTION: usize = 128;
 
 /// Exports the dump of all services
 #[utoipa::path(
@@ -41,8 +48,18 @@ pub(super) async fn export(
     viewers: Data<Viewers>,
 ) -> Result<HttpResponse, HttpError> {
     let turn = viewers.turn(&request).await?;
-    let dump = run_blocking(move || registry.dump()).await?;
-    Ok(reply::long(reply::TEXT, dump.into(), turn))
+    let dump = run_blocking(move || {
+        let Snapshot { registrations, seal } = registry.snapshot();
+        Portions::new(move |number| portion(&registrations, seal, number))
+    });
+    Ok(reply::long(reply::TEXT, dump.await?, turn))
+}
+
+/// Writes some lines of a dump; the last one has the seal.
+fn portion(registrations: &[Arc<Registration>], seal: Seal, number: usize) -> Option<Vec<u8>> {
+    let some = registrations.chunks(PORTION).nth(number)?;
+    let is_last = (number + 1) * PORTION >= registrations.len();
+    Some(dump::render(some.iter().map(Arc::as_ref), is_last.then_some(seal)).into())
 }
 
 /// Imports a dump: all of it or nothing

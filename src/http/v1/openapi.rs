@@ -44,7 +44,6 @@ struct Document;
 )]
 pub(super) async fn show() -> HttpResponse {
     /// It is made once: to make it takes as long as hundreds of lookups.
-    static TEXT: LazyLock<Bytes> =
-        LazyLock::new(|| reply::to_json::<Vec<u8>>(&Document::openapi()).into());
+    static TEXT: LazyLock<Bytes> = LazyLock::new(|| reply::to_json(&Document::openapi()).into());
     reply::new(StatusCode::OK, reply::JSON, Bytes::clone(&TEXT))
 }

@@ -1,5 +1,6 @@
 //! `/v1/services`: all services, and each one by its name.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
@@ -7,8 +8,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use glob::Pattern;
-use serde::{Serialize, Serializer};
-use xxhash_rust::xxh3::Xxh3;
+use serde::Serialize;
 
 use super::responses::{BadBody, Busy, Missing, Refusals, Wrong};
 use super::{service_of, shapes};
@@ -37,6 +37,9 @@ const REGISTER_REQUEST: Expected = Expected {
 
 /// The maximum length of a pattern in bytes: no name is longer.
 const MAX_PATTERN_BYTES: usize = 255;
+
+/// How many services are written at once.
+const PORTION: usize = 64;
 
 /// Lists services
 #[utoipa::path(
@@ -79,39 +82,51 @@ pub(super) async fn list(
             let ports: Vec<_> = registrations.iter().map(|known| known.port).collect();
             registry.states(&ports)
         });
-        let state =
-            |port| states.as_ref().map(|states| states.get(&port).unwrap_or(&PortState::Free));
-        let shown = |known: &Arc<Registration>| shapes::service(known, state(known.port), sight);
-        let services = Each(|| registrations.iter().map(shown));
-        reply::to_json(&List { services, range, revision: seal.revision })
+        let end = End { range, revision: seal.revision };
+        Portions::new(move |number| portion(&registrations, states.as_deref(), sight, &end, number))
     });
     Ok(not_modified_or(&request, body.await?, turn))
 }
 
-/// What [`Services`] describes, with services that are made as they are written: all at once they take
-/// more memory than their text.
+/// What follows the services in [`Services`].
 #[derive(Serialize)]
-struct List<S> {
-    services: S,
+struct End {
     #[serde(rename = "pool")]
     range: RangeUsage,
     revision: u64,
 }
 
-/// A list in JSON of what a function gives one after the other.
-struct Each<F>(F);
-
-impl<F: Fn() -> I, I: Iterator<Item = Service>> Serialize for Each<F> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq((self.0)())
+/// Writes a part of what [`Services`] describes: its beginning, some services, its end.
+fn portion(
+    registrations: &[Arc<Registration>],
+    states: Option<&HashMap<Port, PortState>>,
+    sight: Sight,
+    end: &End,
+    number: usize,
+) -> Option<Vec<u8>> {
+    let start = number * PORTION;
+    let (mut json, rest) = match registrations.get(start..)? {
+        rest if number == 0 => (br#"{"services":["#.to_vec(), rest),
+        [] => return None,
+        rest => (Vec::new(), rest),
+    };
+    let state = |port| states.map(|states| states.get(&port).unwrap_or(&PortState::Free));
+    for (place, known) in rest.iter().take(PORTION).enumerate() {
+        if start + place > 0 {
+            json.push(b',');
+        }
+        reply::write_json(&mut json, &shapes::service(known, state(known.port), sight));
     }
+    if rest.len() <= PORTION {
+        json.extend(b"],");
+        json.extend(&reply::to_json(end)[1..]);
+    }
+    Some(json)
 }
 
 /// Makes the reply, or a 304 if the client already has it.
 fn not_modified_or(request: &HttpRequest, body: Portions, turn: Turn) -> HttpResponse {
-    let mut hash = Xxh3::new();
-    body.iter().for_each(|portion| hash.update(portion));
-    let tag = format!("\"{:016x}\"", hash.digest());
+    let tag = format!("\"{:016x}\"", body.hash());
     let known = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|v| v.to_str().ok());
     let mut known = known.flat_map(|list| list.split(',')).map(str::trim);
     // Weak comparison (RFC 9110 section 13.1.2): `W/` does not count.
@@ -271,4 +286,37 @@ pub(super) async fn release(
 ) -> Result<HttpResponse, HttpError> {
     registry.release(Target::Service(service_of(&request)?)).await?;
     Ok(reply::no_content())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service_name::ServiceName;
+    use crate::timestamp::Timestamp;
+
+    #[test]
+    fn the_portions_of_a_list_are_one_json() {
+        for count in [0, 1, PORTION - 1, PORTION, PORTION + 1, 2 * PORTION, 3 * PORTION - 1] {
+            let registrations = (1..).take(count).map(|number| {
+                Arc::new(Registration {
+                    service: ServiceName::parse(format!("s{number}")).unwrap(),
+                    port: Port::new(number).unwrap(),
+                    addresses: Addresses::default(),
+                    created_at: Timestamp::from_unix_seconds(0).unwrap(),
+                    hold: true,
+                    folder: None,
+                })
+            });
+            let registrations: Vec<_> = registrations.collect();
+            let range = RangeUsage { min: 1, max: 999, used: count, free: 999 - count };
+            let end = End { range, revision: 7 };
+            let part = |number| portion(&registrations, None, Sight::Whole, &end, number);
+            let json = (0..).map_while(part).collect::<Vec<_>>().concat();
+            let list: Services = serde_json::from_slice(&json).unwrap();
+            let ports = registrations.iter().map(|known| known.port.number());
+            assert!(list.services.iter().map(|service| service.port).eq(ports), "{count}");
+            assert_eq!((list.range.used, list.revision), (count, 7));
+            assert!(json.ends_with(b"\"revision\":7}\n"));
+        }
+    }
 }
