@@ -1,11 +1,14 @@
 //! Another user's program in pald's place: no command believes it or prints what it says.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+use socket2::{Domain, Type};
 
 use crate::daemon::{Home, PALD};
 use crate::skip::skip;
@@ -213,6 +216,27 @@ fn the_user_that_the_setting_names_is_believed() {
     std::fs::write(home.file("config.toml"), "daemon_user = 1234\n").unwrap();
     assert_eq!(pald(&home, "get shop", &[]), believed);
     assert_eq!(pald(&home, "get shop", &[("PALD_URL", &url)]), believed);
+}
+
+/// Such a program was taken for none, and the advice was to start pald.
+#[test]
+fn a_program_of_another_user_that_takes_no_more_connections_is_named() {
+    if !is_root() {
+        return;
+    }
+    let home = home();
+    let impostor = Impostor::new(&["127.0.0.1"], home.listen, Manner::Waits);
+    rustix::net::listen(&*impostor.listeners[0], 0).unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], home.listen)).into();
+    let fill = || {
+        let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.connect_timeout(&address, Duration::from_millis(500)).is_ok().then_some(socket)
+    };
+    let waiting: Vec<_> = std::iter::from_fn(fill).collect();
+    assert!(!waiting.is_empty());
+    let (code, stdout, stderr) = pald(&home, "get shop", &[]);
+    assert_eq!((code, stdout.as_str()), (Some(4), ""), "{stderr}");
+    assert!(stderr.contains(&format!(" of user {STRANGER}, not by a pald of yours")), "{stderr}");
 }
 
 /// The user's own service manager has the socket, or root's, and pald has yet to accept.

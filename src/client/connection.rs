@@ -27,7 +27,7 @@ impl Connector<()> for CheckedConnector {
     ) -> Result<Option<Connection>, Error> {
         let deadline = details.timeout.not_zero().map(|timeout| Instant::now() + *timeout);
         let (stream, address) = connect(&details.addrs, deadline).or_else(|error| {
-            details.addrs.iter().try_for_each(|address| self.0.check_beside(*address))?;
+            details.addrs.iter().try_for_each(|address| self.0.check_unanswered(*address))?;
             Err(error)
         })?;
         stream.set_nodelay(true)?;

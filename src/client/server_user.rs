@@ -120,13 +120,16 @@ impl ServerCheck {
         }
     }
 
-    /// Checks who listens on the other loopback address of a port on which nobody listens here.
+    /// Checks who listens on an address where no connection came about, and on the other loopback
+    /// address of its port.
     ///
-    /// pald needs both, so a stranger on one of them keeps it from starting.
+    /// Who never accepts lets no more connections come about after a while. And pald needs both
+    /// addresses, so a stranger on one of them keeps it from starting.
     ///
     /// # Errors
     /// [`OtherUser`].
-    pub(super) fn check_beside(&self, address: SocketAddr) -> Result<(), ureq::Error> {
+    pub(super) fn check_unanswered(&self, address: SocketAddr) -> Result<(), ureq::Error> {
+        self.check_listener(address)?;
         let ip: IpAddr = match address.ip().to_canonical() {
             ip if !ip.is_loopback() => return Ok(()),
             IpAddr::V4(_) => Ipv6Addr::LOCALHOST.into(),
