@@ -8,6 +8,7 @@ mod problem;
 mod text;
 
 pub use problem::{LineProblem, Problem, ProblemType};
+pub use text::names;
 
 /// All services, or those whose names match the pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -42,12 +43,20 @@ pub struct Service {
     pub folder: Option<String>,
     /// What its port is used for; null if that was not looked up, as in the reply to a change.
     pub state: Option<State>,
-    /// Why it is blocked or unknown, for people; else null, and for who may not make changes.
+    /// Why it is blocked or unknown, or that it is idle and held, for people; else null, and for who may
+    /// not make changes.
     pub reason: Option<String>,
     /// The same for programs.
     pub reason_code: Option<ReasonCode>,
     /// What uses its port, if something does and pald can tell; null for who may not make changes.
     pub holder: Option<Holder>,
+    /// All that use its port, of which `holder` is the first: the oldest process first, and last a
+    /// service manager that only keeps the socket.
+    #[serde(default)]
+    pub holders: Vec<Holder>,
+    /// Whether pald holds its port now.
+    #[serde(default)]
+    pub held: bool,
 }
 
 /// An address.
@@ -69,7 +78,7 @@ pub enum State {
     Unknown,
 }
 
-/// Why a port is blocked or unknown.
+/// Why a port is blocked or unknown, or what its being idle means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReasonCode {
@@ -89,6 +98,8 @@ pub enum ReasonCode {
     Forbidden,
     /// Blocked: a TCP socket has it, of which nothing more is known.
     Tcp,
+    /// Idle: pald holds it for its service, and nothing listens.
+    Held,
     /// Unknown: pald can't ask this system.
     Unsupported,
     /// Unknown: the kernel did not list its sockets.
@@ -109,7 +120,7 @@ pub struct Holder {
     pub pid: Option<u32>,
     /// The short name of the process.
     pub process: Option<String>,
-    /// The user's name, or number if there is no name.
+    /// The user's name, or number if there is no name; or `a user outside this namespace`.
     pub user: String,
     /// When the process started (RFC 3339, UTC).
     #[schema(format = DateTime)]
@@ -154,7 +165,8 @@ pub struct Port {
     pub port: u16,
     /// What it is used for.
     pub state: State,
-    /// Why it is blocked or unknown, for people; else null, and for who may not make changes.
+    /// Why it is blocked or unknown, or that it is idle and held, for people; else null, and for who may
+    /// not make changes.
     pub reason: Option<String>,
     /// The same for programs.
     pub reason_code: Option<ReasonCode>,
@@ -162,6 +174,13 @@ pub struct Port {
     pub service: Option<String>,
     /// What uses it, if something does and pald can tell; null for who may not make changes.
     pub holder: Option<Holder>,
+    /// All that use it, of which `holder` is the first: the oldest process first, and last a service
+    /// manager that only keeps the socket.
+    #[serde(default)]
+    pub holders: Vec<Holder>,
+    /// Whether pald holds it for its service now.
+    #[serde(default)]
+    pub held: bool,
 }
 
 /// What an import changed, or would change.

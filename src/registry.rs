@@ -164,6 +164,11 @@ impl Registry {
         self.surveyor.state(port)
     }
 
+    /// Whether pald holds a port now.
+    pub fn is_held(&self, port: Port) -> bool {
+        self.holds.is_held(port)
+    }
+
     /// What fails for all ports of this machine, for people.
     pub fn warnings(&self) -> Vec<String> {
         self.knocks.warnings()

@@ -96,10 +96,24 @@ impl Users {
     }
 }
 
+/// Returns whether a user is outside this process's user namespace, as far as the kernel tells: it
+/// shows all of these as one.
+pub fn is_outside(user: u32) -> bool {
+    user == NOBODY && uid_map().is_some_and(|map| !maps_every_user(&map))
+}
+
 /// Returns whether this process's user namespace maps every user (user_namespaces(7)).
 fn every_user_is_mapped() -> bool {
-    std::fs::read_to_string("/proc/self/uid_map")
-        .is_ok_and(|map| map.split_ascii_whitespace().eq(["0", "0", "4294967295"]))
+    uid_map().is_some_and(|map| maps_every_user(&map))
+}
+
+/// Returns how this process's user namespace maps users; `None` where there are no namespaces.
+fn uid_map() -> Option<String> {
+    std::fs::read_to_string("/proc/self/uid_map").ok()
+}
+
+fn maps_every_user(uid_map: &str) -> bool {
+    uid_map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
 }
 
 /// Returns the ID of a user given by ID or name.

@@ -63,7 +63,7 @@ fn pald_waits_for_a_connection_that_has_its_port_and_says_so() {
         (home.start_command(command), said.join().unwrap())
     });
     let expected = format!(
-        "Port {0} on 127.0.0.1 is not free yet: {0} is blocked by an outbound connection to {peer}: ",
+        "Port {0} on 127.0.0.1 is not free yet: {0} is blocked by a connection with {peer}: ",
         home.listen
     );
     assert!(said.starts_with(&format!("STATUS={expected}")), "{said}");

@@ -49,6 +49,8 @@ fn a_service_is_registered_shown_and_released() {
     assert_eq!((again.status, again.json()), (200, made.clone()));
     let mut shown = made.clone();
     shown["state"] = json!("idle");
+    shown["reason"] = json!("held for shop; nothing listens");
+    shown["reason_code"] = json!("held");
     let reply = client.get("/v1/services/shop");
     assert_eq!((reply.status, reply.json()), (200, shown.clone()));
     assert_eq!(reply.header("content-type"), Some("application/json; charset=utf-8"));

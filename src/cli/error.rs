@@ -12,6 +12,7 @@ use crate::client::UrlError;
 use crate::dump_file::MAX_BYTES;
 use crate::files::Shown;
 use crate::quoted::Quoted;
+use crate::service_name::ServiceName;
 
 /// An error of a command that does not come from the daemon or from the modules below.
 #[derive(Debug, Error)]
@@ -30,6 +31,8 @@ pub(super) enum CommandError {
     InUse { port: String, holder: String },
     #[error("Nothing uses port {port}")]
     Unused { port: String },
+    #[error("Port {port} is held for {service}; nothing listens")]
+    Held { port: u16, service: String },
     #[error("Can't tell what uses port {port}: {reason}")]
     UnknownUse { port: String, reason: String },
     #[error("Can't run {program}")]
@@ -69,6 +72,7 @@ impl Explain for CommandError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::InUse { .. } => "Stop it first",
+            Self::Held { service, .. } => return Some(without_hold(service)),
             Self::BadLines { .. } => "Fix the dump and import it again",
             Self::Unconfirmed => "Add `--yes`, or see what would change with `--dry-run`",
             Self::UnknownCommand(_) => "`pald man` lists all commands",
@@ -82,6 +86,13 @@ impl Explain for CommandError {
     fn exit(&self) -> Exit {
         Exit::of_command(self)
     }
+}
+
+/// The way out for servers that a hold keeps away.
+fn without_hold(service: &str) -> String {
+    // It becomes part of a command.
+    let service = ServiceName::parse(service).map_or_else(|_| "NAME".into(), |it| it.to_string());
+    format!("If its server says that the address is in use: `pald run --no-hold {service} -- CMD`")
 }
 
 fn faults(count: usize) -> String {

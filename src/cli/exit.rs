@@ -70,6 +70,7 @@ impl Exit {
         match error {
             CommandError::Faults(_)
             | CommandError::Unused { .. }
+            | CommandError::Held { .. }
             | CommandError::UnknownUse { .. }
             | CommandError::Declined => Self::No,
             CommandError::UrlFlag(_)

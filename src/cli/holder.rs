@@ -2,24 +2,30 @@
 
 use crate::api::{Holder, Service};
 
-/// Names a holder for a table: `node (8812)`, or `user root` if the process is not visible.
-pub(super) fn in_column(holder: &Holder) -> String {
-    match (&holder.process, holder.pid) {
+/// Names holders for a table: `node (8812)`, or `user root` if the process is not visible, and how many
+/// more there are; `None` if there are none.
+pub(super) fn in_column(holders: &[&Holder]) -> Option<String> {
+    let (first, others) = holders.split_first()?;
+    let first = match (&first.process, first.pid) {
         (Some(process), Some(pid)) => format!("{process} ({pid})"),
         (None, Some(pid)) => format!("pid {pid}"),
-        _ => format!("user {}", holder.user),
+        _ => first.whose(),
+    };
+    match others.len() {
+        0 => Some(first),
+        more => Some(format!("{first} +{more}")),
     }
 }
 
 /// Names a holder with its user and start:
 /// `node (pid 8812) of user ann, since 2026-11-22T10:00:00Z,`.
 pub(super) fn in_full(holder: &Holder) -> String {
-    let user = &holder.user;
+    let user = holder.whose();
     if holder.pid.is_none() {
-        return format!("A process of user {user} that is not visible");
+        return format!("A process of {user} that is not visible");
     }
     let since = holder.since.iter().map(|since| format!(", since {since},"));
-    format!("{holder} of user {user}{}", since.collect::<String>())
+    format!("{holder} of {user}{}", since.collect::<String>())
 }
 
 /// Names a port with its service, if it has one: `49201 (shop.web)`.
@@ -57,9 +63,14 @@ mod tests {
             (holder(None, None, None), "user ann", "A process of user ann that is not visible"),
         ];
         for (holder, column, full) in rows {
-            let named = (in_column(&holder), in_full(&holder));
-            assert_eq!((named.0.as_str(), named.1.as_str()), (column, full));
+            assert_eq!(
+                (in_column(&[&holder]).as_deref(), &*in_full(&holder)),
+                (Some(column), full)
+            );
+            let three = in_column(&[&holder, &holder, &holder]);
+            assert_eq!(three, Some(format!("{column} +2")));
         }
+        assert_eq!(in_column(&[]), None);
         assert_eq!(port(49201, Some("shop.web")), "49201 (shop.web)");
         assert_eq!(port(49201, None), "49201");
     }

@@ -178,6 +178,6 @@ impl fmt::Display for OtherUser {
             Some(process) => write!(f, "{process}")?,
             None => f.write_str("a program")?,
         }
-        write!(f, " of user {user}, not by a pald of yours or root's")
+        write!(f, " of {user}, not by a pald of yours or root's")
     }
 }

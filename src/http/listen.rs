@@ -71,7 +71,8 @@ pub enum ListenError {
 
 /// Says what is in the way, as the end of a sentence.
 fn because(address: SocketAddr, state: &PortState) -> String {
-    let port = Port::new(address.port()).map(|port| shapes::port(port, state, None, Sight::Whole));
+    let port =
+        Port::new(address.port()).map(|port| shapes::port(port, state, None, false, Sight::Whole));
     let usage = port.and_then(|port| port.usage());
     usage.map_or_else(String::new, |usage| format!(": {usage}"))
 }

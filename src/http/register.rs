@@ -32,7 +32,7 @@ pub(super) async fn register(
         // Who was let in to register may see it.
         let shown = |(port, occupied)| {
             let state = state(occupied, states.get(&port));
-            shapes::port(port, &state, None, Sight::Whole)
+            shapes::port(port, &state, None, false, Sight::Whole)
         };
         met.into_iter().map(shown).collect()
     });
@@ -49,7 +49,7 @@ fn state(met: Occupied, seen: Option<&PortState>) -> PortState {
         Some(seen @ (PortState::Running(_) | PortState::Blocked { .. })) if is_socket(met) => {
             seen.clone()
         }
-        _ => PortState::Blocked { reason: met.into(), holder: None },
+        _ => PortState::Blocked { reason: met.into(), holders: Vec::new() },
     }
 }
 
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn what_a_claim_met_is_told_unless_a_look_names_the_socket() {
         let address = ([127, 0, 0, 1], 1).into();
-        let blocked = |reason| PortState::Blocked { reason, holder: None };
+        let blocked = |reason| PortState::Blocked { reason, holders: Vec::new() };
         let swallowed = Occupied::Swallowed(address);
         let rows = [
             (Occupied::Tcp, None, blocked(Reason::Tcp)),

@@ -20,14 +20,16 @@ pub enum PortState {
     ///
     /// Linux before 6.8 does not list a TCP socket that is bound and does not listen.
     Free,
-    /// A server listens on it, on at least one address.
-    Running(Holder),
+    /// A server listens on it, on at least one address, or uses it for UDP; with all holders, as in
+    /// [`PortState::Blocked`].
+    Running(Vec<Holder>),
     /// No server listens on it, and something keeps servers away.
     Blocked {
         /// What keeps them away.
         reason: Reason,
-        /// Whose it is; `None` if it belongs to no process any longer, or nothing is known.
-        holder: Option<Holder>,
+        /// All whose it is, the oldest process first; a service manager that only keeps it comes last.
+        /// None if it belongs to no process any longer, or nothing is known.
+        holders: Vec<Holder>,
     },
     /// Its state is unknown.
     Unknown(UnknownReason),
@@ -40,16 +42,9 @@ pub enum Reason {
     Bound,
     /// A UDP socket, connected or not.
     Udp,
-    /// A connection that has the port as its source.
-    Outbound {
+    /// A connection. The kernel does not tell which end made it.
+    Connection {
         /// The address at the other end.
-        peer: SocketAddr,
-    },
-    /// A connection that a server accepted which no longer listens.
-    ///
-    /// Only the client's own socket tells it from an outbound one, so the client is on this machine.
-    Accepted {
-        /// The client's address.
         peer: SocketAddr,
     },
     /// A connection that its process has closed, and the other end has not.
@@ -115,8 +110,7 @@ impl fmt::Display for Reason {
         match self {
             Self::Bound => f.write_str("a bound socket that does not listen"),
             Self::Udp => f.write_str("a UDP socket"),
-            Self::Outbound { peer } => write!(f, "an outbound connection to {peer}"),
-            Self::Accepted { peer } => write!(f, "a connection from {peer}"),
+            Self::Connection { peer } => write!(f, "a connection with {peer}"),
             Self::Closing { peer } => write!(f, "a closing connection with {peer}"),
             Self::TimeWait { left } => {
                 write!(f, "TIME_WAIT for another {} s", left.as_millis().div_ceil(1000))
@@ -156,11 +150,10 @@ mod tests {
         let address: SocketAddr = "127.0.0.1:5432".parse().unwrap();
         let cause = || "timed out".to_owned();
         let left = Duration::from_millis(30_001);
-        let rows: [(&dyn fmt::Display, &str); 13] = [
+        let rows: [(&dyn fmt::Display, &str); 12] = [
             (&Reason::Bound, "a bound socket that does not listen"),
             (&Reason::Udp, "a UDP socket"),
-            (&Reason::Outbound { peer: address }, "an outbound connection to 127.0.0.1:5432"),
-            (&Reason::Accepted { peer: address }, "a connection from 127.0.0.1:5432"),
+            (&Reason::Connection { peer: address }, "a connection with 127.0.0.1:5432"),
             (&Reason::Closing { peer: address }, "a closing connection with 127.0.0.1:5432"),
             (&Reason::TimeWait { left }, "TIME_WAIT for another 31 s"),
             (
@@ -190,12 +183,18 @@ mod tests {
 
     #[test]
     fn a_holder_is_named_as_precisely_as_possible() {
-        let user = |name: Option<&str>| User { uid: 1000, name: name.map(str::to_owned) };
+        let user = |name: Option<&str>| User {
+            uid: 1000,
+            name: name.map(str::to_owned),
+            is_outside: false,
+        };
+        let outside = User { uid: 65534, name: None, is_outside: true };
         let process = Process { pid: 8812, name: "node".to_owned(), since: None };
         let rows = [
             (user(Some("ann")), Some(process), "node (pid 8812)"),
             (user(Some("ann")), None, "user ann; process not visible"),
             (user(None), None, "user 1000; process not visible"),
+            (outside, None, "a user outside this namespace; process not visible"),
         ];
         for (user, process, text) in rows {
             assert_eq!(Holder { user, process }.to_string(), text);

@@ -147,6 +147,8 @@ mod tests {
                 reason: None,
                 reason_code: None,
                 holder: None,
+                holders: Vec::new(),
+                held: false,
             }
         };
         list.split_whitespace().zip(1..).map(service).collect()

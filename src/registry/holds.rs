@@ -41,6 +41,11 @@ impl HoldsWatch {
         HoldsStatus { max: *max_holds, held: held.len(), missing }
     }
 
+    /// Whether a port is held.
+    pub(super) fn is_held(&self, port: Port) -> bool {
+        self.0.lock().held.contains_key(&port)
+    }
+
     /// The inode of the hold on a port.
     pub(super) fn inode_at(&self, port: Port) -> Option<u64> {
         self.0.lock().held.get(&port).and_then(Hold::inode)

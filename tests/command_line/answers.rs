@@ -169,7 +169,8 @@ PORT   NAME      {heading:width$}  SINCE
 $ pald who 49201
 {name} (pid {pid}) of user {user}, since {since}, listens on port 49201 (shop.web)
 $ pald who 49202; echo $?
-Error: Nothing uses port 49202 (shop.db)
+Error: Port 49202 is held for shop.db; nothing listens
+hint: If its server says that the address is in use: `pald run --no-hold shop.db -- CMD`
 1
 $ pald who 49203; echo $?
 Error: Nothing uses port 49203

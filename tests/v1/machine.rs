@@ -50,7 +50,10 @@ fn states_and_holders_are_those_of_the_machine() {
     assert_eq!(states, ["idle", "running", "blocked", "idle"]);
     assert_eq!(rows[1]["holder"]["pid"], json!(std::process::id()));
     assert!(rows[1]["holder"]["user"].is_string() && rows[1]["holder"]["since"].is_string());
+    assert_eq!(rows[1]["holders"], json!([rows[1]["holder"]]));
     assert_eq!(rows[1]["reason_code"], Value::Null);
+    let held = (&rows[0]["reason_code"], &rows[0]["reason"], &rows[0]["held"]);
+    assert_eq!(held, (&json!("held"), &json!("held for idle; nothing listens"), &json!(true)));
     assert_eq!(rows[2]["reason"], json!("a UDP socket"));
     assert_eq!(rows[2]["reason_code"], json!("udp"));
     for row in rows {
@@ -58,7 +61,8 @@ fn states_and_holders_are_those_of_the_machine() {
         assert_eq!(&one, row);
         let port = client.get(&format!("/v1/ports/{}", row["port"])).json();
         let expected = json!({"port": row["port"], "state": row["state"], "reason": row["reason"],
-            "reason_code": row["reason_code"], "service": row["name"], "holder": row["holder"]});
+            "reason_code": row["reason_code"], "service": row["name"], "holder": row["holder"],
+            "holders": row["holders"], "held": row["held"]});
         assert_eq!(port, expected);
     }
     assert_eq!(names(&client.get("/v1/services?name=%3F%3F%3Fe").json()), ["idle", "late"]);

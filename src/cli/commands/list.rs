@@ -68,9 +68,9 @@ fn row(service: &Service) -> [String; 4] {
 }
 
 fn in_use_by(service: &Service) -> String {
-    match (service.state, &service.holder, &service.reason) {
+    match (service.state, in_column(&service.all_holders()), &service.reason) {
         (Some(State::Idle), _, _) => "-".to_owned(),
-        (Some(State::Running | State::Blocked), Some(holder), _) => in_column(holder),
+        (Some(State::Running | State::Blocked), Some(holders), _) => holders,
         (Some(State::Blocked), _, Some(reason)) => reason.clone(),
         _ => "?".to_owned(),
     }
@@ -93,6 +93,8 @@ mod tests {
             reason: None,
             reason_code: None,
             holder: None,
+            holders: Vec::new(),
+            held: false,
         }
     }
 

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use clap::Args;
 
-use crate::api::{ReasonCode, RegisterRequest, Service, State};
+use crate::api::{ReasonCode, RegisterRequest, Service, State, names};
 use crate::cli::error::CommandError;
 use crate::cli::holder::port_of;
 use crate::cli::variable::{Assignment, Variable};
@@ -89,10 +89,9 @@ fn check_free(client: &Client, service: &ServiceName, terminal: Terminal) -> Res
     let service = client.service(service)?;
     let port = port_of(&service);
     match &service {
-        Service { state: Some(State::Running), holder, .. } => {
-            let holder = holder
-                .as_ref()
-                .map_or_else(|| "a process that is not visible".to_owned(), ToString::to_string);
+        Service { state: Some(State::Running), .. } => {
+            let holder = names(&service.all_holders());
+            let holder = holder.unwrap_or_else(|| "a process that is not visible".to_owned());
             return Err(CommandError::InUse { port, holder }.into());
         }
         // A restarted server finds connections in TIME_WAIT, and most servers start anyway.

@@ -30,27 +30,39 @@ impl Who {
         if self.json {
             session.terminal.answer_json(&answer)?;
         }
-        let sentence = sentence(&answer)?;
+        let sentences = sentences(&answer)?;
         if !self.json {
-            session.terminal.answer([sentence])?;
+            session.terminal.answer(sentences)?;
         }
         Ok(())
     }
 }
 
-/// Says what uses the port; an unused port is an error.
-fn sentence(answer: &api::Port) -> Result<String, CommandError> {
+/// Says what uses the port, in a sentence for each holder; an unused port is an error.
+fn sentences(answer: &api::Port) -> Result<Vec<String>, CommandError> {
     let port = port(answer.port, answer.service.as_deref());
-    let holder = answer.holder.as_ref().map(in_full);
+    let holders = answer.all_holders().into_iter().map(in_full);
     let reason = answer.reason.as_deref().unwrap_or_default();
-    match (answer.state, holder) {
-        (State::Running, Some(holder)) => Ok(format!("{holder} listens on port {port}")),
-        (State::Running, None) => {
-            Ok(format!("A process that is not visible listens on port {port}"))
+    let (sentences, otherwise): (Vec<_>, _) = match answer.state {
+        State::Running => (
+            holders.map(|holder| format!("{holder} listens on port {port}")).collect(),
+            format!("A process that is not visible listens on port {port}"),
+        ),
+        State::Blocked => (
+            holders.map(|holder| format!("{holder} blocks port {port}: {reason}")).collect(),
+            format!("Port {port} is blocked: {reason}"),
+        ),
+        State::Idle => {
+            return Err(match &answer.service {
+                Some(service) if answer.held => {
+                    CommandError::Held { port: answer.port, service: service.clone() }
+                }
+                _ => CommandError::Unused { port },
+            });
         }
-        (State::Blocked, Some(holder)) => Ok(format!("{holder} blocks port {port}: {reason}")),
-        (State::Blocked, None) => Ok(format!("Port {port} is blocked: {reason}")),
-        (State::Idle, _) => Err(CommandError::Unused { port }),
-        (State::Unknown, _) => Err(CommandError::UnknownUse { port, reason: reason.to_owned() }),
-    }
+        State::Unknown => {
+            return Err(CommandError::UnknownUse { port, reason: reason.to_owned() });
+        }
+    };
+    Ok(if sentences.is_empty() { vec![otherwise] } else { sentences })
 }

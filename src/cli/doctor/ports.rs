@@ -1,7 +1,7 @@
 //! Whether services can use their ports, and whether the ports are held.
 
 use super::Finding;
-use crate::api::{Health, Services, State};
+use crate::api::{Health, Services, State, names};
 use crate::cli::holder::port_of;
 use crate::probe;
 
@@ -14,9 +14,9 @@ pub(super) fn examine(services: &Services) -> Vec<Finding> {
     blocked
         .map(|service| {
             let reason = service.reason.as_deref().unwrap_or("something");
-            let whose = service.holder.iter().map(|holder| format!(": {holder}"));
-            let text =
-                format!("{} is blocked by {reason}{}", port_of(service), whose.collect::<String>());
+            let whose = names(&service.all_holders()).map(|holders| format!(": {holders}"));
+            let whose = whose.unwrap_or_default();
+            let text = format!("{} is blocked by {reason}{whose}", port_of(service));
             Finding::warn("port", text, format!("pald who {}", service.port))
         })
         .collect()

@@ -39,6 +39,8 @@ fn services() -> Services {
         reason: None,
         reason_code: None,
         holder: None,
+        holders: Vec::new(),
+        held: false,
     };
     let range = RangeUsage { min: 49201, max: 49999, used: 1, free: 798 };
     Services { services: vec![service], range, revision: 1 }

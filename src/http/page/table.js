@@ -106,7 +106,9 @@ function write(row, service) {
   put(at("a"), port);
   put(at(".name"), name);
   put(at(".state span"), state);
-  put(at(".state small"), reason ?? (holder?.since ? `since ${recent(holder.since)}` : ""));
+  // That pald holds an idle port is the rule.
+  const why = state === "idle" ? "" : reason;
+  put(at(".state small"), why ?? (holder?.since ? `since ${recent(holder.since)}` : ""));
   put(at(".holder b"), holder?.process ?? "");
   put(at(".holder span"), holder?.pid ?? "");
   put(at(".holder small"), holder?.user ?? "");

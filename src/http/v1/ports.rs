@@ -32,8 +32,9 @@ pub(super) async fn show(
     let port = port_of(&request)?;
     let turn = viewers.turn(&request).await?;
     let service = registry.service_at(port).map(|registration| registration.service.to_string());
-    let state = run_blocking(move || registry.state(port)).await?;
-    Ok(reply::json(StatusCode::OK, &shapes::port(port, &state, service, turn.sight)))
+    let look = move || (registry.state(port), registry.is_held(port));
+    let (state, held) = run_blocking(look).await?;
+    Ok(reply::json(StatusCode::OK, &shapes::port(port, &state, service, held, turn.sight)))
 }
 
 /// Releases the service that has a port

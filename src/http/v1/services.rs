@@ -82,46 +82,59 @@ pub(super) async fn list(
             let ports: Vec<_> = registrations.iter().map(|known| known.port).collect();
             registry.states(&ports)
         });
-        let end = End { range, revision: seal.revision };
-        Portions::new(move |number| portion(&registrations, states.as_deref(), sight, &end, number))
+        let held = registrations.iter().map(|known| registry.is_held(known.port)).collect();
+        let list = List { registrations, states, held, sight, range, revision: seal.revision };
+        Portions::new(move |number| list.portion(number))
     });
     Ok(not_modified_or(&request, body.await?, turn))
 }
 
-/// What follows the services in [`Services`].
-#[derive(Serialize)]
-struct End {
-    #[serde(rename = "pool")]
+/// What a list shows, at one moment.
+struct List {
+    registrations: Vec<Arc<Registration>>,
+    /// What their ports are used for, if that was looked up; a free port may be left out.
+    states: Option<Arc<HashMap<Port, PortState>>>,
+    /// Of each registration, whether pald holds its port.
+    held: Vec<bool>,
+    sight: Sight,
     range: RangeUsage,
     revision: u64,
 }
 
-/// Writes a part of what [`Services`] describes: its beginning, some services, its end.
-fn portion(
-    registrations: &[Arc<Registration>],
-    states: Option<&HashMap<Port, PortState>>,
-    sight: Sight,
-    end: &End,
-    number: usize,
-) -> Option<Vec<u8>> {
-    let start = number * PORTION;
-    let (mut json, rest) = match registrations.get(start..)? {
-        rest if number == 0 => (br#"{"services":["#.to_vec(), rest),
-        [] => return None,
-        rest => (Vec::new(), rest),
-    };
-    let state = |port| states.map(|states| states.get(&port).unwrap_or(&PortState::Free));
-    for (place, known) in rest.iter().take(PORTION).enumerate() {
-        if start + place > 0 {
-            json.push(b',');
+/// What follows the services in [`Services`].
+#[derive(Serialize)]
+struct End<'a> {
+    #[serde(rename = "pool")]
+    range: &'a RangeUsage,
+    revision: u64,
+}
+
+impl List {
+    /// Writes a part of what [`Services`] describes: its beginning, some services, its end.
+    fn portion(&self, number: usize) -> Option<Vec<u8>> {
+        let start = number * PORTION;
+        let (mut json, rest) = match self.registrations.get(start..)? {
+            rest if number == 0 => (br#"{"services":["#.to_vec(), rest),
+            [] => return None,
+            rest => (Vec::new(), rest),
+        };
+        let states = self.states.as_deref();
+        let state = |port| states.map(|states| states.get(&port).unwrap_or(&PortState::Free));
+        let held = &self.held[start..];
+        for (place, (known, held)) in rest.iter().zip(held).take(PORTION).enumerate() {
+            if start + place > 0 {
+                json.push(b',');
+            }
+            let service = shapes::service(known, state(known.port), *held, self.sight);
+            reply::write_json(&mut json, &service);
         }
-        reply::write_json(&mut json, &shapes::service(known, state(known.port), sight));
+        if rest.len() <= PORTION {
+            json.extend(b"],");
+            let end = End { range: &self.range, revision: self.revision };
+            json.extend(&reply::to_json(&end)[1..]);
+        }
+        Some(json)
     }
-    if rest.len() <= PORTION {
-        json.extend(b"],");
-        json.extend(&reply::to_json(end)[1..]);
-    }
-    Some(json)
 }
 
 /// Makes the reply, or a 304 if the client already has it.
@@ -191,12 +204,14 @@ pub(super) async fn show(
         return Err(HttpError::NotRegistered(service));
     };
     if !with_state {
-        let shown = shapes::service(&registration, None, Sight::WithoutHolders);
+        let held = registry.is_held(registration.port);
+        let shown = shapes::service(&registration, None, held, Sight::WithoutHolders);
         return Ok(reply::json(StatusCode::OK, &shown));
     }
     let (port, turn) = (registration.port, viewers.turn(&request).await?);
-    let state = run_blocking(move || registry.state(port)).await?;
-    Ok(reply::json(StatusCode::OK, &shapes::service(&registration, Some(&state), turn.sight)))
+    let look = move || (registry.state(port), registry.is_held(port));
+    let (state, held) = run_blocking(look).await?;
+    Ok(reply::json(StatusCode::OK, &shapes::service(&registration, Some(&state), held, turn.sight)))
 }
 
 /// Registers a service
@@ -234,7 +249,8 @@ pub(super) async fn put(
     let service = service_of(&request)?;
     let options = options(&request, &body)?;
     let registered = register(&registry, service, options).await?;
-    let shown = shapes::service(&registered.registration, None, Sight::Whole);
+    let held = registry.is_held(registered.registration.port);
+    let shown = shapes::service(&registered.registration, None, held, Sight::Whole);
     if !registered.is_new {
         return Ok(reply::json(StatusCode::OK, &shown));
     }
@@ -309,11 +325,17 @@ mod tests {
             });
             let registrations: Vec<_> = registrations.collect();
             let range = RangeUsage { min: 1, max: 999, used: count, free: 999 - count };
-            let end = End { range, revision: 7 };
-            let part = |number| portion(&registrations, None, Sight::Whole, &end, number);
-            let json = (0..).map_while(part).collect::<Vec<_>>().concat();
+            let shown = List {
+                held: vec![false; registrations.len()],
+                registrations,
+                states: None,
+                sight: Sight::Whole,
+                range,
+                revision: 7,
+            };
+            let json = (0..).map_while(|number| shown.portion(number)).collect::<Vec<_>>().concat();
             let list: Services = serde_json::from_slice(&json).unwrap();
-            let ports = registrations.iter().map(|known| known.port.number());
+            let ports = shown.registrations.iter().map(|known| known.port.number());
             assert!(list.services.iter().map(|service| service.port).eq(ports), "{count}");
             assert_eq!((list.range.used, list.revision), (count, 7));
             assert!(json.ends_with(b"\"revision\":7}\n"));

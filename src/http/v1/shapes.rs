@@ -3,79 +3,103 @@
 use crate::api::{self, ReasonCode};
 use crate::http::viewers::Sight;
 use crate::port::Port;
+use crate::printable::Printable;
 use crate::probe::{self, PortState, Reason, UnknownReason};
 use crate::registration::Registration;
 
-/// Shows a service; `state` is what uses its port, if that was looked up.
+/// Shows a service; `state` is what uses its port, if that was looked up, and `held` whether pald holds
+/// it.
 pub(super) fn service(
     registration: &Registration,
     state: Option<&PortState>,
+    held: bool,
     sight: Sight,
 ) -> api::Service {
-    let used = state.map(|state| Used::of(state, sight));
+    let name = registration.service.to_string();
+    let used = state.map(|state| Used::of(state, held.then_some(&*name), sight));
+    let used = used.unwrap_or_default();
     api::Service {
-        name: registration.service.to_string(),
+        name,
         port: registration.port.number(),
         addresses: registration.addresses.iter().map(str::to_owned).collect(),
         created_at: registration.created_at.to_string(),
         hold: registration.hold,
         folder: None,
-        state: used.as_ref().map(|used| used.state),
-        reason: used.as_ref().and_then(|used| used.reason.clone()),
-        reason_code: used.as_ref().and_then(|used| used.reason_code),
-        holder: used.and_then(|used| used.holder),
+        state: used.state,
+        reason: used.reason,
+        reason_code: used.reason_code,
+        holder: used.holders.first().cloned(),
+        holders: used.holders,
+        held,
     }
 }
 
-/// Shows a port, what uses it, and the service that it is registered to.
+/// Shows a port, what uses it, and the service that it is registered to; `held` is whether pald holds
+/// it for that service.
 pub(in crate::http) fn port(
     port: Port,
     state: &PortState,
     service: Option<String>,
+    held: bool,
     sight: Sight,
 ) -> api::Port {
-    let Used { state, reason, reason_code, holder } = Used::of(state, sight);
-    api::Port { port: port.number(), state, reason, reason_code, service, holder }
+    let used = Used::of(state, service.as_deref().filter(|_| held), sight);
+    api::Port {
+        port: port.number(),
+        state: used.state.unwrap_or(api::State::Unknown),
+        reason: used.reason,
+        reason_code: used.reason_code,
+        service,
+        holder: used.holders.first().cloned(),
+        holders: used.holders,
+        held,
+    }
 }
 
 /// What a port is used for.
+#[derive(Default)]
 struct Used {
-    state: api::State,
+    state: Option<api::State>,
     reason: Option<String>,
     reason_code: Option<ReasonCode>,
-    holder: Option<api::Holder>,
+    holders: Vec<api::Holder>,
 }
 
 impl Used {
-    fn of(state: &PortState, sight: Sight) -> Self {
-        let whole = Self::whole(state);
+    fn of(state: &PortState, held_for: Option<&str>, sight: Sight) -> Self {
+        let whole = Self::whole(state, held_for);
         match sight {
             Sight::Whole => whole,
-            Sight::WithoutHolders => Self::without_reason(whole.state, None),
+            Sight::WithoutHolders => Self { state: whole.state, ..Self::default() },
         }
     }
 
-    fn whole(state: &PortState) -> Self {
+    fn whole(state: &PortState, held_for: Option<&str>) -> Self {
         match state {
-            PortState::Free => Self::without_reason(api::State::Idle, None),
-            PortState::Running(holder) => Self::without_reason(api::State::Running, Some(holder)),
-            PortState::Blocked { reason, holder } => Self {
-                state: api::State::Blocked,
+            PortState::Free => Self {
+                state: Some(api::State::Idle),
+                reason: held_for.map(|service| format!("held for {service}; nothing listens")),
+                reason_code: held_for.map(|_| ReasonCode::Held),
+                holders: Vec::new(),
+            },
+            PortState::Running(holders) => Self {
+                state: Some(api::State::Running),
+                holders: holders.iter().map(shown_holder).collect(),
+                ..Self::default()
+            },
+            PortState::Blocked { reason, holders } => Self {
+                state: Some(api::State::Blocked),
                 reason: Some(reason_text(reason)),
                 reason_code: Some(reason_code(reason)),
-                holder: holder.as_ref().map(shown_holder),
+                holders: holders.iter().map(shown_holder).collect(),
             },
             PortState::Unknown(reason) => Self {
-                state: api::State::Unknown,
+                state: Some(api::State::Unknown),
                 reason: Some(reason.to_string()),
                 reason_code: Some(unknown_code(reason)),
-                holder: None,
+                holders: Vec::new(),
             },
         }
-    }
-
-    fn without_reason(state: api::State, holder: Option<&probe::Holder>) -> Self {
-        Self { state, reason: None, reason_code: None, holder: holder.map(shown_holder) }
     }
 }
 
@@ -91,9 +115,7 @@ fn reason_code(reason: &Reason) -> ReasonCode {
     match reason {
         Reason::Bound => ReasonCode::Bound,
         Reason::Udp => ReasonCode::Udp,
-        Reason::Outbound { .. } | Reason::Accepted { .. } | Reason::Closing { .. } => {
-            ReasonCode::Connection
-        }
+        Reason::Connection { .. } | Reason::Closing { .. } => ReasonCode::Connection,
         Reason::TimeWait { .. } => ReasonCode::TimeWait,
         Reason::Redirect { .. } => ReasonCode::Redirect,
         Reason::Swallowed { .. } => ReasonCode::Swallowed,
@@ -115,8 +137,8 @@ fn shown_holder(holder: &probe::Holder) -> api::Holder {
     let process = holder.process.as_ref();
     api::Holder {
         pid: process.map(|process| process.pid),
-        process: process.map(|process| process.name.escape_default().to_string()),
-        user: holder.user.to_string(),
+        process: process.map(|process| Printable(&process.name).to_string()),
+        user: holder.user.short(),
         since: process.and_then(|process| process.since).map(|time| time.to_string()),
     }
 }
@@ -126,18 +148,18 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::probe::{Process, User};
 
     #[test]
     fn each_reason_has_a_code_for_programs() {
         let address = ([127, 0, 0, 1], 1).into();
-        let blocked = |reason| PortState::Blocked { reason, holder: None };
+        let blocked = |reason| PortState::Blocked { reason, holders: Vec::new() };
         let unknown = PortState::Unknown;
         let rows = [
             (PortState::Free, None),
             (blocked(Reason::Bound), Some("bound")),
             (blocked(Reason::Udp), Some("udp")),
-            (blocked(Reason::Outbound { peer: address }), Some("connection")),
-            (blocked(Reason::Accepted { peer: address }), Some("connection")),
+            (blocked(Reason::Connection { peer: address }), Some("connection")),
             (blocked(Reason::Closing { peer: address }), Some("connection")),
             (blocked(Reason::TimeWait { left: Duration::ZERO }), Some("time_wait")),
             (blocked(Reason::Redirect { address }), Some("redirect")),
@@ -153,9 +175,40 @@ mod tests {
             ),
         ];
         for (state, code) in rows {
-            let shown = serde_json::to_value(port(Port::MIN, &state, None, Sight::Whole)).unwrap();
+            let shown =
+                serde_json::to_value(port(Port::MIN, &state, None, false, Sight::Whole)).unwrap();
             assert_eq!(shown["reason_code"].as_str(), code, "{state:?}");
             assert_eq!(shown["reason"].is_string(), code.is_some(), "{state:?}");
         }
+    }
+
+    /// A process called `сервер` was shown as `\u{441}\u{435}\u{440}…`.
+    #[test]
+    fn names_in_any_script_are_shown_as_they_are() {
+        let rows = [("сервер", "сервер"), ("开发", "开发"), ("a\u{1b}[2J", "a\\u{1b}[2J")];
+        for (name, shown) in rows {
+            let process = Process { pid: 7, name: name.to_owned(), since: None };
+            let user = User { uid: 7, name: Some("größe".to_owned()), is_outside: false };
+            let state = PortState::Running(vec![probe::Holder { user, process: Some(process) }]);
+            let port = port(Port::MIN, &state, None, false, Sight::Whole);
+            let holder = &port.holders[0];
+            assert_eq!((holder.process.as_deref(), &*holder.user), (Some(shown), "größe"));
+            assert_eq!(port.holder, Some(holder.clone()));
+        }
+    }
+
+    #[test]
+    fn what_pald_holds_is_told_apart_from_what_is_idle() {
+        let shown = |state: &PortState, held, sight| {
+            let service = Some("shop".to_owned());
+            let port = port(Port::MIN, state, service, held, sight);
+            (port.held, port.reason, port.reason_code)
+        };
+        let held = Some("held for shop; nothing listens".to_owned());
+        let (free, whole) = (PortState::Free, Sight::Whole);
+        assert_eq!(shown(&free, true, whole), (true, held, Some(ReasonCode::Held)));
+        assert_eq!(shown(&free, false, whole), (false, None, None));
+        assert_eq!(shown(&PortState::Running(Vec::new()), true, whole), (true, None, None));
+        assert_eq!(shown(&free, true, Sight::WithoutHolders), (true, None, None));
     }
 }

@@ -4,6 +4,10 @@ use std::fmt;
 
 use crate::printable::Printable;
 use crate::timestamp::Timestamp;
+use crate::users::is_outside;
+
+/// A user outside our user namespace.
+const OUTSIDE: &str = "a user outside this namespace";
 
 /// The user and the process that a socket belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,14 +36,29 @@ pub struct User {
     pub uid: u32,
     /// The user's name, if there is one.
     pub name: Option<String>,
+    /// Whether the user is outside our user namespace, which tells nothing more then.
+    pub is_outside: bool,
 }
 
 impl User {
     /// Looks a user's name up where the machine's configuration says, which may be a directory
     /// service.
     pub fn of(uid: u32) -> Self {
+        if is_outside(uid) {
+            return Self { uid, name: None, is_outside: true };
+        }
         let found = nix::unistd::User::from_uid(uid.into()).ok().flatten();
-        Self { uid, name: found.map(|user| user.name) }
+        Self { uid, name: found.map(|user| user.name), is_outside: false }
+    }
+
+    /// Returns the name, or the number of a user without a name, or a few words for one outside our
+    /// user namespace: these have blanks, which no name has.
+    pub fn short(&self) -> String {
+        match &self.name {
+            _ if self.is_outside => OUTSIDE.to_owned(),
+            Some(name) => Printable(name).to_string(),
+            None => self.uid.to_string(),
+        }
     }
 }
 
@@ -47,7 +66,7 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.process {
             Some(process) => process.fmt(f),
-            None => write!(f, "user {}; process not visible", self.user),
+            None => write!(f, "{}; process not visible", self.user),
         }
     }
 }
@@ -59,10 +78,9 @@ impl fmt::Display for Process {
 }
 
 impl fmt::Display for User {
+    /// `user ann`, or a few words for a user outside our user namespace.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.name {
-            Some(name) => Printable(name).fmt(f),
-            None => self.uid.fmt(f),
-        }
+        let user = if self.is_outside { "" } else { "user " };
+        write!(f, "{user}{}", self.short())
     }
 }

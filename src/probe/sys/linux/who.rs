@@ -185,12 +185,8 @@ impl Who {
             false => self.dump(Transport::Udp, Some(port))?,
         };
         let Some(evidence) = Evidence::among(&tcp, &udp) else { return Ok(None) };
-        let others = match evidence.connection().and_then(|socket| Port::new(socket.peer.port())) {
-            Some(port) => self.dump(Transport::Tcp, Some(port))?,
-            None => Vec::new(),
-        };
-        let holders = Holders::of(evidence.socket().into_iter());
-        Ok(Some(evidence.state(&others, &holders)))
+        let holders = Holders::of(evidence.sockets().iter().copied());
+        Ok(Some(evidence.state(port, &holders)))
     }
 
     /// Finds the states of those ports that sockets have.
@@ -209,12 +205,10 @@ impl Who {
                 evidence.map(|evidence| (*port, evidence))
             })
             .collect();
-        let holders = Holders::of(evidence.iter().filter_map(|(_, evidence)| evidence.socket()));
-        let state = |evidence: Evidence<'_>| {
-            let others = evidence.connection().map_or(&[][..], |socket| tcp.at(socket.peer.port()));
-            evidence.state(others, &holders)
-        };
-        Ok(evidence.into_iter().map(|(port, evidence)| (port, state(evidence))).collect())
+        let sockets = evidence.iter().flat_map(|(_, evidence)| evidence.sockets().iter().copied());
+        let holders = Holders::of(sockets);
+        let state = |(port, evidence): (Port, Evidence<'_>)| (port, evidence.state(port, &holders));
+        Ok(evidence.into_iter().map(state).collect())
     }
 
     /// Lists sockets; what fails is tried once more.
@@ -243,7 +237,7 @@ pub fn listener_on(address: SocketAddr) -> Option<Holder> {
     let mut sockets = Who::open().dump(Transport::Tcp, Some(port)).ok()?;
     sockets.retain(|socket| includes(socket.local.ip(), address.ip()));
     let listener = nearest(&sockets, TcpState::Listen)?;
-    Some(Holders::of(std::iter::once(listener)).holder(listener))
+    Holders::of(std::iter::once(listener)).of_sockets(&[listener]).into_iter().next()
 }
 
 /// Returns that the state is unknown.
@@ -253,7 +247,7 @@ fn not_listed(error: &io::Error) -> PortState {
 
 /// Returns the state of a port that no socket has.
 fn blocked(occupied: Occupied) -> PortState {
-    PortState::Blocked { reason: Reason::from(occupied), holder: None }
+    PortState::Blocked { reason: Reason::from(occupied), holders: Vec::new() }
 }
 
 /// Returns whether a socket that is bound to `bound` gets connections to `ip`.

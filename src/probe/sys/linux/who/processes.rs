@@ -3,84 +3,140 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, CString};
 use std::fs::File;
+use std::io::Read as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use procfs::FromRead;
 use procfs::process::Stat;
-use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, readlinkat_raw, statat};
+use rustix::fs::{CWD, Dir, Mode, OFlags, openat, readlinkat_raw};
 
+use crate::port::Port;
 use crate::probe::who::Process;
 use crate::timestamp::Timestamp;
 
 /// The longest target of a link to a socket is `socket:[` with the 20 digits of a u64 and `]`.
 const MAX_TARGET_BYTES: usize = 32;
+/// How much of a process's arguments, and of its environment, is read.
+const MAX_TOLD_BYTES: u64 = 128 * 1024;
+/// How many generations are gone up to find a service manager.
+const MAX_DEPTH: usize = 32;
+/// The name of the processes that keep the sockets of the services that they start: that of the
+/// system, and one for each user.
+const MANAGER: &str = "systemd";
 
-/// Finds a process for each of these sockets, by inode, where the system shows one to us. `wanted`
-/// maps the inode of each socket to the user who made it.
+/// Finds all processes that have each of these sockets, by inode, as far as the system shows them to
+/// us. `wanted` maps the inode of each socket to the user who made it.
 ///
-/// Of several processes it is the one with the lowest pid, which is mostly the parent; but those of
-/// the user who made the socket come first, and process 1 comes last, as systemd keeps the
-/// sockets that it makes for services. Takes about 1 µs for each open file of the processes.
-pub(super) fn with_sockets(wanted: &BTreeMap<u64, u32>) -> HashMap<u64, Process> {
+/// Takes about 1 µs for each open file of the processes.
+pub(super) fn with_sockets(wanted: &BTreeMap<u64, u32>) -> HashMap<u64, Vec<FoundProcess>> {
+    let mut found: HashMap<u64, Vec<FoundProcess>> = HashMap::new();
     if wanted.is_empty() {
-        return HashMap::new();
+        return found;
     }
-    let mut found: HashMap<u64, FoundProcess> = HashMap::new();
-    for candidate in candidates(wanted) {
-        let is_done = |found: &FoundProcess| found.is_users_own || !candidate.is_users;
-        if found.len() == wanted.len() && found.values().all(is_done) {
-            break;
-        }
+    for pid in pids() {
         // An opened folder stays this process's, even if another one gets its pid.
-        let flags = OFlags::PATH | OFlags::DIRECTORY;
-        let Some(process) = open(CWD, &candidate.folder, flags).map(Arc::new) else { continue };
-        for inode in socket_inodes(&process) {
-            let Some(uid) = wanted.get(&inode) else { continue };
-            let is_users_own = *uid == candidate.uid;
-            let is_better =
-                found.get(&inode).is_none_or(|known| is_users_own && !known.is_users_own);
-            if is_better {
-                let process = Arc::clone(&process);
-                found.insert(inode, FoundProcess { is_users_own, pid: candidate.pid, process });
-            }
+        let Some(folder) = folder_of(pid).map(Arc::new) else { continue };
+        let mut inodes = socket_inodes(&folder);
+        inodes.retain(|inode| wanted.contains_key(inode));
+        // It may have a socket twice.
+        inodes.sort_unstable();
+        inodes.dedup();
+        if inodes.is_empty() {
+            continue;
+        }
+        let Some(process) = FoundProcess::of(pid, folder) else { continue };
+        for inode in inodes {
+            found.entry(inode).or_default().push(process.clone());
         }
     }
-    let described = found.into_iter().filter_map(|(inode, found)| {
-        described(found.pid, &found.process).map(|process| (inode, process))
-    });
-    described.collect()
-}
-
-/// A process that may have one of the sockets.
-struct Candidate {
-    pid: u32,
-    uid: u32,
-    /// Whether its user made one of the sockets.
-    is_users: bool,
-    folder: CString,
+    found
 }
 
 /// A process that has a socket.
-struct FoundProcess {
-    is_users_own: bool,
-    pid: u32,
-    process: Arc<OwnedFd>,
+#[derive(Debug, Clone)]
+pub(super) struct FoundProcess {
+    pub(super) pid: u32,
+    pub(super) parent: u32,
+    /// When it started, in ticks since boot.
+    pub(super) started: u64,
+    name: String,
+    folder: Arc<OwnedFd>,
 }
 
-/// Lists all processes, in the order in which to look at them.
-fn candidates(wanted: &BTreeMap<u64, u32>) -> Vec<Candidate> {
+impl FoundProcess {
+    fn of(pid: u32, folder: Arc<OwnedFd>) -> Option<Self> {
+        let stat = stat(&folder)?;
+        let parent = u32::try_from(stat.ppid).unwrap_or_default();
+        Some(Self { pid, parent, started: stat.starttime, name: stat.comm, folder })
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_test(pid: u32, parent: u32, started: u64, name: &str) -> Self {
+        let folder = Arc::new(open(CWD, c"/", OFlags::PATH).unwrap());
+        Self { pid, parent, started, name: name.to_owned(), folder }
+    }
+
+    /// Whether it may keep sockets for the processes below it.
+    pub(super) fn is_manager(&self) -> bool {
+        self.pid == 1 || self.name == MANAGER
+    }
+
+    /// Whether it descends from another process.
+    pub(super) fn is_below(&self, other: &Self) -> bool {
+        let mut parent = self.parent;
+        for _ in 0..MAX_DEPTH {
+            if parent == other.pid {
+                return true;
+            }
+            let above = folder_of(parent).and_then(|folder| stat(&folder));
+            match above.and_then(|stat| u32::try_from(stat.ppid).ok()) {
+                Some(above) if above != 0 => parent = above,
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    /// Whether its arguments or the variables of its environment name a port, as those of a service
+    /// do that was started for it.
+    pub(super) fn was_told(&self, port: Port) -> bool {
+        let port = port.to_string();
+        [c"cmdline", c"environ"].into_iter().any(|file| {
+            let mut text = Vec::new();
+            let read = open(&*self.folder, file, OFlags::empty())
+                .and_then(|file| File::from(file).take(MAX_TOLD_BYTES).read_to_end(&mut text).ok());
+            read.is_some() && names_number(&text, port.as_bytes())
+        })
+    }
+
+    pub(super) fn shown(&self) -> Process {
+        let since_boot = self.started.checked_div(procfs::ticks_per_second());
+        let since = since_boot.and_then(|since_boot| {
+            Timestamp::from_unix_seconds(procfs::boot_time_secs().ok()?.checked_add(since_boot)?)
+        });
+        Process { pid: self.pid, name: self.name.clone(), since }
+    }
+}
+
+/// Whether a number is in a text, and not just a part of a longer one.
+fn names_number(text: &[u8], number: &[u8]) -> bool {
+    text.split(|byte| !byte.is_ascii_digit()).any(|digits| digits == number)
+}
+
+/// Lists all processes.
+fn pids() -> Vec<u32> {
     let Some(all) = open(CWD, c"/proc", OFlags::DIRECTORY) else { return Vec::new() };
-    let candidate = |name: CString| {
-        let pid: u32 = name.to_str().ok()?.parse().ok()?;
-        let uid = statat(&all, &*name, AtFlags::empty()).ok()?.st_uid;
-        let is_users = wanted.values().any(|user| *user == uid);
-        let folder = CString::new(format!("/proc/{pid}")).ok()?;
-        Some(Candidate { pid, uid, is_users, folder })
-    };
-    let mut candidates: Vec<_> = names(&all).filter_map(candidate).collect();
-    candidates.sort_unstable_by_key(|process| (!process.is_users, process.pid == 1, process.pid));
-    candidates
+    names(&all).filter_map(|name| name.to_str().ok()?.parse().ok()).collect()
+}
+
+fn folder_of(pid: u32) -> Option<OwnedFd> {
+    let folder = CString::new(format!("/proc/{pid}")).ok()?;
+    open(CWD, &folder, OFlags::PATH | OFlags::DIRECTORY)
+}
+
+fn stat(process: &OwnedFd) -> Option<Stat> {
+    Stat::from_read(File::from(open(process, c"stat", OFlags::empty())?)).ok()
 }
 
 /// Lists the sockets that a process has open; none if the system hides its files from us.
@@ -95,16 +151,6 @@ fn socket_inodes(process: &OwnedFd) -> Vec<u64> {
     names(&files).filter_map(inode).collect()
 }
 
-fn described(pid: u32, process: &OwnedFd) -> Option<Process> {
-    let stat = Stat::from_read(File::from(open(process, c"stat", OFlags::empty())?)).ok()?;
-    let started = || {
-        let since_boot = stat.starttime.checked_div(procfs::ticks_per_second())?;
-        Timestamp::from_unix_seconds(procfs::boot_time_secs().ok()?.checked_add(since_boot)?)
-    };
-    let since = started();
-    Some(Process { pid, name: stat.comm, since })
-}
-
 fn open(folder: impl AsFd, name: &CStr, flags: OFlags) -> Option<OwnedFd> {
     openat(folder, name, flags | OFlags::CLOEXEC, Mode::empty()).ok()
 }
@@ -113,4 +159,24 @@ fn open(folder: impl AsFd, name: &CStr, flags: OFlags) -> Option<OwnedFd> {
 fn names(folder: &OwnedFd) -> impl Iterator<Item = CString> {
     let entries = Dir::read_from(folder).into_iter().flatten();
     entries.map_while(Result::ok).map(|entry| entry.file_name().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_counts_as_named_only_if_it_is_whole() {
+        let rows = [
+            ("node\0server.js\0--port=49201", true),
+            ("PORT=49201\0HOME=/root", true),
+            ("URL=http://localhost:49201/x", true),
+            ("PORT=149201", false),
+            ("PORT=492011", false),
+            ("", false),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(names_number(text.as_bytes(), b"49201"), expected, "{text:?}");
+        }
+    }
 }

@@ -107,10 +107,15 @@ fn is_us(holder: &Holder) -> bool {
         && process.since.unwrap().unix_seconds() + 3600 > Timestamp::now().unix_seconds()
 }
 
+/// Whether a server of our own process has the port, and no other.
+fn is_ours(state: &PortState) -> bool {
+    matches!(state, PortState::Running(holders) if holders.len() == 1 && is_us(&holders[0]))
+}
+
 /// Whether the port is blocked for this reason by our own process.
 fn is_our(state: &PortState, expected: &Reason) -> bool {
-    matches!(state, PortState::Blocked { reason, holder: Some(holder) }
-        if reason == expected && is_us(holder))
+    matches!(state, PortState::Blocked { reason, holders }
+        if reason == expected && holders.len() == 1 && is_us(&holders[0]))
 }
 
 #[test]
@@ -118,10 +123,7 @@ fn a_port_with_a_listener_on_any_address_is_running() {
     for address in ADDRESSES {
         let listener = TcpListener::bind(address).unwrap();
         let state = state(listener.local_addr().unwrap());
-        assert!(
-            matches!(&state, PortState::Running(holder) if is_us(holder)),
-            "{address} {state:?}"
-        );
+        assert!(is_ours(&state), "{address} {state:?}");
     }
 }
 
@@ -153,7 +155,7 @@ fn a_port_with_a_server_beside_our_hold_is_running() {
     let port = OwnPort::take();
     let listener = TcpListener::bind(port.on("127.0.0.1:0")).unwrap();
     let state = port.state();
-    assert!(matches!(&state, PortState::Running(holder) if is_us(holder)), "{state:?}");
+    assert!(is_ours(&state), "{state:?}");
     drop(listener);
     assert_eq!(port.state(), PortState::Free);
 }
@@ -175,11 +177,11 @@ fn a_connection_blocks_the_ports_of_both_its_ends() {
         let client = TcpStream::connect(peer).unwrap();
         let own = client.local_addr().unwrap();
         let (server, _) = listener.accept().unwrap();
-        assert!(is_our(&state(own), &Reason::Outbound { peer }), "{:?}", state(own));
+        assert!(is_our(&state(own), &Reason::Connection { peer }), "{:?}", state(own));
         drop(listener);
-        assert!(is_our(&state(peer), &Reason::Accepted { peer: own }), "{:?}", state(peer));
+        assert!(is_our(&state(peer), &Reason::Connection { peer: own }), "{:?}", state(peer));
         drop(client);
-        let closing = PortState::Blocked { reason: Reason::Closing { peer }, holder: None };
+        let closing = PortState::Blocked { reason: Reason::Closing { peer }, holders: Vec::new() };
         becomes(own, |state| *state == closing);
         drop(server);
     }
@@ -197,9 +199,10 @@ fn time_wait_blocks_a_port_for_a_known_time() {
         let state = becomes(address, |state| {
             matches!(state, PortState::Blocked { reason: Reason::TimeWait { .. }, .. })
         });
-        let PortState::Blocked { reason: Reason::TimeWait { left }, holder: None } = state else {
+        let PortState::Blocked { reason: Reason::TimeWait { left }, holders } = state else {
             panic!("{state:?}");
         };
+        assert_eq!(holders, []);
         assert!((1..=60).contains(&left.as_secs()), "{left:?}");
     }
 }
@@ -213,12 +216,12 @@ fn as_another_user() {
     }
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    assert!(matches!(state(address), PortState::Running(holder) if is_us(&holder)));
+    assert!(is_ours(&state(address)));
     eprintln!("{address}");
     for line in io::stdin().lines() {
         let found = state(line.unwrap().parse().unwrap());
-        let PortState::Running(holder) = found else { panic!("{found:?}") };
-        eprintln!("{holder}");
+        let PortState::Running(holders) = found else { panic!("{found:?}") };
+        eprintln!("{}", holders[0]);
     }
 }
 
@@ -237,9 +240,9 @@ fn users_see_each_other() {
     let mut input = child.stdin.take().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let theirs: SocketAddr = lines.next().unwrap().unwrap().parse().unwrap();
-    let PortState::Running(holder) = state(theirs) else { panic!("{:?}", state(theirs)) };
-    assert_eq!(holder.user.uid, NOBODY);
-    assert_eq!(holder.process.unwrap().pid, child.id());
+    let PortState::Running(holders) = state(theirs) else { panic!("{:?}", state(theirs)) };
+    assert_eq!((holders.len(), holders[0].user.uid), (1, NOBODY));
+    assert_eq!(holders[0].process.as_ref().unwrap().pid, child.id());
     let port = OwnPort::take();
     let _listener = TcpListener::bind(port.on("[::1]:0")).unwrap();
     writeln!(input, "{}", port.on("[::1]:0")).unwrap();
@@ -265,9 +268,91 @@ fn states_of_many_ports_equal_those_of_each_alone() {
     let states = Who::open().states(&ports, &|inode| own.contains(&inode));
     let together = |port| states.get(port).cloned().unwrap_or(PortState::Free);
     assert_eq!(ports.iter().map(together).collect::<Vec<_>>(), alone);
-    assert!(alone[..5].iter().all(|s| matches!(s, PortState::Running(holder) if is_us(holder))));
+    assert!(alone[..5].iter().all(is_ours));
     assert_eq!((&alone[5], &alone[9]), (&PortState::Free, &PortState::Free));
     assert!(is_our(&alone[6], &Reason::Bound) && is_our(&alone[7], &Reason::Udp));
     let peer = listeners[0].local_addr().unwrap();
-    assert!(is_our(&alone[8], &Reason::Outbound { peer }), "{:?}", alone[8]);
+    assert!(is_our(&alone[8], &Reason::Connection { peer }), "{:?}", alone[8]);
+}
+
+/// Another process, which has a socket as its stdin, until the test ends.
+struct Child(std::process::Child);
+
+impl Child {
+    fn with(socket: impl Into<std::os::fd::OwnedFd>, program: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(socket.into()).stdout(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn pids(state: &PortState) -> Vec<u32> {
+    let (PortState::Running(holders) | PortState::Blocked { holders, .. }) = state else {
+        panic!("{state:?}")
+    };
+    holders.iter().map(|holder| holder.process.as_ref().unwrap().pid).collect()
+}
+
+/// A server's forked helper that had inherited the socket was named as the server.
+#[test]
+fn all_processes_that_have_a_socket_are_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let child = Child::with(listener.try_clone().unwrap(), "sleep", &["1000"]);
+    assert_eq!(pids(&state(address)), [std::process::id(), child.0.id()]);
+    drop(listener);
+    assert_eq!(pids(&state(address)), [child.0.id()]);
+}
+
+/// Node connects to ::1, and 127.0.0.1 alone was named.
+#[test]
+fn both_servers_are_named_where_the_loopback_addresses_differ() {
+    let port = OwnPort::take();
+    let [v4, v6] = ["127.0.0.1:0", "[::1]:0"].map(|ip| TcpListener::bind(port.on(ip)).unwrap());
+    let children = [v4, v6].map(|listener| Child::with(listener, "sleep", &["1000"]));
+    let mut pids = pids(&port.state());
+    pids.sort_unstable();
+    let mut expected = children.each_ref().map(|child| child.0.id());
+    expected.sort_unstable();
+    assert_eq!(pids, expected);
+}
+
+/// A service manager that is not process 1 was named in place of the service that it had started.
+#[test]
+fn a_service_manager_comes_after_the_service_for_which_it_keeps_the_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let manager = folder.path().join("systemd");
+    std::os::unix::fs::symlink("/bin/sh", &manager).unwrap();
+    let manager = manager.to_str().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let script = "exec 3<&0; sleep 1000 <&3 & wait";
+    let child = Child::with(listener, manager, &["-c", script]);
+    let state =
+        becomes(address, |state| matches!(state, PortState::Running(all) if all.len() == 2));
+    assert_eq!(pids(&state)[1], child.0.id());
+    // With it the other one ends.
+    let service = pids(&state)[0].to_string();
+    assert!(Command::new("kill").arg(&service).status().unwrap().success());
+    becomes(address, |state| *state == PortState::Free);
+}
+
+#[test]
+fn a_udp_server_that_was_told_its_port_runs() {
+    let (socket, port) = udp("127.0.0.1:0");
+    let number = port.number.to_string();
+    let stranger = Child::with(socket.try_clone().unwrap(), "sleep", &["1000"]);
+    assert!(matches!(port.state(), PortState::Blocked { reason: Reason::Udp, .. }));
+    drop((stranger, socket));
+    let socket = UdpSocket::bind(port.on("127.0.0.1:0")).unwrap();
+    let own = Child::with(socket, "sleep", &["1000", &format!("0.{number}")]);
+    assert_eq!(pids(&port.state()), [own.0.id()]);
+    assert!(matches!(port.state(), PortState::Running(_)));
 }
