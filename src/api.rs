@@ -225,6 +225,9 @@ pub struct Health {
     pub holds: HoldsHealth,
     /// How the range overlaps the kernel's ephemeral range, if it does.
     pub overlap: Option<Overlap>,
+    /// What failed when pald last looked at the machine; it is tried again when it is next needed.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// Whether changes are accepted.
@@ -268,6 +271,33 @@ pub struct HoldsHealth {
     /// Registered ports that pald tried to hold and could not: others use them, or the system
     /// refused.
     pub missing: Vec<u16>,
+    /// Those of them that the system refused; they are held as soon as it does not.
+    #[serde(default)]
+    pub refused: Vec<RefusedHold>,
+}
+
+/// A port that the system did not let pald hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RefusedHold {
+    /// The port.
+    pub port: u16,
+    /// Why.
+    pub cause: RefusalCause,
+    /// What the system said.
+    pub error: String,
+}
+
+/// Why the system refuses something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalCause {
+    /// The limit on open files is reached.
+    OpenFiles,
+    /// pald's user may not do that.
+    NotPermitted,
+    /// Another cause.
+    #[serde(other)]
+    Other,
 }
 
 /// The overlap of the range and the kernel's ephemeral range, from which it gives ports to

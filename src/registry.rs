@@ -32,7 +32,7 @@ mod survey;
 pub use crate::dump_file::Snapshot;
 pub use change::{Existing, Import, ImportMode, Imported, RegisterOptions, Registered, Target};
 pub use error::{ChangeError, DumpProblem, ImportConflict, OccupiedCount, OpenError};
-pub use holds::HoldsStatus;
+pub use holds::{HoldError, HoldsStatus};
 pub use pending::Pending;
 pub use port_set::PortSet;
 

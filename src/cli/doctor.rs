@@ -76,6 +76,7 @@ fn check_running(
     let mut findings = daemon::examine(health, &foreign, &restart);
     findings
         .extend(client.unknown_user().map(|reason| daemon::unknown_user(client.url(), &reason)));
+    findings.extend(daemon::warnings(health));
     match client.services(None) {
         Err(error @ ClientError::OtherUser(_)) => return Err(error),
         Ok(services) => {

@@ -6,8 +6,7 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::HttpRequest;
 use actix_web::dev::ServiceRequest;
@@ -47,8 +46,8 @@ pub struct Guard {
     peers: Peers,
     /// What the page's own scripts show.
     page_key: PageKey,
-    /// Whether the log says that users are unknown. True until they are known again.
-    is_warned: AtomicBool,
+    /// Why users are unknown, until they are known again. The log says it once.
+    unknown: Mutex<Option<String>>,
 }
 
 impl Guard {
@@ -59,7 +58,7 @@ impl Guard {
     pub fn new(hosts: Hosts, users: Users) -> Self {
         let users = if probe::TELLS_USERS { users } else { Users::Anybody };
         let (peers, page_key) = (Peers::default(), PageKey::default());
-        let guard = Self { hosts, users, peers, page_key, is_warned: false.into() };
+        let guard = Self { hosts, users, peers, page_key, unknown: Mutex::default() };
         if guard.users != Users::Anybody {
             guard.known(guard.peers.check());
         }
@@ -120,18 +119,28 @@ impl Guard {
     /// Returns what was looked up, and says in the log if the system does not answer, once until it
     /// answers again.
     fn known<T>(&self, looked_up: io::Result<T>) -> Option<T> {
-        let was_warned = self.is_warned.swap(looked_up.is_err(), Ordering::Relaxed);
-        looked_up
-            .inspect_err(|cause| {
-                if !was_warned {
-                    warn!(
-                        %cause,
-                        "Can't tell which user a connection is from, so changes are refused; \
-                         `allow_users = [\"*\"]` lets every user of this machine make them"
-                    );
-                }
-            })
-            .ok()
+        let cause = looked_up.as_ref().err().map(ToString::to_string);
+        let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        if unknown.is_none()
+            && let Some(cause) = &cause
+        {
+            warn!(
+                %cause,
+                "Can't tell which user a connection is from, so changes are refused; \
+                 `allow_users = [\"*\"]` lets every user of this machine make them"
+            );
+        }
+        *unknown = cause;
+        looked_up.ok()
+    }
+
+    /// Says that users were unknown when one was last looked up.
+    pub(super) fn warning(&self) -> Option<String> {
+        let unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        let cause = unknown.as_ref()?;
+        Some(format!(
+            "Which user a connection is from is unknown ({cause}), so changes are refused"
+        ))
     }
 }
 

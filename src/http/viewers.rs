@@ -56,6 +56,11 @@ impl Viewers {
         if self.guard.may_change(request) { Sight::Whole } else { Sight::WithoutHolders }
     }
 
+    /// Says that nobody can be told apart at the moment.
+    pub(super) fn warning(&self) -> Option<String> {
+        self.guard.warning()
+    }
+
     /// Waits for the turn of a request, which for those who may make changes is now.
     ///
     /// # Errors

@@ -26,9 +26,14 @@ pub struct Overlap {
 }
 
 impl Overlap {
-    /// Returns the command that makes Linux leave pald's range alone until the next boot.
+    /// Returns the command that makes Linux leave pald's range alone, now and after each boot.
+    ///
+    /// Of the files in that folder the last one wins (sysctl.d(5)).
     pub fn command(&self) -> String {
-        format!("sudo sysctl -w net.ipv4.ip_local_reserved_ports={}", self.to_reserve)
+        let (ports, file) = (&self.to_reserve, "/etc/sysctl.d/zz-pald.conf");
+        format!(
+            "echo net.ipv4.ip_local_reserved_ports={ports} | sudo tee {file} && sudo sysctl -p {file}"
+        )
     }
 }
 
@@ -143,6 +148,11 @@ mod tests {
                 reserved: reserved.iter().copied().collect(),
             };
             let found = overlap_with(&ephemeral, range(*port_range), Port::new(*listen).unwrap());
+            if let Some(overlap) = &found {
+                let (command, ports) = (overlap.command(), &overlap.to_reserve);
+                let line = format!("echo net.ipv4.ip_local_reserved_ports={ports} | sudo tee ");
+                assert!(command.starts_with(&line), "{command}");
+            }
             let to_reserve = found.map(|overlap| overlap.to_reserve.to_string());
             assert_eq!(to_reserve.as_deref(), *expected, "{row:?}");
         }

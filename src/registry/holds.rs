@@ -1,12 +1,14 @@
 //! The holds on registered ports: taken with the claim or soon after, taken again after a restart,
 //! and released with the registration.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{io, thread};
 
+use rustix::io::Errno;
+use thiserror::Error;
 use tracing::{debug, warn};
 
 use crate::port::Port;
@@ -28,6 +30,33 @@ pub struct HoldsStatus {
     pub held: usize,
     /// Ports that pald has tried to hold and can't: others use them, or the system refused.
     pub missing: Vec<Port>,
+    /// Those of them that the system refused, and why.
+    pub refused: Vec<(Port, HoldError)>,
+}
+
+/// Why the system refuses a hold.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum HoldError {
+    /// The limit on open files is reached.
+    #[error("{0}")]
+    OpenFiles(String),
+    /// pald's user may not bind the port.
+    #[error("{0}")]
+    NotPermitted(String),
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<io::Error> for HoldError {
+    fn from(error: io::Error) -> Self {
+        let text = error.to_string();
+        match Errno::from_io_error(&error) {
+            Some(Errno::MFILE | Errno::NFILE) => Self::OpenFiles(text),
+            Some(Errno::ACCESS | Errno::PERM) => Self::NotPermitted(text),
+            _ => Self::Other(text),
+        }
+    }
 }
 
 /// Answers questions about the holds, from any thread.
@@ -36,9 +65,14 @@ pub(super) struct HoldsWatch(Arc<Shared>);
 
 impl HoldsWatch {
     pub(super) fn status(&self) -> HoldsStatus {
-        let State { held, refused, max_holds, .. } = &*self.0.lock();
-        let missing = refused.iter().copied().collect();
-        HoldsStatus { max: *max_holds, held: held.len(), missing }
+        let State { held, missing, max_holds, .. } = &*self.0.lock();
+        let of_system = |(port, why): (&Port, &Option<_>)| why.clone().map(|why| (*port, why));
+        HoldsStatus {
+            max: *max_holds,
+            held: held.len(),
+            missing: missing.keys().copied().collect(),
+            refused: missing.iter().filter_map(of_system).collect(),
+        }
     }
 
     /// Whether a port is held.
@@ -76,8 +110,8 @@ struct State {
     /// Ports to hold that wait for their first try, or for room.
     waiting: BTreeSet<Port>,
     /// Ports that could not be held: others use them, or the system refused, such as for want of a
-    /// descriptor. They are tried again.
-    refused: BTreeSet<Port>,
+    /// descriptor, and said so. They are tried again.
+    missing: BTreeMap<Port, Option<HoldError>>,
     /// The most holds, so that descriptors are left for the store and for clients.
     max_holds: usize,
     has_warned: bool,
@@ -128,10 +162,13 @@ impl Holds {
     pub(super) fn release(&self, port: Port) {
         let mut state = self.shared.lock();
         state.waiting.remove(&port);
-        state.refused.remove(&port);
+        state.missing.remove(&port);
         drop(state.held.remove(&port));
+        // There may be room for one that waits now, and a descriptor for one that found none.
+        let refused = state.missing.extract_if(.., |_, why| why.is_some()).map(|(port, _)| port);
+        let refused: Vec<Port> = refused.collect();
+        state.waiting.extend(refused);
         if !state.waiting.is_empty() {
-            // There may be room for one of them now.
             self.shared.changed.notify_one();
         }
     }
@@ -168,13 +205,13 @@ impl State {
     fn take(&mut self, port: Port) {
         match probe::hold(port) {
             Ok(Some(hold)) => {
-                self.refused.remove(&port);
+                self.missing.remove(&port);
                 self.held.insert(port, hold);
             }
-            Ok(None) => drop(self.refused.insert(port)),
+            Ok(None) => drop(self.missing.insert(port, None)),
             Err(cause) => {
                 debug!(%port, %cause, "Can't hold this port");
-                self.refused.insert(port);
+                self.missing.insert(port, Some(cause.into()));
             }
         }
     }
@@ -197,7 +234,7 @@ impl Shared {
             self.try_waiting();
             let is_idle = |state: &mut State| state.is_idle();
             let mut state = self.lock();
-            if state.refused.is_empty() {
+            if state.missing.is_empty() {
                 let waited = self.changed.wait_while(state, is_idle);
                 state = waited.unwrap_or_else(PoisonError::into_inner);
             } else {
@@ -206,7 +243,7 @@ impl Shared {
                 state = woken;
                 if timeout.timed_out() {
                     drop(state);
-                    self.retry_refused();
+                    self.retry_missing();
                     continue;
                 }
             }
@@ -235,15 +272,15 @@ impl Shared {
         }
     }
 
-    /// Tries the refused ports again.
-    fn retry_refused(&self) {
-        let refused = self.lock().refused.clone();
-        for port in refused {
+    /// Tries the missing ports again.
+    fn retry_missing(&self) {
+        let missing: Vec<Port> = self.lock().missing.keys().copied().collect();
+        for port in missing {
             let mut state = self.lock();
             if state.stop || !state.has_room() {
                 return;
             }
-            if state.refused.contains(&port) {
+            if state.missing.contains_key(&port) {
                 state.take(port);
             }
         }
@@ -298,7 +335,10 @@ mod tests {
         let [(first, first_hold), (second, second_hold)] = claimed();
         holds.keep(first, Some(first_hold));
         holds.keep(second, Some(second_hold));
-        assert_eq!(watch.status(), HoldsStatus { max: 1, held: 1, missing: vec![] });
+        assert_eq!(
+            watch.status(),
+            HoldsStatus { max: 1, held: 1, missing: vec![], refused: vec![] }
+        );
         assert!(watch.inode_at(first).is_some() && watch.inode_at(second).is_none());
         holds.release(first);
         wait_until("the second port is held", || watch.inode_at(second).is_some());
@@ -311,8 +351,73 @@ mod tests {
         let (holds, watch) = start(&[other], 0);
         holds.keep(port, Some(hold));
         holds.keep(other, None);
-        assert_eq!(watch.status(), HoldsStatus { max: 0, held: 0, missing: vec![] });
+        assert_eq!(
+            watch.status(),
+            HoldsStatus { max: 0, held: 0, missing: vec![], refused: vec![] }
+        );
         assert!(Claimer::default().claim(port).unwrap().is_ok());
+    }
+
+    /// There are as many holds as there is room for, whether they come with a claim or are taken by the
+    /// thread, and each that is released makes room for the next.
+    #[test]
+    fn no_more_ports_are_held_than_there_is_room_for() {
+        if !probe::HOLDS_PORTS {
+            return eprintln!("skipped: pald holds no ports on this system");
+        }
+        let ports = claimed::<4>().map(|(port, _)| port);
+        let is_held = |watch: &HoldsWatch| ports.map(|port| watch.is_held(port));
+        // Taken by the thread, the lowest first.
+        let mut ordered = ports;
+        ordered.sort_unstable();
+        let (holds, watch) = start(&ports, 2);
+        wait_until("two ports are held", || watch.status().held == 2);
+        holds.keep(ordered[3], None);
+        assert!(watch.is_held(ordered[0]) && watch.is_held(ordered[1]), "{:?}", is_held(&watch));
+        for released in [0, 1] {
+            holds.release(ordered[released]);
+            let next = ordered[released + 2];
+            wait_until("the next port is held", || watch.is_held(next));
+            assert_eq!(watch.status().held, 2);
+        }
+        // A port with its claim's hold, where there is room and where there is none.
+        holds.release(ordered[2]);
+        let [(first, first_hold), (second, second_hold)] = claimed();
+        let inode = first_hold.inode();
+        holds.keep(first, Some(first_hold));
+        assert_eq!(watch.inode_at(first), inode);
+        holds.keep(second, Some(second_hold));
+        assert!(!watch.is_held(second));
+        assert_eq!(watch.status().held, 2);
+    }
+
+    /// A service's hold is switched off, and on again.
+    #[test]
+    fn a_hold_that_is_switched_off_can_be_switched_on_again() {
+        if !probe::HOLDS_PORTS {
+            return eprintln!("skipped: pald holds no ports on this system");
+        }
+        let (holds, watch) = start(&[], 9);
+        let [(port, hold)] = claimed();
+        holds.keep(port, Some(hold));
+        assert!(watch.is_held(port));
+        holds.release(port);
+        assert!(!watch.is_held(port));
+        assert!(Claimer::default().claim(port).unwrap().is_ok(), "it is still bound");
+        holds.keep(port, None);
+        wait_until("the port is held again", || watch.is_held(port));
+        assert!(Claimer::default().claim(port).unwrap().is_err(), "it is not bound");
+    }
+
+    #[test]
+    fn what_the_system_refuses_is_told_by_its_cause() {
+        let rows =
+            [(Errno::MFILE, true, false), (Errno::ACCESS, false, true), (Errno::IO, false, false)];
+        for (errno, is_files, is_permission) in rows {
+            let error = HoldError::from(io::Error::from(errno));
+            assert_eq!(matches!(error, HoldError::OpenFiles(_)), is_files, "{error:?}");
+            assert_eq!(matches!(error, HoldError::NotPermitted(_)), is_permission, "{error:?}");
+        }
     }
 
     #[test]
@@ -322,6 +427,9 @@ mod tests {
         let (holds, watch) = start(&[port], 9);
         wait_until("the port is tried", || watch.status().missing == [port]);
         holds.release(port);
-        assert_eq!(watch.status(), HoldsStatus { max: 9, held: 0, missing: vec![] });
+        assert_eq!(
+            watch.status(),
+            HoldsStatus { max: 9, held: 0, missing: vec![], refused: vec![] }
+        );
     }
 }

@@ -43,13 +43,21 @@ fn healthy(daemon: &Daemon, services: &str) -> String {
     )
 }
 
+/// What is said of the service of `start` while it does not run.
+fn held(port: u16) -> String {
+    format!(
+        "ok    holds    held for shop ({port}); nothing listens. A server that finds its address in use needs `pald run --no-hold`\n"
+    )
+}
+
 #[test]
 fn a_healthy_pald_has_nothing_to_fix() {
     let home = Home::new(3);
-    let (daemon, _) = start(&home);
-    assert_eq!(doctor(&home), (Some(0), healthy(&daemon, "1 service"), String::new()));
+    let (daemon, port) = start(&home);
+    let expected = healthy(&daemon, "1 service") + &held(port);
+    assert_eq!(doctor(&home), (Some(0), expected, String::new()));
     let levels = shell(&home, "pald doctor --json | grep level | sort | uniq -c");
-    assert_eq!(levels.trim(), "2     \"level\": \"ok\",");
+    assert_eq!(levels.trim(), "3     \"level\": \"ok\",");
 }
 
 #[test]
@@ -66,7 +74,7 @@ fn an_overlap_with_the_ephemeral_range_is_a_warning_with_the_command_that_reserv
     let daemon = home.start();
     wait_for_written(&daemon);
     let warning = format!(
-        "warn  range    49201-49999 lies inside the kernel's ephemeral range 32768-60999; TCP ports are held, UDP is not protected\n      hint: sudo sysctl -w net.ipv4.ip_local_reserved_ports={},49201-49999\n",
+        "warn  range    49201-49999 lies inside the kernel's ephemeral range 32768-60999; TCP ports are held, but not against Docker's dynamic ports (`-p 0:80`), and UDP is not protected\n      hint: echo net.ipv4.ip_local_reserved_ports={},49201-49999 | sudo tee /etc/sysctl.d/zz-pald.conf && sudo sysctl -p /etc/sysctl.d/zz-pald.conf\n",
         home.listen
     );
     assert_eq!(doctor(&home), (Some(0), healthy(&daemon, "0 services") + &warning, String::new()));
@@ -90,7 +98,7 @@ fn a_blocked_port_is_a_warning_that_names_the_blocker() {
 #[test]
 fn the_commands_for_open_files_fix_them() {
     let home = Home::new(3);
-    let (daemon, _) = start(&home);
+    let (daemon, port) = start(&home);
     let open = |name: &str, mode| {
         fs::set_permissions(home.file(name), Permissions::from_mode(mode)).unwrap();
     };
@@ -99,6 +107,7 @@ fn the_commands_for_open_files_fix_them() {
         open(name, mode);
     }
     let expected = healthy(&daemon, "1 service")
+        + &held(port)
         + "\
 warn  files    ~/.pald has mode 0755: others can read it
       hint: chmod go= ~/.pald
@@ -111,7 +120,8 @@ warn  files    ~/.pald/db/db has mode 0640: others can read it
 ";
     assert_eq!(doctor(&home), (Some(0), expected, String::new()));
     shell(&home, "pald doctor | sed -n 's/^ *hint: //p' | sh");
-    assert_eq!(doctor(&home), (Some(0), healthy(&daemon, "1 service"), String::new()));
+    let expected = healthy(&daemon, "1 service") + &held(port);
+    assert_eq!(doctor(&home), (Some(0), expected, String::new()));
 }
 
 #[test]

@@ -122,6 +122,67 @@ fn a_service_without_hold_is_not_held() {
     assert_eq!(held(), json!(1));
     put(client, "/v1/services/web", &json!({"hold": false}));
     assert_eq!(held(), json!(0));
+    assert!(is_strictly_free(home.min + 1));
+    put(client, "/v1/services/web", &json!({"hold": true}));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while held() != json!(1) {
+        assert!(Instant::now() < deadline, "it is not held again");
+    }
+    assert!(!is_strictly_free(home.min + 1));
+}
+
+/// Whether no socket has a port, pald's hold neither.
+fn is_strictly_free(port: u16) -> bool {
+    matches!(pald::probe::Claimer::default().claim(pald::port::Port::new(port).unwrap()), Ok(Ok(_)))
+}
+
+#[test]
+fn with_hold_ports_switched_off_nothing_is_held() {
+    let home = Home::new(3);
+    let mut command = home.command();
+    command.env("PALD_HOLD_PORTS", "false");
+    let Daemon { client, .. } = &home.start_command(command);
+    put(client, "/v1/services/shop", &json!({"hold": true}));
+    put(client, "/v1/services/web", &json!({"port": home.min + 1}));
+    let holds = client.get("/v1/health").json()["holds"].clone();
+    assert_eq!(holds, json!({"max": 0, "held": 0, "missing": [], "refused": []}));
+    assert_eq!(client.get("/v1/services/shop").json()["held"], json!(false));
+    assert!(is_strictly_free(home.min) && is_strictly_free(home.min + 1));
+}
+
+/// A port that found no descriptor for its hold was said to be in use by others.
+#[test]
+fn a_hold_that_finds_no_descriptor_says_so_and_is_taken_once_there_is_one() {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+    let home = Home::new(3);
+    let daemon = home.start();
+    let client = &daemon.client;
+    // From here on the client keeps its connection.
+    assert_eq!(client.get("/v1/health").status, 200);
+    let pid = Pid::from_raw(i32::try_from(daemon.pid()).unwrap());
+    let limit = |current| {
+        let old = prlimit(pid, Resource::Nofile, Rlimit { current, maximum: None }).ok();
+        // Where the highest possible limit is not ours to set, the present one stays.
+        old.unwrap_or_else(|| {
+            let own = rustix::process::getrlimit(Resource::Nofile);
+            prlimit(pid, Resource::Nofile, Rlimit { current, ..own }).unwrap()
+        })
+    };
+    let before = limit(Some(3));
+    assert_eq!(client.get(&format!("/set?service=shop&port={}", home.min)).port(), home.min);
+    let holds = || client.get("/v1/health").json()["holds"].clone();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while holds()["missing"] != json!([home.min]) {
+        assert!(Instant::now() < deadline, "{}", holds());
+    }
+    let refused = &holds()["refused"][0];
+    assert_eq!((&refused["port"], &refused["cause"]), (&json!(home.min), &json!("open_files")));
+    limit(before.current);
+    while holds()["held"] != json!(1) {
+        assert!(Instant::now() < deadline, "{}", holds());
+    }
+    assert_eq!(holds()["refused"], json!([]));
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn open_registry(config: &Config, descriptors: Descriptors) -> Result<Registry, 
     Registry::open(RegistryOptions {
         port_range: config.port_range,
         port_listen: config.port_listen,
-        max_holds: max_holds(config, descriptors),
+        max_holds: max_holds(config.hold_ports, descriptors),
         data_dir: config.data_dir.clone(),
         dump_file: config.dump_file.clone(),
     })
@@ -146,9 +146,9 @@ fn guard(config: &Config) -> Guard {
 }
 
 /// Returns how many ports may be held: none if that is switched off or impossible.
-fn max_holds(config: &Config, descriptors: Descriptors) -> usize {
+fn max_holds(hold_ports: bool, descriptors: Descriptors) -> usize {
     // On other systems a bound socket would block servers too.
-    let is_wanted = config.hold_ports && probe::HOLDS_PORTS;
+    let is_wanted = hold_ports && probe::HOLDS_PORTS;
     if is_wanted && descriptors.holds == 0 {
         warn!("The limit on open files is too low to hold ports; raise `ulimit -n`");
     }
@@ -160,7 +160,10 @@ fn warn_of_overlap(config: &Config, overlap: Option<&Overlap>) {
     let Some(overlap) = overlap else { return };
     let (range, ephemeral) = (config.port_range, overlap.ephemeral);
     let tcp = match config.hold_ports {
-        true => "TCP ports are held once they are registered, UDP is not protected",
+        true => {
+            "TCP ports are held once they are registered, but not against Docker's dynamic ports \
+             (`-p 0:80`), and UDP is not protected"
+        }
         false => "neither TCP nor UDP is protected, since `hold_ports` is off",
     };
     warn!(
@@ -168,4 +171,19 @@ fn warn_of_overlap(config: &Config, overlap: Option<&Overlap>) {
          {}",
         overlap.command()
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_ports_are_held_as_there_are_descriptors_for_unless_that_is_switched_off() {
+        let of = |holds| Descriptors { connections: 9, holds };
+        let rows = [(true, 7, 7), (true, 0, 0), (false, 7, 0)];
+        for (hold_ports, holds, expected) in rows {
+            let expected = if probe::HOLDS_PORTS { expected } else { 0 };
+            assert_eq!(max_holds(hold_ports, of(holds)), expected, "{hold_ports} {holds}");
+        }
+    }
 }

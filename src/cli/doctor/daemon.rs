@@ -50,6 +50,12 @@ pub(super) fn examine(health: &Health, foreign: &[SocketAddr], restart: &str) ->
     own.into_iter().chain(foreign_findings).collect()
 }
 
+/// Reports what failed when pald last looked at the machine.
+pub(super) fn warnings(health: &Health) -> Vec<Finding> {
+    let hint = "See pald's log; it is tried again when it is next needed";
+    health.warnings.iter().map(|text| Finding::warn("machine", text, hint)).collect()
+}
+
 /// Reports that it is unknown whose program answers.
 pub(super) fn unknown_user(url: &Url, reason: &UnknownUser) -> Finding {
     let port = url.port();

@@ -11,7 +11,10 @@ pub(super) fn examine(
 ) -> Finding {
     let lies = if first <= min && max <= last { "lies inside" } else { "overlaps" };
     let protected = match is_held {
-        true => "TCP ports are held, UDP is not protected",
+        true => {
+            "TCP ports are held, but not against Docker's dynamic ports (`-p 0:80`), and UDP is not \
+             protected"
+        }
         false => "neither TCP nor UDP is protected",
     };
     let text =

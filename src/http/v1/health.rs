@@ -6,11 +6,14 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::About;
 use super::responses::Refusals;
-use crate::api::{DumpHealth, Health, HealthStatus, HoldsHealth, Overlap, StoreHealth};
+use crate::api::{
+    DumpHealth, Health, HealthStatus, HoldsHealth, Overlap, RefusalCause, RefusedHold, StoreHealth,
+};
 use crate::files::Shown;
 use crate::http::reply;
 use crate::http::viewers::{Sight, Viewers};
-use crate::registry::Registry;
+use crate::port::Port;
+use crate::registry::{HoldError, Registry};
 
 /// Shows the health of pald
 #[utoipa::path(
@@ -47,7 +50,10 @@ pub(super) async fn show(
         max: health.holds.max,
         held: health.holds.held,
         missing: health.holds.missing.iter().map(|port| port.number()).collect(),
+        refused: health.holds.refused.iter().map(refused_hold).collect(),
     };
+    // They say nothing of what runs here.
+    let warnings = viewers.warning().into_iter().chain(registry.warnings()).collect();
     reply::json(
         http_status,
         &Health {
@@ -62,6 +68,16 @@ pub(super) async fn show(
             dump,
             holds,
             overlap: about.overlap.as_ref().map(Overlap::from),
+            warnings,
         },
     )
+}
+
+fn refused_hold((port, error): &(Port, HoldError)) -> RefusedHold {
+    let cause = match error {
+        HoldError::OpenFiles(_) => RefusalCause::OpenFiles,
+        HoldError::NotPermitted(_) => RefusalCause::NotPermitted,
+        HoldError::Other(_) => RefusalCause::Other,
+    };
+    RefusedHold { port: port.number(), cause, error: error.to_string() }
 }

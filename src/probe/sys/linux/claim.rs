@@ -143,11 +143,11 @@ fn bind_strictly(port: Port) -> io::Result<Result<Socket, Occupied>> {
 /// Returns `None` while another socket lets no second one in, such as the service's own listener.
 ///
 /// # Errors
-/// The system's error, such as no descriptor left.
+/// The system's error, such as no descriptor left, or that this user may not bind the port.
 pub fn hold(port: Port) -> io::Result<Option<Hold>> {
     match bind_everywhere(port, Type::STREAM, Binding::Shared) {
         Ok(socket) => Ok(Some(Hold { socket: Some(socket) })),
-        Err(error) if matches!(errno(&error), Some(Errno::ADDRINUSE | Errno::ACCESS)) => Ok(None),
+        Err(error) if errno(&error) == Some(Errno::ADDRINUSE) => Ok(None),
         Err(error) => Err(error),
     }
 }
