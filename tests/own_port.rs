@@ -86,7 +86,7 @@ fn pald_waits_for_time_wait() {
     let started = Instant::now();
     let _pald = Ends(command.stderr(Stdio::null()).spawn().unwrap());
     let said = notice(&manager);
-    assert!(said.contains("blocked by TIME_WAIT for another "), "{said}");
+    assert!(said.contains("is blocked by TIME_WAIT, for up to 60 s"), "{said}");
     while notice(&manager) != "READY=1\n" {}
     println!("served after {:?}", started.elapsed());
     assert_eq!(Client::new(home.listen).set("shop").port(), home.min);
