@@ -97,8 +97,9 @@ impl Cli {
     /// Parses the arguments; exits on wrong ones, and after `--help` and `--version`.
     fn parse_or_exit(arguments: Vec<OsString>) -> Self {
         let color = terminal::color_choice(&arguments);
-        let matches = Self::command().color(color).get_matches_from(arguments);
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        let matches = Self::command().color(color).try_get_matches_from(&arguments);
+        let cli = matches.and_then(|matches| Self::from_arg_matches(&matches));
+        cli.unwrap_or_else(|error| terminal::exit_with_usage(&error, &arguments))
     }
 }
 

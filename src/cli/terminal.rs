@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::error::CommandError;
 use super::{Failure, Globals};
-use crate::printable::{self, Printable};
+use crate::printable::{self, Printable, is_printable};
 
 /// Prints answers, warnings, hints and errors.
 #[derive(Debug, Clone, Copy)]
@@ -116,6 +116,20 @@ impl Terminal {
     fn colored(self, color: &str, word: &str) -> String {
         if self.has_color { format!("{color}{word}{PLAIN}") } else { word.to_owned() }
     }
+}
+
+/// Prints help, the version or an error about the arguments, and exits.
+///
+/// clap quotes arguments as they are, and a name in a script may come from a file.
+pub(super) fn exit_with_usage(error: &clap::Error, arguments: &[OsString]) -> ! {
+    let is_printable = |text: &OsString| text.to_string_lossy().chars().all(is_printable);
+    if arguments.iter().all(is_printable) {
+        error.exit();
+    }
+    // Without colours, which clap would mix with what the arguments have of them.
+    let text = error.render().to_string();
+    text.lines().for_each(|line| print_line(Printable(line)));
+    std::process::exit(error.exit_code())
 }
 
 /// Prints a line to stderr. If that fails, only the exit code is left to report it.

@@ -79,3 +79,21 @@ fn only_terminals_get_colors_unless_asked() {
     assert!(shell(&home, "pald --help --color always").contains('\x1b'));
     assert!(!shell(&home, "pald --help").contains('\x1b'));
 }
+
+/// An unknown option was shown as it is, with what it does to a terminal.
+#[test]
+fn what_is_wrong_with_the_arguments_is_escaped() {
+    let home = Home::new(3);
+    for argument in ["--\x1b[2J", "--\u{9b}2J", "--a\nhint: b", "-\u{202e}"] {
+        for line in [vec!["get", argument], vec![argument], vec!["--color", "always", argument]] {
+            let (code, shown) = on_terminal(prepared(&home, PALD).args(&line), "");
+            assert_eq!(code, Some(2), "{line:?}: {shown}");
+            assert!(shown.starts_with("error: unexpected argument "), "{line:?}: {shown:?}");
+            let is_harmless = |c: char| c == '\n' || pald::printable::is_printable(c);
+            assert!(shown.chars().all(is_harmless), "{line:?}: {shown:?}");
+        }
+    }
+    let (code, shown) = on_terminal(prepared(&home, PALD).args(["--color=always", "--nope"]), "");
+    assert_eq!(code, Some(2));
+    assert!(shown.contains('\x1b'), "{shown}");
+}
