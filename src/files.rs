@@ -134,14 +134,25 @@ pub fn open_private(path: &Path) -> io::Result<File> {
 /// The new file has mode 0600. The folder is synced: on return the file is on disk. Only one
 /// process may replace a path at a time.
 ///
+/// # Errors
+/// What the system said; the old file is then still there.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_in_parts(path, [bytes]).map(drop)
+}
+
+/// Replaces a file as [`replace`] does, with what the parts are together.
+///
 /// Returns the state of the new file.
 ///
 /// # Errors
-/// What the system said; the old file is then still there.
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<FileState> {
+/// As for [`replace`].
+pub fn replace_in_parts(
+    path: &Path,
+    parts: impl IntoIterator<Item = impl AsRef<[u8]>>,
+) -> io::Result<FileState> {
     let temporary = sibling(path, ".new");
     remove_if_there(&temporary)?;
-    replace_through(&temporary, path, bytes)
+    replace_through(&temporary, path, parts)
 }
 
 /// Replaces a file as [`replace`] does, in a folder of the user's: no file beside it is touched.
@@ -149,11 +160,15 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<FileState> {
 /// # Errors
 /// As for [`replace`].
 pub fn replace_for_user(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace_through(&unused_sibling(path, ".new"), path, bytes).map(drop)
+    replace_through(&unused_sibling(path, ".new"), path, [bytes]).map(drop)
 }
 
-fn replace_through(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<FileState> {
-    let written = write_new(temporary, bytes);
+fn replace_through(
+    temporary: &Path,
+    path: &Path,
+    parts: impl IntoIterator<Item = impl AsRef<[u8]>>,
+) -> io::Result<FileState> {
+    let written = write_new(temporary, parts);
     let renamed = written.and_then(|state| fs::rename(temporary, path).map(|()| state));
     if renamed.is_err() {
         // Nothing else reads this file, and the next attempt removes it if this fails.
@@ -165,9 +180,12 @@ fn replace_through(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<Fi
 }
 
 /// Writes and syncs a new private file; fails if there is one.
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<FileState> {
+fn write_new(
+    path: &Path,
+    parts: impl IntoIterator<Item = impl AsRef<[u8]>>,
+) -> io::Result<FileState> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
+    parts.into_iter().try_for_each(|part| file.write_all(part.as_ref()))?;
     file.sync_all()?;
     Ok(FileState::of(&file.metadata()?))
 }

@@ -19,10 +19,20 @@ pub struct Snapshot {
     pub seal: Seal,
 }
 
+/// How many lines a part of a dump has: the whole text of 60,000 services takes 5 MB.
+const PART: usize = 128;
+
 impl Snapshot {
-    /// Returns the text of the dump.
-    pub fn text(&self) -> String {
-        dump::render(self.registrations.iter().map(Arc::as_ref), self.seal)
+    /// Returns a part of the dump's text, counted from 0; `None` after the last.
+    pub fn part(&self, number: usize) -> Option<String> {
+        let part = self.registrations.chunks(PART).nth(number)?;
+        let is_last = (number + 1) * PART >= self.registrations.len();
+        Some(dump::render(part.iter().map(Arc::as_ref), is_last.then_some(self.seal)))
+    }
+
+    /// Returns the parts of the dump's text, in their order.
+    pub fn parts(&self) -> impl Iterator<Item = String> {
+        (0..).map_while(|number| self.part(number))
     }
 }
 
@@ -60,7 +70,7 @@ impl Writer {
         if found.is_some() && found != self.own {
             keep_if_different(&self.path, &snapshot.registrations)?;
         }
-        self.own = Some(files::replace(&self.path, snapshot.text().as_bytes())?);
+        self.own = Some(files::replace_in_parts(&self.path, snapshot.parts())?);
         self.folder = Ok(folder);
         Ok(())
     }
@@ -94,7 +104,7 @@ mod tests {
         let [one, two] = ["a 1\n", "a 1\nb 2\n"].map(snapshot);
         for snapshot in [&one, &two, &one] {
             writer.write(snapshot).unwrap();
-            assert_eq!(fs::read_to_string(&path).unwrap(), snapshot.text());
+            assert_eq!(fs::read_to_string(&path).unwrap(), snapshot.parts().collect::<String>());
         }
         assert_eq!(kept(&path), [""; 0]);
 
@@ -120,7 +130,7 @@ mod tests {
         for (edit, text) in edits {
             edit(&path);
             writer.write(&one).unwrap();
-            assert_eq!(fs::read_to_string(&path).unwrap(), one.text());
+            assert_eq!(fs::read_to_string(&path).unwrap(), one.parts().collect::<String>());
             assert!(!path.is_symlink());
             assert!(kept(&path).contains(&text.to_owned()), "{text}: {:?}", kept(&path));
         }
@@ -131,6 +141,18 @@ mod tests {
         fs::write(&path, "a 1 # my first service\n").unwrap();
         writer.write(&one).unwrap();
         assert_eq!(kept(&path).len(), 3);
+    }
+
+    #[test]
+    fn the_parts_of_a_dump_are_one_dump() {
+        for count in [0, 1, PART - 1, PART, PART + 1, 2 * PART] {
+            let lines: String = (1..=count).map(|number| format!("s{number} {number}\n")).collect();
+            let snapshot = snapshot(&lines);
+            let text: String = snapshot.parts().collect();
+            let registrations = snapshot.registrations.iter().map(Arc::as_ref);
+            assert_eq!(text, dump::render(registrations, snapshot.seal), "{count}");
+            assert_eq!(snapshot.parts().count(), count.div_ceil(PART));
+        }
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! `/v1/dump`: the whole registry as text, out and in.
 
-use std::sync::Arc;
-
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -17,9 +15,7 @@ use crate::http::parameters::{ParameterError, Parameters};
 use crate::http::reply::{self, Portions};
 use crate::http::viewers::Viewers;
 use crate::quoted::Quoted;
-use crate::registration::Registration;
-use crate::registry::{Import, ImportMode, Registry, Snapshot};
-use crate::seal::Seal;
+use crate::registry::{Import, ImportMode, Registry};
 use crate::service_name::ServiceName;
 
 /// A dump. It needs no type, since `curl -T` sends none.
@@ -29,9 +25,6 @@ const DUMP: Expected = Expected {
     words: "a dump, text/plain",
     may_be_untyped: true,
 };
-
-/// How many lines are written at once.
-const PORTION: usize = 128;
 
 /// Exports the dump of all services
 #[utoipa::path(
@@ -49,17 +42,10 @@ pub(super) async fn export(
 ) -> Result<HttpResponse, HttpError> {
     let turn = viewers.turn(&request).await?;
     let dump = run_blocking(move || {
-        let Snapshot { registrations, seal } = registry.snapshot();
-        Portions::new(move |number| portion(&registrations, seal, number))
+        let snapshot = registry.snapshot();
+        Portions::new(move |number| snapshot.part(number).map(Into::into))
     });
     Ok(reply::long(reply::TEXT, dump.await?, turn))
-}
-
-/// Writes some lines of a dump; the last one has the seal.
-fn portion(registrations: &[Arc<Registration>], seal: Seal, number: usize) -> Option<Vec<u8>> {
-    let some = registrations.chunks(PORTION).nth(number)?;
-    let is_last = (number + 1) * PORTION >= registrations.len();
-    Some(dump::render(some.iter().map(Arc::as_ref), is_last.then_some(seal)).into())
 }
 
 /// Imports a dump: all of it or nothing

@@ -120,7 +120,7 @@ fn after_a_failure_readers_see_the_last_durable_state_and_no_change_is_accepted(
     let set = |service| Step::Register { service, options: RegisterOptions::default() };
     bench.change(&[set(1)], &mut expected);
     let (db, aside) = (bench.options().data_dir, bench.folder.path().join("aside"));
-    let dump = bench.committer().readers.snapshot().text();
+    let dump = bench.committer().readers.snapshot().parts().collect::<String>();
 
     // The fault: the store is moved away, which the next commit notices.
     std::fs::rename(&db, &aside).unwrap();
@@ -149,7 +149,7 @@ fn after_a_failure_readers_see_the_last_durable_state_and_no_change_is_accepted(
     assert_eq!(committer.readers.read().registrations().count(), 1);
     assert_ne!(*committer.readers.read(), committer.model);
     // The dump is made from what readers see, and never from the committer's model.
-    assert_eq!(committer.readers.snapshot().text(), dump);
+    assert_eq!(committer.readers.snapshot().parts().collect::<String>(), dump);
     bench.stop();
     assert_eq!(std::fs::read_to_string(bench.options().dump_file).unwrap(), dump);
 }
