@@ -351,7 +351,7 @@ fn reply_of(mut response: ureq::http::Response<ureq::Body>) -> Result<Reply, ure
     Ok(Reply {
         status: response.status().as_u16(),
         headers: headers.collect(),
-        body: response.body_mut().read_to_string()?,
+        body: response.body_mut().with_config().limit(64 * 1024 * 1024).read_to_string()?,
     })
 }
 
