@@ -12,6 +12,7 @@ mod network;
 mod occupier;
 mod oracle;
 mod redirect;
+mod refused;
 mod restart;
 mod server;
 mod verdict;

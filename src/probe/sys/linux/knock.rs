@@ -48,7 +48,9 @@ pub(super) enum Knocked {
 #[derive(Debug)]
 enum Answer {
     Refused,
-    Connected(Socket),
+    /// A server of this machine and network namespace has taken the connection, and may have gone.
+    Here,
+    Elsewhere,
     Silence,
     Failed(io::Error),
 }
@@ -122,10 +124,7 @@ impl Knocker {
         let Some(own_port) = self.knocks.own_port() else { return Ok(()) };
         let address = SocketAddr::new(family.loopback(), own_port.number());
         match self.connect(&[address]).pop() {
-            Some(Answer::Connected(socket)) => {
-                reset(socket);
-                Ok(())
-            }
+            Some(Answer::Here | Answer::Elsewhere) => Ok(()),
             Some(Answer::Silence) => Err(LeftOut::Unreached("no answer".to_owned())),
             Some(Answer::Failed(error)) => match family {
                 Family::V6 if is_missing(&error) => Err(LeftOut::Missing),
@@ -177,37 +176,29 @@ impl Knocked {
             Answer::Refused => Self::Refused,
             Answer::Silence => Self::Occupied(Occupied::Swallowed(address)),
             Answer::Failed(error) => Self::Failed(address, error),
-            Answer::Connected(socket) => {
-                let local = socket.local_addr().ok().and_then(|local| local.as_socket());
-                // The kernel may give the very port to the connector, which is then connected to
-                // itself.
-                let is_itself = local == Some(address);
-                let is_here = !is_itself && is_here(&socket, local, address);
-                reset(socket);
-                match (is_itself, is_here) {
-                    (true, _) => Self::Refused,
-                    (_, true) => Self::Here(address),
-                    _ => Self::Occupied(Occupied::Redirected(address)),
-                }
-            }
+            Answer::Here => Self::Here(address),
+            Answer::Elsewhere => Self::Occupied(Occupied::Redirected(address)),
         }
     }
 }
 
-/// Whether the other end of a connection is or was a server here, rather than behind a redirect.
-fn is_here(socket: &Socket, local: Option<SocketAddr>, peer: SocketAddr) -> bool {
-    let (Some(local), Ok(stat)) = (local, fstat(socket)) else { return false };
-    let connection = Connection { local, peer, inode: stat.st_ino };
-    match PeerLookup::default().server(connection) {
-        Ok(Server::Accepted(_) | Server::Listening(_) | Server::Closed) => true,
-        Ok(Server::Elsewhere | Server::Unlisted) | Err(_) => false,
-    }
-}
-
-/// Closes a connection so that no TIME_WAIT of ours stays on any port.
-fn reset(socket: Socket) {
+/// Finds where a connection has led, and resets it, so that no TIME_WAIT of ours stays on any port.
+fn place(socket: &Socket, address: SocketAddr) -> Answer {
     // If it can't be set, the other end closes first or not at all.
     let _ = socket.set_linger(Some(Duration::ZERO));
+    let local = socket.local_addr().ok().and_then(|local| local.as_socket());
+    let (Some(local), Ok(stat)) = (local, fstat(socket)) else { return Answer::Elsewhere };
+    if local == address {
+        // The kernel gave the very port to the connector, which is connected to itself.
+        return Answer::Refused;
+    }
+    let connection = Connection { local, peer: address, inode: stat.st_ino };
+    match PeerLookup::default().server(connection) {
+        Ok(Server::Accepted(_) | Server::Listening(_) | Server::Closed) => Answer::Here,
+        // It was reset at once, as by a server that ends.
+        Ok(Server::Unlisted) if socket.peer_addr().is_err() => Answer::Here,
+        Ok(Server::Elsewhere | Server::Unlisted) | Err(_) => Answer::Elsewhere,
+    }
 }
 
 fn connector(address: SocketAddr) -> io::Result<Socket> {
@@ -232,9 +223,13 @@ fn attempt(socket: Socket, address: SocketAddr) -> Attempt {
         match socket.connect(&target).map_err(|error| (errno(&error), error)) {
             Err((Some(Errno::INPROGRESS | Errno::ALREADY | Errno::INTR), _)) => {}
             Ok(()) | Err((Some(Errno::ISCONN), _)) => {
-                return Attempt::Decided(Answer::Connected(socket));
+                return Attempt::Decided(place(&socket, address));
             }
             Err((Some(Errno::CONNREFUSED), _)) => return Attempt::Refused(socket),
+            // It was answered by the first call, and reset by the second.
+            Err((Some(Errno::CONNRESET | Errno::CONNABORTED), _)) => {
+                return Attempt::Decided(Answer::Here);
+            }
             Err((_, error)) => return Attempt::Decided(Answer::Failed(error)),
         }
     }

@@ -100,7 +100,7 @@ impl Who {
         look_again: impl Fn(&mut Self, &[Port]) -> io::Result<HashMap<Port, PortState>>,
     ) -> HashMap<Port, PortState> {
         let deadline = Instant::now() + KNOCKING_TIME;
-        let mut states = HashMap::new();
+        let (mut states, mut answered) = (HashMap::new(), HashMap::new());
         let mut left = Vec::new();
         for port in ports {
             match self.knocker.knocks.obstacle(*port) {
@@ -118,6 +118,11 @@ impl Who {
                     continue;
                 }
                 let knocked = self.knocker.knock(group);
+                for (port, knocked) in group.iter().zip(&knocked) {
+                    if let Knocked::Here(address) = knocked {
+                        answered.insert(*port, *address);
+                    }
+                }
                 odd.extend(group.iter().zip(knocked).filter_map(|(port, knocked)| {
                     self.met(*port, knocked).map(|state| (*port, state))
                 }));
@@ -146,8 +151,13 @@ impl Who {
                 return states;
             }
         }
-        let unknown = || PortState::Unknown(UnknownReason::NoTime);
-        states.extend(left.into_iter().map(|port| (port, unknown())));
+        // What answers and resets time after time, and has no socket, is a redirect.
+        for port in left {
+            if let Some(address) = answered.get(&port) {
+                let redirected = Knocked::Occupied(Occupied::Redirected(*address));
+                states.extend(self.met(port, redirected).map(|state| (port, state)));
+            }
+        }
         states
     }
 

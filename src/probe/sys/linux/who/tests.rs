@@ -356,3 +356,41 @@ fn a_udp_server_that_was_told_its_port_runs() {
     assert_eq!(pids(&port.state()), [own.0.id()]);
     assert!(matches!(port.state(), PortState::Running(_)));
 }
+
+/// Of 36 lists of 200 services, 7 called a server that was just starting a redirect.
+#[test]
+fn a_server_that_comes_and_goes_is_running_or_idle_in_each_list() {
+    const LISTS: usize = 100;
+    let held: Vec<OwnPort> = (0..200).map(|_| OwnPort::take()).collect();
+    let inodes: Vec<u64> = held.iter().map(OwnPort::hold_inode).collect();
+    let ports: Vec<Port> = held.iter().map(|port| Port::new(port.number).unwrap()).collect();
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let flicker = || {
+        let address = held[100].on("127.0.0.1:0");
+        let mut starts = 0;
+        while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+            let listener = TcpListener::bind(address).unwrap();
+            std::thread::sleep(Duration::from_millis(4));
+            drop(listener);
+            std::thread::sleep(Duration::from_millis(4));
+            starts += 1;
+        }
+        starts
+    };
+    let (found, starts) = std::thread::scope(|scope| {
+        let server = scope.spawn(flicker);
+        // Each list knows nothing of the one before.
+        let look = |_| Who::open().states(&ports, &|inode| inodes.contains(&inode));
+        let found: Vec<_> = (0..LISTS).map(look).collect();
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        (found, server.join().unwrap())
+    });
+    // When its process is looked for, it may have closed its socket.
+    let is_wrong = |(port, state): (&Port, &PortState)| {
+        *port != ports[100] || !matches!(state, PortState::Running(_) | PortState::Free)
+    };
+    let wrong: Vec<_> = found.iter().flatten().filter(|entry| is_wrong(*entry)).collect();
+    assert_eq!(wrong, []);
+    let seen = found.iter().filter(|states| states.contains_key(&ports[100])).count();
+    assert!(starts > 1 && seen > 0 && seen < LISTS, "{starts} {seen}");
+}
