@@ -106,6 +106,8 @@ pub enum ReasonCode {
     NotListed,
     /// Unknown: there is no socket, but a connection failed.
     NotConnected,
+    /// Unknown: something answers that pald's user may not see.
+    Hidden,
     /// Unknown: there are too many ports to look at all of them at once.
     NoTime,
     /// A reason that only a newer pald knows.
@@ -310,6 +312,6 @@ pub struct Overlap {
     pub ephemeral_min: u16,
     /// The last port of the kernel's range.
     pub ephemeral_max: u16,
-    /// The command that makes the kernel leave pald's range alone.
+    /// The command that makes the kernel leave pald's range alone; where there is none, what to do.
     pub reserve: String,
 }

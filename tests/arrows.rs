@@ -114,7 +114,7 @@ fn one_file_picks_the_system_that_the_probe_runs_on() {
     let probe = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/probe");
     let names_a_system = |path: &PathBuf| {
         let code = code(path);
-        code.contains("target_os") || code.contains("pald_portable")
+        code.contains("target_os") || code.contains("\"portable\"")
     };
     let found: Vec<_> = sources(&probe).into_iter().filter(names_a_system).collect();
     assert_eq!(found, [probe.join("sys.rs")]);

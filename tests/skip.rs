@@ -1,19 +1,35 @@
 //! Tests that can't run here are skipped, which is said: `tests/skipped.rs` lists them and why at the
 //! end of the suite.
 //!
-//! Under `CI=true` root has all that the tests need, so that a skip there is a failure.
+//! Under `CI=true` root has all that the tests need, so that a skip there is a failure, unless it is for
+//! what pald does on Linux only.
 
 use std::fmt::Display;
 use std::fs::File;
 use std::io::Write as _;
 
+use pald::probe::LACKS;
+
 /// Says that the calling test can't run here, or a part of it.
 #[track_caller]
 pub(crate) fn skip(reason: impl Display) {
+    let must_run = std::env::var_os("CI").is_some() && rustix::process::geteuid().is_root();
+    assert!(!must_run, "skipped where it must run: {reason}");
+    list(reason);
+}
+
+/// Returns whether this system lacks what the calling test needs, and says then that the test is
+/// skipped; `what` is what pald does, as in "holds ports".
+pub(crate) fn lacks(what: &str) -> bool {
+    if LACKS.is_some() {
+        list(format_args!("pald {what} on Linux only"));
+    }
+    LACKS.is_some()
+}
+
+fn list(reason: impl Display) {
     let thread = std::thread::current();
     let line = format!("{}: {reason}", thread.name().unwrap_or("a test"));
-    let must_run = std::env::var_os("CI").is_some() && rustix::process::geteuid().is_root();
-    assert!(!must_run, "skipped where it must run: {line}");
     println!("skipped: {line}");
     // Cargo runs both programs.
     let parent = std::os::unix::process::parent_id();

@@ -48,7 +48,14 @@ pub(super) fn examine(session: &Session) -> Result<Vec<Finding>, Failure> {
         Err(_) if config.is_none() => {}
         Err(failure) => return Err(failure),
     }
+    findings.extend(probe::LACKS.map(system));
     Ok(findings)
+}
+
+/// Reports what pald can't do on this system.
+fn system(lacks: &'static str) -> Finding {
+    let hint = "Use pald where you trust all users, with a range that the system leaves alone";
+    Finding::warn("system", lacks, hint)
 }
 
 /// Runs all checks with the daemon at this address, or without it if it does not answer.

@@ -42,7 +42,7 @@ pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
 
 /// Returns whether a filesystem is mounted at a folder itself, which can't be renamed then; `false`
 /// where the system does not say (statx of Linux 5.8 does).
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
 pub fn is_mount_point(folder: &Path) -> bool {
     use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
     let found = statx(CWD, folder, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty());
@@ -52,7 +52,7 @@ pub fn is_mount_point(folder: &Path) -> bool {
 }
 
 /// Returns whether a filesystem is mounted at a folder itself, which can't be renamed then.
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(feature = "portable", not(target_os = "linux")))]
 pub fn is_mount_point(folder: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let device = |path: &Path| path.symlink_metadata().map(|metadata| metadata.dev());
@@ -64,7 +64,7 @@ pub fn is_mount_point(folder: &Path) -> bool {
 /// of two machines do not always meet there.
 ///
 /// The numbers are those of statfs(2) and of Linux's `magic.h`; `None` on other systems.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
 pub fn network_filesystem(path: &Path) -> Option<&'static str> {
     let kind = u32::try_from(rustix::fs::statfs(path).ok()?.f_type & 0xffff_ffff).ok()?;
     Some(match kind {
@@ -84,7 +84,7 @@ pub fn network_filesystem(path: &Path) -> Option<&'static str> {
 }
 
 /// Returns `None`: the numbers of other systems' filesystems are not known here.
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(feature = "portable", not(target_os = "linux")))]
 pub fn network_filesystem(_path: &Path) -> Option<&'static str> {
     None
 }
@@ -114,7 +114,7 @@ mod tests {
         assert!(os_error_in(panic_text(&*panic)).is_none());
     }
 
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(feature = "portable")))]
     #[test]
     fn a_mount_point_is_told_from_a_folder() {
         assert!(is_mount_point(Path::new("/proc")));

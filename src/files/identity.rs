@@ -57,7 +57,7 @@ impl Identity {
     /// # Errors
     /// What the system said.
     pub fn at(path: &Path) -> io::Result<Self> {
-        #[cfg(target_os = "linux")]
+        #[cfg(all(target_os = "linux", not(feature = "portable")))]
         {
             use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
             if let Ok(found) = statx(CWD, path, AtFlags::empty(), StatxFlags::INO) {

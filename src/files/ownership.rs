@@ -274,14 +274,14 @@ fn is_private_group(Access { owner, group, .. }: Access) -> bool {
 }
 
 /// Whether an access control list lets further users in; its mask shows as the group's permissions.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
 fn has_acl(path: &Path) -> bool {
     rustix::fs::lgetxattr(path, "system.posix_acl_access", &mut [0u8; 0])
         .is_ok_and(|length| length > 0)
 }
 
 /// Access control lists are not read: those of macOS are beside the permissions, not behind a mask.
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(feature = "portable", not(target_os = "linux")))]
 fn has_acl(_path: &Path) -> bool {
     false
 }

@@ -34,7 +34,7 @@ const MAX_WORKERS: usize = 2;
 const KERNEL_BUFFER: usize = 64 * 1024;
 /// How long the kernel keeps what a client does not read: longer than pald waits, since the kernel
 /// does not tell the client that it has given up.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
 const UNREAD_MILLISECONDS: u32 = 20_000;
 /// How many connections can wait to be accepted. In a flood of them, a short line makes clients wait
 /// for a second.
@@ -107,7 +107,7 @@ fn prepare(listener: &TcpListener) -> io::Result<()> {
     sockopt::set_socket_send_buffer_size(listener, KERNEL_BUFFER)?;
     sockopt::set_socket_recv_buffer_size(listener, KERNEL_BUFFER)?;
     // Else the kernel would keep an unread answer for minutes after pald has closed the connection.
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(feature = "portable")))]
     sockopt::set_tcp_user_timeout(listener, UNREAD_MILLISECONDS)?;
     Ok(())
 }

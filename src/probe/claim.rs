@@ -75,17 +75,6 @@ pub(super) fn unbound(address: SocketAddr, kind: Type) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Returns whether a connect to a loopback address failed because nothing listens there, or because
-/// the machine has no such address.
-pub(super) fn is_refused(error: &io::Error, address: SocketAddr) -> bool {
-    match errno(error) {
-        Some(Errno::CONNREFUSED) => true,
-        // IPv6 is switched off.
-        Some(Errno::ADDRNOTAVAIL | Errno::NETUNREACH | Errno::HOSTUNREACH) => address.is_ipv6(),
-        _ => false,
-    }
-}
-
 pub(super) fn errno(error: &io::Error) -> Option<Errno> {
     Errno::from_io_error(error)
 }

@@ -26,10 +26,15 @@ pub struct Overlap {
 }
 
 impl Overlap {
-    /// Returns the command that makes Linux leave pald's range alone, now and after each boot.
+    /// Returns the command that makes Linux leave pald's range alone, now and after each boot; on a
+    /// system that reserves no ports, what to do instead.
     ///
     /// Of the files in that folder the last one wins (sysctl.d(5)).
     pub fn command(&self) -> String {
+        if !sys::RESERVES_PORTS {
+            let first = self.ephemeral.min();
+            return format!("Set `port_listen`, `port_min` and `port_max` below {first}");
+        }
         let (ports, file) = (&self.to_reserve, "/etc/sysctl.d/zz-pald.conf");
         format!(
             "echo net.ipv4.ip_local_reserved_ports={ports} | sudo tee {file} && sudo sysctl -p {file}"

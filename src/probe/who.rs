@@ -101,6 +101,11 @@ pub enum UnknownReason {
         /// What the system said.
         cause: String,
     },
+    /// A connect to this address is answered, by nothing that pald's user may see.
+    Hidden {
+        /// The loopback address that was connected to.
+        address: SocketAddr,
+    },
     /// There are too many ports to look at all of them at once.
     NoTime,
 }
@@ -136,6 +141,9 @@ impl fmt::Display for UnknownReason {
             Self::NotConnected { address, cause } => {
                 write!(f, "no socket has it, but a connect to {address} fails ({cause})")
             }
+            Self::Hidden { address } => {
+                write!(f, "something answers at {address} that pald's user may not see")
+            }
             Self::NoTime => f.write_str("there was no time to look at it"),
         }
     }
@@ -150,7 +158,7 @@ mod tests {
         let address: SocketAddr = "127.0.0.1:5432".parse().unwrap();
         let cause = || "timed out".to_owned();
         let left = Duration::from_millis(30_001);
-        let rows: [(&dyn fmt::Display, &str); 12] = [
+        let rows: [(&dyn fmt::Display, &str); 13] = [
             (&Reason::Bound, "a bound socket that does not listen"),
             (&Reason::Udp, "a UDP socket"),
             (&Reason::Connection { peer: address }, "a connection with 127.0.0.1:5432"),
@@ -159,6 +167,10 @@ mod tests {
             (
                 &Reason::Redirect { address },
                 "a redirect of 127.0.0.1 without a socket, such as a container's",
+            ),
+            (
+                &UnknownReason::Hidden { address },
+                "something answers at 127.0.0.1:5432 that pald's user may not see",
             ),
             (
                 &Reason::Swallowed { address },

@@ -94,6 +94,9 @@ fn serve(session: &Session) -> Result<(), ServeError> {
     };
     let serve = async {
         let signal = shutdown_signal()?;
+        if let Some(lacks) = probe::LACKS {
+            info!("{lacks}");
+        }
         log_serving(&config, &about, registry.len());
         notify::ready();
         let registry = Arc::clone(&registry);
@@ -160,15 +163,16 @@ fn warn_of_overlap(config: &Config, overlap: Option<&Overlap>) {
     let Some(overlap) = overlap else { return };
     let (range, ephemeral) = (config.port_range, overlap.ephemeral);
     let tcp = match config.hold_ports {
+        _ if !probe::HOLDS_PORTS => "neither TCP nor UDP is protected",
         true => {
             "TCP ports are held once they are registered, but not against Docker's dynamic ports \
              (`-p 0:80`), and UDP is not protected"
         }
         false => "neither TCP nor UDP is protected, since `hold_ports` is off",
     };
+    let how = if probe::RESERVES_PORTS { "To reserve the range: " } else { "" };
     warn!(
-        "{range} overlaps the kernel's ephemeral range {ephemeral}: {tcp}. To reserve the range: \
-         {}",
+        "{range} overlaps the kernel's ephemeral range {ephemeral}: {tcp}. {how}{}",
         overlap.command()
     );
 }

@@ -129,6 +129,7 @@ fn unknown_code(reason: &UnknownReason) -> ReasonCode {
         UnknownReason::Unsupported => ReasonCode::Unsupported,
         UnknownReason::NotListed(_) => ReasonCode::NotListed,
         UnknownReason::NotConnected { .. } => ReasonCode::NotConnected,
+        UnknownReason::Hidden { .. } => ReasonCode::Hidden,
         UnknownReason::NoTime => ReasonCode::NoTime,
     }
 }
@@ -163,11 +164,12 @@ mod tests {
             (blocked(Reason::Closing { peer: address }), Some("connection")),
             (blocked(Reason::TimeWait { left: Duration::ZERO }), Some("time_wait")),
             (blocked(Reason::Redirect { address }), Some("redirect")),
+            (blocked(Reason::Tcp), Some("tcp")),
+            (unknown(UnknownReason::Hidden { address }), Some("hidden")),
+            (unknown(UnknownReason::NoTime), Some("no_time")),
             (unknown(UnknownReason::Unsupported), Some("unsupported")),
             (blocked(Reason::Swallowed { address }), Some("swallowed")),
             (blocked(Reason::Forbidden), Some("forbidden")),
-            (blocked(Reason::Tcp), Some("tcp")),
-            (unknown(UnknownReason::NoTime), Some("no_time")),
             (unknown(UnknownReason::NotListed(String::new())), Some("not_listed")),
             (
                 unknown(UnknownReason::NotConnected { address, cause: String::new() }),

@@ -16,3 +16,7 @@ pub use who::{Who, listener_on};
 pub const HOLDS_PORTS: bool = true;
 /// Whether the system tells which user a connection is from.
 pub const TELLS_USERS: bool = true;
+/// Whether the system can leave ports out of its ephemeral range.
+pub const RESERVES_PORTS: bool = true;
+/// What pald can't do on this system, for people: nothing.
+pub const LACKS: Option<&str> = None;
