@@ -18,6 +18,8 @@ mod hostile_page;
 mod impostor;
 mod kill;
 mod kill_points;
+#[cfg(any(feature = "portable", target_os = "macos"))]
+mod launchd;
 mod life;
 mod many_clients;
 mod mistakes;
@@ -31,6 +33,7 @@ mod power_cut;
 mod process_limit;
 mod recovery;
 mod remedies;
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
 mod service;
 mod skip;
 mod supervised;

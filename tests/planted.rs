@@ -358,7 +358,7 @@ fn a_program_that_others_can_change_is_no_service_and_a_fault() {
         )),
         "{stderr}"
     );
-    assert!(!home.path().join(".config").exists());
+    assert!(!home.path().join(".config").exists() && !home.path().join("Library").exists());
     let (code, stdout, _) = run(&["doctor"]);
     assert_eq!(code, Some(1));
     let fault = format!("fault program  {unsafe_folder}\n      hint: chmod go-w ~/bin\n");

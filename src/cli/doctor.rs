@@ -5,7 +5,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::service::{self, Step};
+use super::service;
 use super::{Failure, Session};
 use crate::api::{Health, RangeUsage};
 use crate::client::{Client, ClientError, UnknownUser, Url};
@@ -141,7 +141,7 @@ fn restart(client: &Client, pid: u32) -> String {
         .ok()
         .filter(|manager| manager.state().is_ok_and(|state| state.pid == Some(pid)));
     match of_service {
-        Some(manager) => service::command_line(manager.as_ref(), Step::Restart),
+        Some(manager) => manager.restart_line(),
         None if client.unknown_user().is_some() => "Restart pald where it runs".to_owned(),
         None => format!("kill {pid}, then start pald again"),
     }

@@ -19,6 +19,8 @@ use crate::store::StoreError;
 /// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
+    /// All that can be done is done: launchd is not to start pald again.
+    GivenUp,
     /// The answer is no.
     No,
     /// The command line is wrong; clap ends with this code too.
@@ -48,6 +50,7 @@ pub(super) enum Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
+            Exit::GivenUp => 0,
             Exit::No => 1,
             Exit::Usage => 2,
             Exit::NoDaemon => 3,
@@ -133,6 +136,8 @@ impl Exit {
             ServiceError::NoTool { .. }
             | ServiceError::NoSession { .. }
             | ServiceError::Failed { .. }
+            | ServiceError::Ended
+            | ServiceError::NoAnswer
             | ServiceError::Foreground { .. }
             | ServiceError::NotInstalled
             | ServiceError::Foreign { .. }
@@ -193,6 +198,11 @@ impl Exit {
             error if error.is_temporary() => Self::Temporary,
             _ => Self::Storage,
         }
+    }
+
+    /// Whether only a person can mend it: another start would end the same way.
+    pub(super) fn needs_a_person(self) -> bool {
+        matches!(self, Self::Usage | Self::Conflict | Self::Dump | Self::Storage | Self::Config)
     }
 
     /// Of an error of the system, on pald's own files.

@@ -83,8 +83,19 @@ pub(super) trait Manager {
     fn files(&self, program: Option<&Program>) -> Result<Vec<ServiceFile>, ServiceError>;
     /// Returns the state of the service.
     fn state(&self) -> Result<State, ServiceError>;
-    /// Returns the commands of a step, in order.
-    fn commands(&self, step: Step) -> Vec<Vec<OsString>>;
+    /// Makes a change, and returns once it is made: what is stopped has ended.
+    ///
+    /// # Errors
+    /// The first command that failed, with its message, or what took too long.
+    fn run(&self, step: Step) -> Result<(), ServiceError>;
+    /// Waits until what was just started answers; `answering` returns the process ID of the pald that
+    /// does.
+    ///
+    /// # Errors
+    /// It ended, or it takes too long.
+    fn wait_for_answer(&self, answering: &dyn Fn() -> Option<u32>) -> Result<(), ServiceError>;
+    /// Returns the shell line that restarts the service.
+    fn restart_line(&self) -> String;
 }
 
 /// Returns the service manager of this user.
@@ -92,32 +103,19 @@ pub(super) trait Manager {
 /// # Errors
 /// The user has no home folder.
 pub(super) fn manager() -> Result<Box<dyn Manager>, ServiceError> {
-    match cfg!(target_os = "macos") {
+    match cfg!(any(feature = "portable", target_os = "macos")) {
         true => Ok(Box::new(Launchd::of_this_user()?)),
         false => Ok(Box::new(Systemd::of_this_user()?)),
     }
 }
 
-/// Returns the commands of a step as one shell line.
-pub(super) fn command_line(manager: &dyn Manager, step: Step) -> String {
-    manager.commands(step).iter().map(|words| joined(words)).collect::<Vec<_>>().join(" && ")
-}
-
-/// Runs the commands of a step.
+/// Waits until the service that was just started answers at its address.
 ///
 /// # Errors
-/// The first command that failed, with its message.
-pub(super) fn run_step(manager: &dyn Manager, step: Step) -> Result<(), ServiceError> {
-    for words in manager.commands(step) {
-        let output = run(&words)?;
-        if !output.status.success() {
-            return Err(ServiceError::Failed {
-                command: joined(&words),
-                message: stderr_line(&output),
-            });
-        }
-    }
-    Ok(())
+/// It ended, or it takes too long.
+pub(super) fn wait_for_answer(manager: &dyn Manager, config: &Config) -> Result<(), ServiceError> {
+    let client = Client::new(Url::of_port(config.port_listen), config.daemon_user.clone());
+    manager.wait_for_answer(&|| client.health().ok().map(|health| health.pid))
 }
 
 /// Checks that no pald outside the service uses the port, and no program of another user.
@@ -172,6 +170,19 @@ impl ServiceFile {
 }
 
 /// Runs a command to completion.
+///
+/// # Errors
+/// It failed, with its message.
+fn run_whole(words: &[OsString]) -> Result<(), ServiceError> {
+    let output = run(words)?;
+    if output.status.success() { Ok(()) } else { Err(failed(words, stderr_line(&output))) }
+}
+
+fn failed(words: &[OsString], message: impl Into<String>) -> ServiceError {
+    ServiceError::Failed { command: joined(words), message: message.into() }
+}
+
+/// Runs a command to completion, and returns how it ended.
 fn run(words: &[OsString]) -> Result<Output, ServiceError> {
     let (tool, arguments) = words.split_first().expect("a command has a name");
     let ran = Command::new(tool).args(arguments).stdin(Stdio::null()).output();

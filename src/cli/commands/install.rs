@@ -26,6 +26,7 @@ impl Install {
         let program = program(&sources, config.port_listen)?;
         let answer = match install(manager.as_ref(), state, &program)? {
             true => {
+                service::wait_for_answer(manager.as_ref(), &config)?;
                 let url = Url::of_port(config.port_listen);
                 format!("pald is installed as {}, and serves at {url}", manager.kind())
             }
@@ -61,16 +62,16 @@ fn install(manager: &dyn Manager, state: State, program: &Program) -> Result<boo
         is_changed |= file.apply()?;
     }
     if is_changed {
-        service::run_step(manager, Step::Reload)?;
+        manager.run(Step::Reload)?;
     }
     let State { is_enabled, is_active, .. } = state;
     if is_changed && (is_enabled || is_active) {
-        service::run_step(manager, Step::Restart)?;
+        manager.run(Step::Restart)?;
     } else if is_enabled && !is_active {
-        service::run_step(manager, Step::Start)?;
+        manager.run(Step::Start)?;
     }
     if !is_enabled {
-        service::run_step(manager, Step::Enable)?;
+        manager.run(Step::Enable)?;
     }
     Ok(is_changed || !is_enabled || !is_active)
 }

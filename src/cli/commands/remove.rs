@@ -28,14 +28,14 @@ impl Remove {
             return Err(ServiceError::Declined.into());
         }
         if state.is_enabled || state.is_active {
-            service::run_step(manager.as_ref(), Step::Disable)?;
+            manager.run(Step::Disable)?;
         }
         let mut is_changed = false;
         for file in manager.files(None)? {
             is_changed |= file.apply()?;
         }
         if is_changed {
-            service::run_step(manager.as_ref(), Step::Reload)?;
+            manager.run(Step::Reload)?;
         }
         let answer = match is_changed || state.is_enabled || state.is_active {
             true => "pald is no longer a service; the registry is unchanged",

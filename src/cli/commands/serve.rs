@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use crate::cli::daemon::descriptors::Descriptors;
 use crate::cli::daemon::signals::shutdown_signal;
 use crate::cli::daemon::{Locks, ServeError, log, notify, ownership, threads};
-use crate::cli::{Failure, Session};
+use crate::cli::{Exit, Failure, Session};
 use crate::config::{Config, ConfigError};
 use crate::files::Shown;
 use crate::files::ownership::check_links;
@@ -31,6 +31,9 @@ pub(in crate::cli) struct Serve {
     /// Only check the configuration
     #[arg(long)]
     check: bool,
+    /// End with 0 where only a person can help, since launchd starts again what ends otherwise
+    #[arg(long, hide = true)]
+    launchd: bool,
 }
 
 impl Serve {
@@ -38,11 +41,19 @@ impl Serve {
         if self.check {
             return Ok(check(session)?);
         }
-        // The log needs a thread too.
-        threads::check_room().map_err(ServeError::Threads)?;
-        let _log = threads::caught(log::start)?;
-        Ok(serve(session)?)
+        start(session).map_err(|failure| match self.launchd && failure.exit.needs_a_person() {
+            true => Failure { exit: Exit::GivenUp, ..failure },
+            false => failure,
+        })
     }
+}
+
+/// Serves with a log.
+fn start(session: &Session) -> Result<(), Failure> {
+    // The log needs a thread too.
+    threads::check_room().map_err(ServeError::Threads)?;
+    let _log = threads::caught(log::start)?;
+    Ok(serve(session)?)
 }
 
 /// Checks the configuration; creates and opens nothing else.

@@ -17,8 +17,10 @@ impl Start {
         if !state.is_installed {
             return Err(ServiceError::NotInstalled.into());
         }
-        service::refuse_foreground(manager.as_ref(), state, &session.config()?)?;
-        service::run_step(manager.as_ref(), Step::Start)?;
+        let config = session.config()?;
+        service::refuse_foreground(manager.as_ref(), state, &config)?;
+        manager.run(Step::Start)?;
+        service::wait_for_answer(manager.as_ref(), &config)?;
         let answer = if state.is_active { "pald is already running" } else { "pald started" };
         Ok(session.terminal.answer([answer])?)
     }

@@ -17,7 +17,7 @@ impl Stop {
         service::refuse_foreground(manager.as_ref(), state, &session.config()?)?;
         // A service that its socket could start again is not active.
         if state.is_installed {
-            service::run_step(manager.as_ref(), Step::Stop)?;
+            manager.run(Step::Stop)?;
         }
         let answer = if state.is_active { "pald stopped" } else { "pald is not running" };
         Ok(session.terminal.answer([answer])?)

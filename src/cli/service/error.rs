@@ -41,6 +41,12 @@ pub(in crate::cli) enum ServiceError {
         /// The first line of its stderr.
         message: String,
     },
+    /// The service was started, and has ended.
+    #[error("pald was started, and ended before it answered")]
+    Ended,
+    /// The service was started, and does not answer in time.
+    #[error("pald was started, but does not answer yet")]
+    NoAnswer,
     /// A file that pald did not write is in the place of pald's.
     #[error("{} exists, and pald did not write it", Shown(.path))]
     Foreign {
@@ -112,10 +118,12 @@ impl Explain for ServiceError {
                  `loginctl enable-linger` for you, and try again"
                     .to_owned()
             }
-            Self::Failed { .. } if cfg!(target_os = "macos") => {
+            Self::Failed { .. } | Self::Ended | Self::NoAnswer
+                if cfg!(any(feature = "portable", target_os = "macos")) =>
+            {
                 "~/Library/Logs/pald.log says why, if pald started at all".to_owned()
             }
-            Self::Failed { .. } => {
+            Self::Failed { .. } | Self::Ended | Self::NoAnswer => {
                 "`journalctl --user -u pald.service -n 20` says why, if pald started at all"
                     .to_owned()
             }

@@ -70,18 +70,31 @@ impl Manager for Systemd {
         Ok(state_of(&String::from_utf8_lossy(&output.stdout)))
     }
 
-    fn commands(&self, step: Step) -> Vec<Vec<OsString>> {
-        let words: &[&str] = match step {
-            Step::Reload => &["daemon-reload"],
-            Step::Enable => &["enable", "--now", UNIT],
-            // Otherwise the socket would start the service again.
-            Step::Disable => &["disable", "--now", SOCKET, UNIT],
-            Step::Start => &["start", UNIT],
-            Step::Stop => &["stop", SOCKET, UNIT],
-            Step::Restart => &["restart", UNIT],
-        };
-        vec![systemctl(words)]
+    fn run(&self, step: Step) -> Result<(), ServiceError> {
+        super::run_whole(&command(step))
     }
+
+    /// Nothing is left to wait for: systemd has waited until pald was ready.
+    fn wait_for_answer(&self, _answering: &dyn Fn() -> Option<u32>) -> Result<(), ServiceError> {
+        Ok(())
+    }
+
+    fn restart_line(&self) -> String {
+        super::joined(&command(Step::Restart))
+    }
+}
+
+fn command(step: Step) -> Vec<OsString> {
+    let words: &[&str] = match step {
+        Step::Reload => &["daemon-reload"],
+        Step::Enable => &["enable", "--now", UNIT],
+        // Otherwise the socket would start the service again.
+        Step::Disable => &["disable", "--now", SOCKET, UNIT],
+        Step::Start => &["start", UNIT],
+        Step::Stop => &["stop", SOCKET, UNIT],
+        Step::Restart => &["restart", UNIT],
+    };
+    systemctl(words)
 }
 
 fn systemctl(words: &[&str]) -> Vec<OsString> {

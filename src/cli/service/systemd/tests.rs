@@ -1,4 +1,7 @@
+use std::process::ExitCode;
+
 use super::*;
+use crate::cli::Exit;
 use crate::port::Port;
 
 fn program(path: &str, config: Option<&str>) -> Program {
@@ -73,3 +76,32 @@ fn the_state_is_read_from_the_properties() {
         assert_eq!(state_of(shown), expected, "{shown}");
     }
 }
+
+#[test]
+fn what_only_a_person_can_mend_is_not_started_again() {
+    let line = UNIT_FILE.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus="));
+    let mut listed: Vec<u8> = line.unwrap().split(' ').map(|code| code.parse().unwrap()).collect();
+    listed.sort_unstable();
+    let codes = (0..=u8::MAX).filter(|code| {
+        let is =
+            |exit: Exit| exit.needs_a_person() && ExitCode::from(exit) == ExitCode::from(*code);
+        EXITS.into_iter().any(is)
+    });
+    assert_eq!(codes.collect::<Vec<_>>(), listed);
+}
+
+const EXITS: [Exit; 13] = [
+    Exit::GivenUp,
+    Exit::No,
+    Exit::Usage,
+    Exit::NoDaemon,
+    Exit::Conflict,
+    Exit::Exhausted,
+    Exit::Dump,
+    Exit::Internal,
+    Exit::Storage,
+    Exit::Temporary,
+    Exit::Config,
+    Exit::NotRunnable,
+    Exit::NoSuchCommand,
+];
