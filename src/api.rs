@@ -157,6 +157,46 @@ pub struct RegisterRequest {
     /// Whether pald may hold the port; `true` for a new service if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<bool>,
+    /// Whether a service that is registered on another port moves to this one.
+    #[serde(default, rename = "move", skip_serializing_if = "std::ops::Not::not")]
+    pub is_move: bool,
+}
+
+/// A set of services of a project to register as one change.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectRequest {
+    /// The folder of the checkout, percent-encoded as in a dump.
+    pub folder: String,
+    /// The project: 1 to 100 letters, digits, `_` and `-`.
+    pub project: String,
+    /// The labels that the checkout may get, the best first; an empty one is the main checkout's.
+    pub labels: Vec<String>,
+    /// The services.
+    pub services: Vec<ProjectServiceRequest>,
+    /// Whether registered services move to the ports that they prefer, where these can be had.
+    #[serde(default, rename = "move", skip_serializing_if = "std::ops::Not::not")]
+    pub is_move: bool,
+}
+
+/// A service of such a set.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectServiceRequest {
+    /// Its short name: 1 to 100 letters, digits, `_` and `-`.
+    pub name: String,
+    /// Whether it is one service for all checkouts, which remembers no folder.
+    #[serde(default)]
+    pub shared: bool,
+    /// The port to get in the main checkout, if it can be had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefer: Option<u16>,
+    /// Whether pald may hold the port; `true` for a new service if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<bool>,
+    /// Addresses to note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addresses: Option<Vec<String>>,
 }
 
 /// One port, registered or not.

@@ -3,27 +3,34 @@
 //! `commands/` holds a file for each command; what they share is beside it.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser};
 
+mod assignment;
 mod commands;
 mod daemon;
 mod doctor;
 mod duration;
+mod env_file;
+mod env_format;
 mod error;
 mod exit;
 mod explain;
 mod failure;
+mod here;
 mod holder;
 mod mistyped;
+mod names;
+mod restart;
+mod scope;
 mod service;
 mod session;
 mod terminal;
-mod variable;
 
 use commands::Command;
+use error::CommandError;
 use exit::Exit;
 use failure::Failure;
 use session::Session;
@@ -65,6 +72,9 @@ struct Globals {
     /// Read this file instead of ~/.pald/config.toml
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
+    /// Run as if pald were started in this folder
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    directory: Option<PathBuf>,
     /// Ask the pald at this address, `http://HOST[:PORT]`, instead of the configured one
     #[arg(long, value_name = "URL", global = true)]
     url: Option<OsString>,
@@ -83,14 +93,22 @@ struct Globals {
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let Cli { globals, command } = Cli::parse_or_exit(arguments.into_iter().collect());
     let terminal = Terminal::new(&globals);
+    let entered = enter(globals.directory.as_deref());
     let session = Session::new(globals, terminal);
-    match command.unwrap_or_default().run(&session) {
+    match entered.and_then(|()| command.unwrap_or_default().run(&session)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             terminal.print_failure(&failure);
             failure.exit.into()
         }
     }
+}
+
+/// Changes to the folder of `-C`, so that all that follows, the command of `run` too, is there.
+fn enter(directory: Option<&Path>) -> Result<(), Failure> {
+    let Some(directory) = directory else { return Ok(()) };
+    std::env::set_current_dir(directory)
+        .map_err(|source| CommandError::Directory { path: directory.to_owned(), source }.into())
 }
 
 impl Cli {

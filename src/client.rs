@@ -8,12 +8,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use ureq::typestate::WithBody;
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, RequestBuilder};
 
-use crate::api::{Health, Imported, Port as PortAnswer, RegisterRequest, Service, Services};
+use crate::api::{
+    Health, Imported, Port as PortAnswer, ProjectRequest, RegisterRequest, Service, Services,
+};
 use crate::port::Port;
 use crate::registry::{Existing, ImportMode};
 use crate::service_name::ServiceName;
@@ -47,6 +50,21 @@ pub struct Client {
     url: Url,
     daemon_user: Users,
     check: Arc<ServerCheck>,
+}
+
+/// A registered service, as the answer to a registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// The service.
+    pub service: Service,
+    /// Whether it was not registered before.
+    pub is_new: bool,
+}
+
+/// What answers with services have in common.
+#[derive(Deserialize)]
+struct Listed {
+    services: Vec<Service>,
 }
 
 impl Client {
@@ -97,12 +115,32 @@ impl Client {
         )
     }
 
-    /// Returns all services, without what uses their ports, which is fast.
+    /// Returns the services whose names match a glob, or all, without what uses their ports, which
+    /// is fast.
     ///
     /// # Errors
     /// As for [`Client::services`].
-    pub fn registered_services(&self) -> Result<Services, ClientError> {
-        self.json(self.agent.get(self.url_of("/v1/services?state=false")).call())
+    pub fn registered_services(&self, name: Option<&str>) -> Result<Vec<Service>, ClientError> {
+        let request = self.agent.get(self.url_of("/v1/services")).query("state", "false");
+        let named = name.into_iter().fold(request, |request, name| request.query("name", name));
+        self.json(named.call()).map(|answer: Listed| answer.services)
+    }
+
+    /// Registers services of a project for a checkout as one change; on return it is on disk.
+    ///
+    /// # Errors
+    /// As for [`Client::services`], and pald does not know projects yet.
+    pub fn register_project(&self, request: &ProjectRequest) -> Result<Vec<Service>, ClientError> {
+        let body = serde_json::to_string(request).expect("a request is JSON");
+        let sent = self.agent.post(self.url_of("/v1/services")).content_type(JSON).send(body);
+        let answer = Answer::of(sent, &self.url)?;
+        match answer.success::<Listed>() {
+            Some(registered) => Ok(registered.services),
+            None if answer.is_unknown_method() => {
+                Err(ClientError::TooOld { url: self.url.clone() })
+            }
+            None => Err(answer.to_error(&self.url)),
+        }
     }
 
     /// Returns a service, with what uses its port.
@@ -130,13 +168,18 @@ impl Client {
         service: &ServiceName,
         request: &RegisterRequest,
         existing: Existing,
-    ) -> Result<Service, ClientError> {
-        let body = serde_json::to_string(request).expect("a request is JSON");
+    ) -> Result<Registered, ClientError> {
+        let is_move = existing == Existing::Move;
+        let request = RegisterRequest { is_move, ..request.clone() };
+        let body = serde_json::to_string(&request).expect("a request is JSON");
         let request = self.agent.put(self.service_url(service)).content_type(JSON);
-        self.json(match existing {
-            Existing::Accept => request.send(body),
+        let sent = match existing {
+            Existing::Accept | Existing::Move => request.send(body),
             Existing::Refuse => request.header("If-None-Match", "*").send(body),
-        })
+        };
+        let answer = Answer::of(sent, &self.url)?;
+        let service = answer.success().ok_or_else(|| answer.to_error(&self.url))?;
+        Ok(Registered { service, is_new: answer.is_created() })
     }
 
     /// Releases a service; on return the change is on disk.

@@ -18,7 +18,7 @@ pub use file::{CHECKOUT, FILE_NAME, PORT, ProjectFile, ProjectService};
 pub use label::Label;
 pub use location::Location;
 pub use name::ShortName;
-pub use registered::{Registered, RegisteredService, label_of};
+pub use registered::{Registered, RegisteredService, label_of, main_folder};
 pub use text::{Text, names_in, replace_names};
 
 use crate::folder::Folder;

@@ -11,6 +11,7 @@ mod env;
 mod export;
 mod get;
 mod import;
+mod init;
 mod install;
 mod list;
 mod man;
@@ -26,6 +27,7 @@ mod who;
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Serve(serve::Serve),
+    Init(init::Init),
     Get(get::Get),
     Set(set::Set),
     Del(del::Del),
@@ -56,6 +58,7 @@ impl Command {
     pub(super) fn run(self, session: &Session) -> Result<(), Failure> {
         match self {
             Self::Serve(serve) => serve.run(session),
+            Self::Init(init) => init.run(session),
             Self::Get(get) => get.run(session),
             Self::Set(set) => set.run(session),
             Self::Del(del) => del.run(session),

@@ -5,7 +5,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::service;
+use super::restart::restart;
 use super::{Failure, Session};
 use crate::api::{Health, RangeUsage};
 use crate::client::{Client, ClientError, UnknownUser, Url};
@@ -133,18 +133,6 @@ fn own_overlap(range: PortRange, port_listen: Port, is_held: bool) -> Option<Fin
     let overlap = probe::overlap(range, port_listen)?;
     let ends = |range: PortRange| (range.min().number(), range.max().number());
     Some(range::examine(ends(range), ends(overlap.ephemeral), &overlap.command(), is_held))
-}
-
-/// Returns the command that restarts this pald, or what to do where its process is unknown.
-fn restart(client: &Client, pid: u32) -> String {
-    let of_service = service::manager()
-        .ok()
-        .filter(|manager| manager.state().is_ok_and(|state| state.pid == Some(pid)));
-    match of_service {
-        Some(manager) => manager.restart_line(),
-        None if client.unknown_user().is_some() => "Restart pald where it runs".to_owned(),
-        None => format!("kill {pid}, then start pald again"),
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -11,6 +11,7 @@ use super::explain::{Explain, sentence};
 use crate::client::UrlError;
 use crate::dump_file::MAX_BYTES;
 use crate::files::Shown;
+use crate::project::Text;
 use crate::quoted::Quoted;
 use crate::service_name::ServiceName;
 
@@ -23,6 +24,8 @@ pub(super) enum CommandError {
     UrlVariable(UrlError),
     #[error("{0} is not a valid variable name; use letters, digits and _, and no digit first")]
     VariableName(Quoted),
+    #[error("Text {text} can't be used; it must be {}", Text::ALLOWED)]
+    Text { text: Quoted },
     #[error("The pattern {pattern} can't be used: {reason}")]
     Pattern { pattern: Quoted, reason: &'static str },
     #[error("Variable {0} is set twice")]
@@ -39,6 +42,50 @@ pub(super) enum CommandError {
     NotRunnable { program: Quoted, source: io::Error },
     #[error("Can't run {program}")]
     NoSuchCommand { program: Quoted, source: io::Error },
+    #[error("Can't change to {}", Shown(.path))]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("Can't tell the current folder")]
+    CurrentFolder(#[source] io::Error),
+    #[error("`{command}` needs a project, and there is no pald.toml {}", looked(.from, .to))]
+    NoProject { command: &'static str, from: PathBuf, to: PathBuf },
+    #[error("`--move` needs the port to move to")]
+    MoveWhere,
+    #[error("{name} is no service of {project} ({})", Shown(.file))]
+    NoService {
+        name: String,
+        project: String,
+        file: PathBuf,
+        nearest: Option<String>,
+        is_full: bool,
+    },
+    #[error("{} not registered for {project} in {}", are(.names), Shown(.folder))]
+    NotHere { names: Vec<String>, project: String, folder: PathBuf, remedy: &'static str },
+    #[error("No service is registered for {}", Shown(.0))]
+    NothingHere(PathBuf),
+    #[error("Port {port} is registered to {service}")]
+    PortTaken { port: u16, service: String },
+    #[error("No registered service matches {0}")]
+    NoMatch(Quoted),
+    #[error("{} already exists", Shown(.0))]
+    FileExists(PathBuf),
+    #[error("{0} can't be the name of a project, which has 1 to 100 letters, digits, _ and -")]
+    ProjectName(Quoted),
+    #[error(
+        "{0} can't be a service of a project: its name has 1 to 100 letters, digits, _ and -, and is neither `port` nor `checkout`"
+    )]
+    ProjectService(Quoted),
+    #[error("A pald.toml in the home folder is never used")]
+    HomeFolder,
+    #[error("{} was not written by `pald env`", Shown(.0))]
+    NotOurs(PathBuf),
+    #[error("JSON has no comments, so `-o` can't mark the file as pald's")]
+    JsonFile,
+    #[error("{variable} is {value}, which programs that read .env files understand differently")]
+    Dotenv { variable: String, value: Quoted },
+    #[error("`pald del --here` can't ask for confirmation here")]
+    UnconfirmedRelease,
+    #[error("Nothing was released")]
+    NotReleased,
     #[error("Can't read {}", Shown(.path))]
     Read { path: PathBuf, source: io::Error },
     #[error("{} is larger than {MAX_BYTES} bytes, the maximum for a dump; nothing was imported", Shown(.path))]
@@ -71,6 +118,27 @@ impl Explain for CommandError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::NoService { name, file, nearest, is_full, .. } => {
+                return Some(hint_for_name(name, file, nearest.as_deref(), *is_full));
+            }
+            Self::NotHere { names, remedy, .. } => {
+                let it = if names.len() == 1 { "it" } else { "them" };
+                return Some(format!("`{remedy}` registers {it}"));
+            }
+            Self::PortTaken { service, .. } if ServiceName::parse(service).is_ok() => {
+                return Some(format!("Release it with `pald del {service}`"));
+            }
+            Self::NoProject { .. } => "Write one with `pald init NAME...`, or give a full name",
+            Self::MoveWhere => "Add `--port N`",
+            Self::NoMatch(_) => {
+                "`pald list` shows what is registered; `--set` registers only names"
+            }
+            Self::FileExists(_) => "Add services to it, then run `pald set`",
+            Self::HomeFolder => "Change to a project's folder first",
+            Self::NotOurs(_) => "Move it away, or name another file",
+            Self::JsonFile => "Choose another format, or write it with `>`",
+            Self::Dotenv { .. } => "Use `-f sh` or `-f json`, or leave quotes and backslashes out",
+            Self::UnconfirmedRelease => "Add `--yes`, or see what it is with `pald list --here`",
             Self::InUse { .. } => "Stop it first",
             Self::Held { service, .. } => return Some(without_hold(service)),
             Self::BadLines { .. } => "Fix the dump and import it again",
@@ -93,6 +161,36 @@ fn without_hold(service: &str) -> String {
     // It becomes part of a command.
     let service = ServiceName::parse(service).map_or_else(|_| "NAME".into(), |it| it.to_string());
     format!("If its server says that the address is in use: `pald run --no-hold {service} -- CMD`")
+}
+
+fn hint_for_name(name: &str, file: &Path, nearest: Option<&str>, is_full: bool) -> String {
+    match (nearest, is_full) {
+        (Some(nearest), false) => format!("Did you mean {nearest}?"),
+        (Some(nearest), true) => {
+            format!("Did you mean {nearest}? With `-g` it is the registered service {name}")
+        }
+        (None, true) => format!("With `-g` it is the registered service {name}"),
+        (None, false) => {
+            format!("Add it to {}, or take it as a full name with `-g`", Shown(file))
+        }
+    }
+}
+
+/// Says where a file was looked for.
+pub(super) fn looked(from: &Path, to: &Path) -> String {
+    match from == to {
+        true => format!("in {}", Shown(from)),
+        false => format!("from {} up to {}", Shown(from), Shown(to)),
+    }
+}
+
+/// Says of names that they are, or it is: `web is`, `web and db are`, `web, api and db are`.
+fn are(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => format!("{one} is"),
+        [first @ .., last] => format!("{} and {last} are", first.join(", ")),
+    }
 }
 
 fn faults(count: usize) -> String {

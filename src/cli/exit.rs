@@ -13,6 +13,7 @@ use crate::files::ownership::UnsafePath;
 use crate::files::{self, ReadError};
 use crate::http::ListenError;
 use crate::lock::LockError;
+use crate::project::ProjectError;
 use crate::registry::OpenError;
 use crate::store::StoreError;
 
@@ -75,19 +76,38 @@ impl Exit {
             | CommandError::Unused { .. }
             | CommandError::Held { .. }
             | CommandError::UnknownUse { .. }
+            | CommandError::NoService { .. }
+            | CommandError::NotHere { .. }
+            | CommandError::NothingHere(_)
+            | CommandError::NoMatch(_)
+            | CommandError::Dotenv { .. }
+            | CommandError::NotReleased
             | CommandError::Declined => Self::No,
             CommandError::UrlFlag(_)
             | CommandError::VariableName(_)
             | CommandError::VariableTwice(_)
+            | CommandError::Text { .. }
+            | CommandError::Directory { .. }
+            | CommandError::NoProject { .. }
+            | CommandError::ProjectName(_)
+            | CommandError::ProjectService(_)
+            | CommandError::HomeFolder
+            | CommandError::MoveWhere
+            | CommandError::JsonFile
+            | CommandError::UnconfirmedRelease
             | CommandError::Pattern { .. }
             | CommandError::NotAFile { .. }
             | CommandError::UnknownCommand(_)
             | CommandError::Unconfirmed => Self::Usage,
-            CommandError::InUse { .. } => Self::Conflict,
+            CommandError::InUse { .. }
+            | CommandError::PortTaken { .. }
+            | CommandError::FileExists(_)
+            | CommandError::NotOurs(_) => Self::Conflict,
             CommandError::BadLines { .. } | CommandError::TooLarge { .. } => Self::Dump,
-            CommandError::Read { .. } | CommandError::Write { .. } | CommandError::Stdout(_) => {
-                Self::Storage
-            }
+            CommandError::Read { .. }
+            | CommandError::Write { .. }
+            | CommandError::CurrentFolder(_)
+            | CommandError::Stdout(_) => Self::Storage,
             CommandError::UrlVariable(_) => Self::Config,
             CommandError::NotRunnable { .. } => Self::NotRunnable,
             CommandError::NoSuchCommand { .. } => Self::NoSuchCommand,
@@ -101,7 +121,7 @@ impl Exit {
             | ClientError::Slow { .. }
             | ClientError::Ended { .. }
             | ClientError::NotPald { .. } => Self::NoDaemon,
-            ClientError::OtherUser(_) => Self::Conflict,
+            ClientError::OtherUser(_) | ClientError::TooOld { .. } => Self::Conflict,
             // A status below 500 means that the request was wrong (RFC 9110 section 15).
             ClientError::Problem(problem)
                 if problem.kind == ProblemType::Blank && problem.status < 500 =>
@@ -125,6 +145,13 @@ impl Exit {
             ProblemType::DumpInvalid => Self::Dump,
             ProblemType::Storage => Self::Storage,
             ProblemType::Blank => Self::Internal,
+        }
+    }
+
+    pub(super) fn of_project(error: &ProjectError) -> Self {
+        match error {
+            ProjectError::Io { .. } | ProjectError::Read(ReadError::Io { .. }) => Self::Storage,
+            _ => Self::Config,
         }
     }
 

@@ -8,6 +8,7 @@ use super::Exit;
 use crate::addresses::AddressesError;
 use crate::config::ConfigError;
 use crate::port::PortError;
+use crate::project::ProjectError;
 use crate::service_name::ServiceNameError;
 
 mod client;
@@ -50,6 +51,16 @@ impl Explain for ConfigError {
 
     fn exit(&self) -> Exit {
         Exit::Config
+    }
+}
+
+impl Explain for ProjectError {
+    fn hint(&self) -> Option<String> {
+        Self::hint(self)
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::of_project(self)
     }
 }
 

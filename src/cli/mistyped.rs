@@ -31,7 +31,7 @@ pub(super) fn suggest_or_set(
     failure
 }
 
-fn is_not_found(error: &ClientError) -> bool {
+pub(super) fn is_not_found(error: &ClientError) -> bool {
     matches!(error, ClientError::Problem(problem) if problem.kind == ProblemType::NotFound)
 }
 
@@ -39,7 +39,7 @@ fn is_not_found(error: &ClientError) -> bool {
 ///
 /// An error here means no suggestion: the error being explained matters more.
 fn nearest_to(client: &Client, service: &ServiceName) -> Option<String> {
-    let services = client.registered_services().ok()?.services;
+    let services = client.registered_services(None).ok()?;
     // The user may paste the name into a command.
     let names = services.into_iter().map(|service| service.name);
     nearest(service.as_str(), names.filter(|name| ServiceName::parse(name).is_ok()))

@@ -5,10 +5,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use super::error::CommandError;
+use super::here::Here;
 use super::{Failure, Globals, Terminal};
 use crate::client::{Client, Url};
 use crate::config::{Config, ConfigError, Sources, URL_VARIABLE};
+use crate::files::Shown;
+use crate::folder::Folder;
 use crate::paths::Paths;
+use crate::project::Location;
 use crate::users::Users;
 
 /// One run of a command.
@@ -51,6 +55,29 @@ impl Session {
             self.terminal.warn(&format!("Unknown setting {variable}"));
         }
         Ok(Client::new(Url::of_port(config.port_listen), config.daemon_user))
+    }
+
+    /// Returns the checkout where the command runs, and the project's files there.
+    pub(super) fn location(&self) -> Result<Location, Failure> {
+        let folder = std::env::current_dir().map_err(CommandError::CurrentFolder)?;
+        Ok(Location::of(&folder, Paths::of_this_user().home.as_deref())?)
+    }
+
+    /// Returns the folder of the checkout where the command runs, which its services remember.
+    pub(super) fn checkout(&self, command: &'static str) -> Result<Folder, Failure> {
+        let Location { checkout, from, to, .. } = self.location()?;
+        let no_project = || CommandError::NoProject { command, from, to };
+        Ok(checkout.ok_or_else(no_project)?.folder)
+    }
+
+    /// Returns the project where the command runs, or else where it was looked for.
+    pub(super) fn here(&self) -> Result<Result<Here, Location>, Failure> {
+        let location = self.location()?;
+        let Some(project) = location.load()? else { return Ok(Err(location)) };
+        if let Some(file) = location.file().filter(|_| location.is_of_main) {
+            self.terminal.say(&format!("this worktree has no pald.toml; using {}", Shown(file)));
+        }
+        Ok(Ok(Here::new(self, project)?))
     }
 
     /// Returns the user whose pald is believed at a given URL, which needs no configuration else.

@@ -64,6 +64,13 @@ impl Terminal {
         self.answer_bytes((printable::json(&text) + "\n").as_bytes())
     }
 
+    /// Says what pald did by itself, except with `--quiet`.
+    pub(super) fn say(self, text: &str) {
+        if !self.is_quiet {
+            print_line(format!("pald: {}", Printable(text)));
+        }
+    }
+
     /// Prints a line to stderr with `--verbose`.
     pub(super) fn note(self, text: &str) {
         if self.is_verbose {

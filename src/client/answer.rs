@@ -58,6 +58,16 @@ impl Answer {
         self.status == 204 && self.is_guarded
     }
 
+    /// Whether this is a success that made something new.
+    pub(super) fn is_created(&self) -> bool {
+        self.status == 201
+    }
+
+    /// Whether this is how pald refuses a method that a path does not have (RFC 9110 section 15.5.6).
+    pub(super) fn is_unknown_method(&self) -> bool {
+        self.status == 405 && self.kind == PROBLEM
+    }
+
     /// Returns the answer as an error: a problem of pald, or the answer of another program.
     pub(super) fn to_error(&self, url: &Url) -> ClientError {
         let is_problem = self.kind == PROBLEM && !self.is_success();

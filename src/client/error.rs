@@ -48,6 +48,12 @@ pub enum ClientError {
         /// The URL of pald.
         url: Url,
     },
+    /// The pald that answers is older than this program.
+    #[error("The pald that answers at {url} is older than this program, and knows no projects")]
+    TooOld {
+        /// The URL of pald.
+        url: Url,
+    },
     /// pald refused or failed.
     #[error("{}", .0.detail)]
     Problem(Box<Problem>),

@@ -7,10 +7,13 @@ use config::{File, FileFormat, Source};
 use toml::de::DeValue;
 
 use super::key::{KEYS, Key, Kind};
-use super::{ConfigError, FILE_VARIABLE, URL_VARIABLE};
+use super::{ConfigError, FILE_VARIABLE, SERVICE_VARIABLE, URL_VARIABLE};
 use crate::port::Port;
 use crate::quoted::Quoted;
 use crate::toml_file::{Mistake, Place, TomlFile, port};
+
+/// Variables that are known and set nothing.
+const NO_SETTINGS: [&str; 3] = [FILE_VARIABLE, URL_VARIABLE, SERVICE_VARIABLE];
 
 /// The settings of one file or of the environment.
 pub(super) struct Layer {
@@ -43,7 +46,7 @@ impl Layer {
                     places.insert(key.name, Place::Variable(variable));
                     known.push((key, value));
                 }
-                None if variable == FILE_VARIABLE || variable == URL_VARIABLE => {}
+                None if NO_SETTINGS.contains(&variable.as_str()) => {}
                 None => unknown.push(variable),
             }
         }

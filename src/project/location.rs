@@ -21,6 +21,8 @@ pub struct Location {
     files: Vec<PathBuf>,
     /// Whether these are the main checkout's, since a linked worktree has none.
     pub is_of_main: bool,
+    /// The main checkout, where this is a linked worktree of one that git's files name.
+    pub main: Option<PathBuf>,
     /// The folder where the search began.
     pub from: PathBuf,
     /// The last folder that was searched, `from` or one above it.
@@ -70,9 +72,9 @@ impl Location {
         if let (true, Some(main)) = (files.is_empty(), &tree.main) {
             let files = files_between(&main.join(place), main);
             let is_of_main = !files.is_empty();
-            return Ok(Self { checkout, files, is_of_main, from, to });
+            return Ok(Self { checkout, files, is_of_main, main: tree.main.clone(), from, to });
         }
-        Ok(Self { checkout, files, is_of_main: false, from, to })
+        Ok(Self { checkout, files, is_of_main: false, main: tree.main.clone(), from, to })
     }
 
     fn outside_git(folder: &Path, home: Option<&Path>) -> Result<Self, ProjectError> {
@@ -86,6 +88,7 @@ impl Location {
             checkout: None,
             files: Vec::new(),
             is_of_main: false,
+            main: None,
             from: folder.to_owned(),
             to: folder.to_owned(),
         };

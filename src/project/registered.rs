@@ -1,7 +1,10 @@
 //! What a checkout has registered of a project, read from the services of the registry.
 
+use std::path::PathBuf;
+
 use super::{Checkout, Label, ProjectFile, ShortName};
 use crate::api::Service;
+use crate::folder::Folder;
 
 /// The services that a checkout has of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +92,15 @@ pub fn label_of(checkout: &Checkout, services: &[Service]) -> Option<Label> {
     })
 }
 
+/// Returns the folder of the main checkout of a file's project.
+pub fn main_folder(file: &ProjectFile, services: &[Service]) -> Option<PathBuf> {
+    let mut named = services.iter().filter_map(|service| Named::of(file, service));
+    named.find_map(|it| {
+        let folder = it.service.folder.as_deref().filter(|_| it.label.is_main())?;
+        Folder::parse(folder).ok().map(|folder| folder.path())
+    })
+}
+
 /// Splits what comes after the project in a full name into label and short name.
 fn split(rest: &str) -> Option<(Label, ShortName)> {
     match rest.split_once('.') {
@@ -120,7 +132,6 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::folder::Folder;
 
     const FILE: &str = "project = 'shop'\n[services]\nweb = {}\ndb = {}\nmail = { shared = true }";
 

@@ -29,6 +29,8 @@ pub enum Existing {
     /// Keep its port.
     #[default]
     Accept,
+    /// Move it to the port that is asked for; all else stays.
+    Move,
     /// Refuse: it must be new.
     Refuse,
 }

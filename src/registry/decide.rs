@@ -36,13 +36,14 @@ pub(super) fn register(
     options: RegisterOptions,
 ) -> Result<Decision<Registered>, ChangeError> {
     match model.of_service(service.as_ref()) {
-        Some(known) => update(model, known, &options),
+        Some(known) => update(model, claims, known, &options),
         None => insert(model, claims, service, options),
     }
 }
 
 fn update(
     model: &Model,
+    claims: &Claims<'_>,
     known: &Arc<Registration>,
     options: &RegisterOptions,
 ) -> Result<Decision<Registered>, ChangeError> {
@@ -50,13 +51,27 @@ fn update(
     if options.existing == Existing::Refuse {
         return Err(ChangeError::NotNew { service: service.clone(), port });
     }
-    if let Some(wanted) = options.port.filter(|wanted| *wanted != port) {
-        return Err(ChangeError::OtherPort { service: service.clone(), registered: port, wanted });
-    }
     let registration = options.applied_to(known);
-    let operations = match registration == *known {
-        true => Vec::new(),
-        false => vec![Operation::Update(Arc::clone(known), Arc::clone(&registration))],
+    let (registration, operations) = match options.port.filter(|wanted| *wanted != port) {
+        Some(wanted) if options.existing == Existing::Move => {
+            let port = claims.check_unregistered(model, wanted, service)?;
+            let moved = Arc::new(Registration { port, ..Registration::clone(&registration) });
+            let operations =
+                vec![Operation::Remove(Arc::clone(known)), Operation::Insert(Arc::clone(&moved))];
+            (moved, operations)
+        }
+        Some(wanted) => {
+            return Err(ChangeError::OtherPort {
+                service: service.clone(),
+                registered: port,
+                wanted,
+            });
+        }
+        None if registration == *known => (registration, Vec::new()),
+        None => {
+            let operation = Operation::Update(Arc::clone(known), Arc::clone(&registration));
+            (registration, vec![operation])
+        }
     };
     check_size(model, &operations)?;
     Ok(Decision { operations, hold: None, answer: Registered { registration, is_new: false } })

@@ -219,11 +219,27 @@ $ eval \"$(pald env PORT=shop.web)\"; echo $PORT
 49201
 $ pald env PORT=shop.web DB=shop.dbs; echo $?
 Error: shop.dbs is not registered
-hint: Did you mean shop.db? `pald set shop.dbs` registers it
+hint: Did you mean shop.db? `pald env --set shop.dbs` registers it
 1
 $ pald env PORT=shop.web PORT=shop.db; echo $?
 Error: Variable PORT is set twice
 hint: Choose another name, as in `WEB=shop.web`
+2
+$ pald env --set -f dotenv shop.web shop.api; pald env 'shop.*' -f dotenv
+pald: registered shop.api on 49203
+SHOP_WEB_PORT=49201
+SHOP_API_PORT=49203
+SHOP_WEB_PORT=49201
+SHOP_DB_PORT=49202
+SHOP_API_PORT=49203
+$ pald env 'URL=http://localhost:{shop.web}/?a=b&{{c}'
+export URL='http://localhost:49201/?a=b&{c}'
+$ pald env 'none.*'; echo $?
+Error: No registered service matches \"none.*\"
+hint: `pald list` shows what is registered; `--set` registers only names
+1
+$ pald env 'URL={'; echo $?
+Error: Text \"{\" can't be used; it must be a text in which each { starts a {name}, or is written as {{
 2
 $ pald env 1A=shop.web; echo $?
 Error: \"1A\" is not a valid variable name; use letters, digits and _, and no digit first

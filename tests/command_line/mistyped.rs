@@ -65,7 +65,6 @@ fn a_malformed_command_line_is_answered_with_the_usage() {
         &["del", "a", "--port", "1"],
         &["run", "shop"],
         &["run", "shop", "npm", "start"],
-        &["env"],
         &["env", "-f", "cmd", "a"],
         &["import"],
         &["-q", "-v", "get", "a"],

@@ -20,11 +20,14 @@ fn a_command_gets_its_ports_and_keeps_its_exit_code() {
     session(
         &home,
         "\
-$ pald run shop.web -e DB_PORT=shop.db -e shop.api -- sh -c 'echo $PORT {port} x{port}y $DB_PORT $SHOP_API_PORT; exit 7'; echo $?
-49201 49201 x49201y 49202 49203
-7
-$ pald get shop.db
+$ pald set shop.db; pald set shop.api
+49201
 49202
+$ pald run shop.web -e DB_PORT=shop.db -e shop.api -- sh -c 'echo $PORT {port} x{port}y $DB_PORT $SHOP_API_PORT; exit 7'; echo $?
+49203 49203 x49203y 49201 49202
+7
+$ pald run shop.web -e 'URL=http://{port}-{shop.db}/{{' -- sh -c 'echo $PALD_SERVICE $URL {shop.api} {shop.none} {print} {{port}}'
+shop.web http://49203-49201/{ 49202 {shop.none} {print} {49203}
 $ pald run shop.web -- no-such-command; echo $?
 Error: Can't run \"no-such-command\": No such file or directory (os error 2)
 127
@@ -58,14 +61,42 @@ fn a_command_gets_the_port_that_was_checked_wherever_it_is_named() {
 }
 
 #[test]
+fn a_name_that_is_not_registered_is_no_new_service_in_a_variable() {
+    let home = Home::new(9);
+    let daemon = home.start();
+    let revision = || daemon.get("/v1/health").json()["revision"].clone();
+    session(&home, "$ pald set shop.db\n49201\n");
+    let before = revision();
+    session(
+        &home,
+        "\
+$ pald run shop.web -e DB_PORT=shop.dbs -- true; echo $?
+Error: shop.dbs is not registered
+hint: Did you mean shop.db? `pald set shop.dbs` registers it
+1
+$ pald run shop.web -e 'URL=http://localhost:{none}/' -- true; echo $?
+Error: none is not registered
+hint: `pald set none` registers it
+1
+$ pald run -- true 2> said; echo $?; sed 's/pald.toml .*/pald.toml .../' said
+2
+Error: `pald run` needs a project, and there is no pald.toml ...
+hint: Write one with `pald init NAME...`, or give a full name
+",
+    );
+    assert_eq!(revision(), before);
+}
+
+#[test]
 fn a_service_without_a_hold_stays_without_one() {
     let home = Home::new(9);
     let _daemon = home.start();
     session(
         &home,
         "\
-$ pald set shop --json | grep '\"hold\"'
+$ pald set shop --json | grep '\"hold\"'; pald set other
   \"hold\": true,
+49202
 $ pald run --no-hold shop -e OTHER=other -- true; pald get shop --json | grep '\"hold\"'
   \"hold\": false,
 $ pald run shop -- true; pald set shop > /dev/null; pald get shop --json | grep '\"hold\"'

@@ -1,93 +1,173 @@
 //! `pald env`: prints ports as variables for shells and other programs.
 
-use std::ffi::OsString;
+use std::cell::RefCell;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use glob::Pattern;
 
-use crate::cli::mistyped::suggest_or_set;
-use crate::cli::variable::Assignment;
+use crate::cli::assignment::{Assignment, check_distinct};
+use crate::cli::env_file;
+use crate::cli::env_format::Format;
+use crate::cli::error::CommandError;
+use crate::cli::here::{Here, Missing};
+use crate::cli::names::{Names, Value, is_short};
+use crate::cli::scope::Scope;
 use crate::cli::{Failure, Session};
+use crate::files::Shown;
+use crate::quoted::Quoted;
+use crate::service_name::ServiceName;
+use crate::variable_name::VariableName;
 
-/// Print ports as variables
+/// Print ports as variables; without NAME all variables of the project
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  eval \"$(pald env PORT=shop.web DB_PORT=shop.db)\"
-  pald env -f dotenv shop.web > .env")]
+  eval \"$(pald env)\"
+  pald env -f dotenv -o .env.ports
+  pald env PORT=shop.web DB_PORT=shop.db 'other.*'")]
 pub(in crate::cli) struct Env {
-    /// A registered service; without VAR, shop.web sets SHOP_WEB_PORT
-    #[arg(value_name = "[VAR=]NAME", required = true)]
+    /// A registered service, or a pattern for several: *, ? and [...]. Without VAR it is the variable
+    /// of the project's file, or else SHOP_WEB_PORT for shop.web. With a {name} after VAR=, a text
+    #[arg(value_name = "[VAR=]NAME")]
     assignments: Vec<OsString>,
+    #[command(flatten)]
+    scope: Scope,
     /// The format
     #[arg(short, long, value_enum, default_value_t = Format::Sh)]
     format: Format,
-}
-
-/// The format of the variables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// sh, bash, zsh and direnv
-    Sh,
-    /// fish
-    Fish,
-    /// .env files, as for docker compose
-    Dotenv,
-    /// JSON, for programs
-    Json,
+    /// Register what is not registered yet
+    #[arg(long)]
+    set: bool,
+    /// Write to this file; one that `pald env` did not write stays
+    #[arg(short, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 impl Env {
     pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
-        let assignments = Assignment::parse_all(&self.assignments)?;
-        Assignment::check_distinct(&assignments)?;
-        let client = session.client()?;
-        let mut ports = Vec::new();
-        for Assignment { variable, service } in assignments {
-            let answer = client
-                .registered_service(&service)
-                .map_err(|error| suggest_or_set(&client, &service, error))?;
-            ports.push((variable.to_string(), answer.port));
+        if self.output.is_some() && self.format == Format::Json {
+            return Err(CommandError::JsonFile.into());
         }
-        Ok(session.terminal.answer(self.format.lines(&ports))?)
-    }
-}
-
-impl Format {
-    fn lines(self, ports: &[(String, u16)]) -> Vec<String> {
-        let lines = |start: &str, between: &str| {
-            ports.iter().map(|(name, port)| format!("{start}{name}{between}{port}")).collect()
+        let requests = self.assignments.iter().map(|it| Request::parse(it));
+        let requests = requests.collect::<Result<Vec<_>, _>>()?;
+        let here = self.here(session, &requests)?;
+        let missing = match self.set {
+            true => Missing::Register,
+            false => Missing::Refuse("pald env --set"),
         };
+        let names = Names {
+            client: session.client()?,
+            terminal: session.terminal,
+            here,
+            missing,
+            missing_elsewhere: missing,
+            running: None,
+            known: RefCell::default(),
+        };
+        let variables = variables(&names, &requests)?;
+        check_distinct(variables.iter().map(|(variable, _)| variable))?;
+        let lines = self.format.lines(&variables)?;
+        match &self.output {
+            None => session.terminal.answer(lines)?,
+            Some(path) => env_file::write(path, &mark(names.here.as_ref()), &lines)?,
+        }
+        Ok(())
+    }
+
+    /// Returns the project here if there are short names, or no names at all: then it must be there.
+    fn here(&self, session: &Session, requests: &[Request]) -> Result<Option<Here>, Failure> {
+        if !requests.is_empty() {
+            return self.scope.here(session, requests.iter().flat_map(Request::names));
+        }
+        let here = self.scope.any(session)?;
+        Ok(Some(here.map_err(|location| CommandError::NoProject {
+            command: "pald env",
+            from: location.from,
+            to: location.to,
+        })?))
+    }
+}
+
+/// One argument.
+enum Request {
+    Assignment(Assignment),
+    Pattern(Pattern),
+}
+
+impl Request {
+    fn parse(argument: &OsStr) -> Result<Self, Failure> {
+        let text = argument.to_str().filter(|text| !text.contains(['=', '{']));
+        let Some(text) = text.filter(|text| text.contains(['*', '?', '['])) else {
+            return Ok(Self::Assignment(Assignment::parse(argument)?));
+        };
+        let wrong = |error: glob::PatternError| CommandError::Pattern {
+            pattern: Quoted::new(argument.as_bytes()),
+            reason: error.msg,
+        };
+        Ok(Self::Pattern(Pattern::new(text).map_err(wrong)?))
+    }
+
+    fn names(&self) -> Vec<&str> {
         match self {
-            Self::Sh => lines("export ", "="),
-            Self::Fish => lines("set -gx ", " "),
-            Self::Dotenv => lines("", "="),
-            Self::Json => {
-                let last = ports.len().saturating_sub(1);
-                let member = |(at, (name, port)): (usize, &(String, u16))| {
-                    format!("  \"{name}\": {port}{}", if at < last { "," } else { "" })
-                };
-                let members = ports.iter().enumerate().map(member);
-                ["{".to_owned()].into_iter().chain(members).chain(["}".to_owned()]).collect()
-            }
+            Self::Assignment(assignment) => assignment.names(),
+            Self::Pattern(pattern) => vec![pattern.as_str()],
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_format_has_its_syntax() {
-        let ports = [("PORT".to_owned(), 49201), ("DB_PORT".to_owned(), 5432)];
-        let rows = [
-            (Format::Sh, "export PORT=49201\nexport DB_PORT=5432\n"),
-            (Format::Fish, "set -gx PORT 49201\nset -gx DB_PORT 5432\n"),
-            (Format::Dotenv, "PORT=49201\nDB_PORT=5432\n"),
-            (Format::Json, "{\n  \"PORT\": 49201,\n  \"DB_PORT\": 5432\n}\n"),
-        ];
-        for (format, text) in rows {
-            assert_eq!(format.lines(&ports).join("\n") + "\n", text);
+fn variables(names: &Names, requests: &[Request]) -> Result<Vec<(VariableName, Value)>, Failure> {
+    if let (Some(here), []) = (&names.here, requests) {
+        return names.of_file(here, here.project.file());
+    }
+    for request in requests {
+        if let Request::Assignment(assignment) = request {
+            names.check(std::slice::from_ref(assignment), None)?;
         }
     }
+    let mut variables = Vec::new();
+    for request in requests {
+        match request {
+            Request::Assignment(assignment) => variables.push(names.assigned(assignment)?),
+            Request::Pattern(pattern) => variables.extend(matching(names, pattern)?),
+        }
+    }
+    Ok(variables)
+}
+
+/// Returns the variables of all services that match: those of the project here for a pattern without
+/// a dot, or else registered ones by their full names.
+fn matching(names: &Names, pattern: &Pattern) -> Result<Vec<(VariableName, Value)>, Failure> {
+    let here = names.here.as_ref().filter(|_| is_short(pattern.as_str()));
+    let found: Vec<_> = match here {
+        Some(here) => {
+            let services = here.project.file().services.iter();
+            services
+                .map(|service| service.name.to_string())
+                .filter(|it| pattern.matches(it))
+                .collect()
+        }
+        None => {
+            let services = names.client.registered_services(Some(pattern.as_str()))?;
+            // The names become part of what a shell runs.
+            let legal = services.into_iter().map(|service| service.name);
+            legal.filter(|name| ServiceName::parse(name).is_ok()).collect()
+        }
+    };
+    if found.is_empty() {
+        return Err(CommandError::NoMatch(Quoted::new(pattern.as_str())).into());
+    }
+    let variable = |name: String| Ok((names.variable_of(&name), Value::Port(names.port(&name)?)));
+    found.into_iter().map(variable).collect()
+}
+
+/// Returns what the first line of a file says of the checkout.
+fn mark(here: Option<&Here>) -> String {
+    here.map(|here| {
+        let folder = here.project.checkout.folder.path();
+        format!(" for {} in {}", here.project.file().project, Shown(&folder))
+    })
+    .unwrap_or_default()
 }

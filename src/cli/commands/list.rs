@@ -12,12 +12,17 @@ use crate::quoted::Quoted;
 
 /// List services and what uses their ports
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  pald list 'shop.*'\n  pald list --json | jq '.services[].port'"
-)]
+#[command(after_help = "\
+Examples:
+  pald list --here
+  pald list 'shop.*'
+  pald list --json | jq '.services[].port'")]
 pub(in crate::cli) struct List {
     /// Only services whose whole name matches this pattern: *, ? and [...]
     glob: Option<String>,
+    /// Only services of this checkout
+    #[arg(long)]
+    here: bool,
     /// Print JSON, as /v1/services returns it
     #[arg(long)]
     json: bool,
@@ -30,7 +35,12 @@ impl List {
             pattern: Quoted::new(glob.unwrap_or_default()),
             reason: error.msg,
         })?;
-        let services = session.client()?.services(glob)?;
+        let folder = self.here.then(|| session.checkout("pald list --here")).transpose()?;
+        let mut services = session.client()?.services(glob)?;
+        if let Some(folder) = folder {
+            let is_here = |it: &Service| it.folder.as_deref() == Some(folder.as_str());
+            services.services.retain(is_here);
+        }
         match self.json {
             true => session.terminal.answer_json(&services)?,
             false => session.terminal.answer(table(&services))?,

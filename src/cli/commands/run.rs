@@ -1,5 +1,7 @@
-//! `pald run`: runs a command with the port of its service.
+//! `pald run`: runs a command with the ports of its services.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -9,31 +11,41 @@ use std::process::Command;
 use clap::Args;
 
 use crate::api::{ReasonCode, RegisterRequest, Service, State, names};
+use crate::cli::assignment::{Assignment, check_distinct};
 use crate::cli::error::CommandError;
+use crate::cli::here::Missing;
 use crate::cli::holder::port_of;
-use crate::cli::variable::{Assignment, Variable};
+use crate::cli::names::{Names, is_short, note_twin};
+use crate::cli::scope::Scope;
 use crate::cli::{Failure, Session, Terminal};
 use crate::client::Client;
+use crate::config::SERVICE_VARIABLE;
+use crate::project;
 use crate::quoted::Quoted;
 use crate::registry::Existing;
 use crate::service_name::ServiceName;
+use crate::variable_name::VariableName;
 
-/// Run a command with a service's port; registers the service if needed
+/// Run a command with the ports of its services; registers those of the project, and NAME
 ///
-/// PORT is set to the port, and {port} in the command's arguments is replaced by it. The command
-/// replaces pald, so signals and the exit code are its own.
+/// PORT is set to the port of NAME, and {port} in the command's arguments is replaced by it. In a
+/// project all its variables are set too, and {name} is replaced by the port of its service NAME.
+/// The command replaces pald, so signals and the exit code are its own.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  pald run shop.web -- vite --port {port} --strictPort
-  pald run shop.web -e DB_PORT=shop.db -- npm start")]
+  pald run web -- vite --port {port} --strictPort
+  pald run -- docker compose up
+  pald run shop.web -e DB_PORT=shop.db -e URL=http://localhost:{port}/ -- npm start")]
 pub(in crate::cli) struct Run {
+    #[command(flatten)]
+    scope: Scope,
     /// Don't hold this service's port, now or later: for servers that can't bind a held port
-    #[arg(long)]
+    #[arg(long, requires = "name")]
     no_hold: bool,
-    /// The service that the command runs
-    name: OsString,
-    /// Set another variable to another service's port; may be repeated
+    /// The service that the command runs; without it, only the variables are set
+    name: Option<OsString>,
+    /// Set another variable to a service's port, or to a text with {name} in it; may be repeated
     #[arg(short, value_name = "[VAR=]NAME")]
     env: Vec<OsString>,
     /// The command and its arguments
@@ -41,19 +53,104 @@ pub(in crate::cli) struct Run {
     command: Vec<OsString>,
 }
 
-/// The placeholder for the port in the arguments.
-const PLACEHOLDER: &[u8] = b"{port}";
-
 impl Run {
     pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
-        let service = ServiceName::parse(self.name.as_bytes())?;
-        let mut assignments = Assignment::parse_all(&self.env)?;
-        assignments.insert(0, Assignment { variable: Variable::port(), service: service.clone() });
-        Assignment::check_distinct(&assignments)?;
-        let client = session.client()?;
-        // If the command is refused below, registering its service is the only change.
-        client.register(&service, &RegisterRequest::default(), Existing::Accept)?;
-        let port = check_free(&client, &service, session.terminal)?;
+        let name =
+            self.name.as_ref().map(|name| ServiceName::parse(name.as_bytes())).transpose()?;
+        let assignments = Assignment::parse_all(&self.env)?;
+        let mut names = self.names(session, name.as_ref(), &assignments)?;
+        let variables = assignments.iter().map(|it| names.variable(it));
+        let port = name.as_ref().map(|_| VariableName::port());
+        check_distinct(port.into_iter().chain(variables).collect::<Vec<_>>().iter())?;
+        names.check(&assignments, name.as_ref())?;
+        let own = match &name {
+            None => None,
+            Some(name) => Some(self.own(session, &mut names, name)?),
+        };
+        // A full name is no part of the project here.
+        let is_of_project = name.as_ref().is_none_or(|name| is_short(name.as_str()));
+        let mut environment = BTreeMap::new();
+        if let Some(here) = names.here.as_ref().filter(|_| is_of_project) {
+            environment.extend(names.of_file(here, here.project.file())?);
+        }
+        for assignment in &assignments {
+            let (variable, value) = names.assigned(assignment)?;
+            environment.insert(variable, value);
+        }
+        let (program, arguments) = self.command.split_first().expect("clap requires a command");
+        let mut command = Command::new(program);
+        // They say what another command is run for.
+        command.env_remove(VariableName::port().as_str()).env_remove(SERVICE_VARIABLE);
+        command.envs(environment.iter().map(|(name, value)| (name.as_str(), value.to_text())));
+        if let Some((service, port)) = own {
+            command.env(VariableName::port().as_str(), port.to_string());
+            command.env(SERVICE_VARIABLE, service.as_str());
+        }
+        for argument in arguments {
+            command.arg(with_ports(&names, is_of_project, argument)?);
+        }
+        Err(exec_error(program, command.exec()).into())
+    }
+
+    /// Returns where names are looked up. Without NAME there must be a project, or another variable.
+    fn names(
+        &self,
+        session: &Session,
+        name: Option<&ServiceName>,
+        assignments: &[Assignment],
+    ) -> Result<Names, Failure> {
+        let here = match name {
+            Some(name) => {
+                let others = assignments.iter().flat_map(Assignment::names);
+                let others =
+                    others.filter(|name| ![project::PORT, project::CHECKOUT].contains(name));
+                self.scope.here(session, others.chain([name.as_str()]))?
+            }
+            None => match self.scope.any(session)? {
+                Ok(here) => Some(here),
+                Err(_) if !assignments.is_empty() => None,
+                Err(location) => {
+                    let (from, to) = (location.from, location.to);
+                    let command = "pald run";
+                    return Err(CommandError::NoProject { command, from, to }.into());
+                }
+            },
+        };
+        Ok(Names {
+            client: session.client()?,
+            terminal: session.terminal,
+            here,
+            missing: Missing::Register,
+            missing_elsewhere: Missing::Refuse("pald set"),
+            running: None,
+            known: RefCell::default(),
+        })
+    }
+
+    /// Registers the service that the command is run for; returns its full name and its port, on which
+    /// nothing listens.
+    fn own(
+        &self,
+        session: &Session,
+        names: &mut Names,
+        name: &ServiceName,
+    ) -> Result<(ServiceName, u16), Failure> {
+        let here = names.here.as_ref().filter(|_| is_short(name.as_str()));
+        let service = match here {
+            Some(here) => {
+                ServiceName::parse(here.service(name.as_str(), Missing::Register)?.full_name)?
+            }
+            None => {
+                // If the command is refused below, registering its service is the only change.
+                let request = RegisterRequest::default();
+                let registered = names.client.register(name, &request, Existing::Accept)?;
+                if registered.is_new && !self.scope.is_global() {
+                    note_twin(session, &names.client, &registered.service);
+                }
+                name.clone()
+            }
+        };
+        let port = check_free(&names.client, &service, session.terminal)?;
         if self.no_hold {
             // With the port: another client may have released the service since.
             let request = RegisterRequest {
@@ -61,26 +158,11 @@ impl Run {
                 hold: Some(false),
                 ..RegisterRequest::default()
             };
-            client.register(&service, &request, Existing::Accept)?;
+            names.client.register(&service, &request, Existing::Accept)?;
         }
-        let mut variables = Vec::new();
-        for Assignment { variable, service: assigned } in assignments {
-            // The port that was checked is the one that the command gets, wherever it is named.
-            let port = match assigned == service {
-                true => port,
-                false => {
-                    let request = RegisterRequest::default();
-                    client.register(&assigned, &request, Existing::Accept)?.port
-                }
-            };
-            variables.push((variable, port.to_string()));
-        }
-        let (program, arguments) = self.command.split_first().expect("clap requires a command");
-        let arguments = arguments.iter().map(|argument| with_port(argument, port));
-        let mut command = Command::new(program);
-        command.args(arguments);
-        command.envs(variables.iter().map(|(variable, port)| (variable.as_str(), port)));
-        Err(exec_error(program, command.exec()).into())
+        // The port that was checked is the one that the command gets, wherever it is named.
+        names.running = Some((name.clone(), port));
+        Ok((service, port))
     }
 }
 
@@ -106,24 +188,24 @@ fn check_free(client: &Client, service: &ServiceName, terminal: Terminal) -> Res
     Ok(service.port)
 }
 
-/// Replaces each placeholder in an argument.
-fn with_port(argument: &OsStr, port: u16) -> OsString {
-    let port = port.to_string();
-    let mut rest = argument.as_bytes();
-    let mut replaced = Vec::new();
-    while let Some(byte) = rest.first() {
-        match rest.strip_prefix(PLACEHOLDER) {
-            Some(after) => {
-                replaced.extend_from_slice(port.as_bytes());
-                rest = after;
-            }
-            None => {
-                replaced.push(*byte);
-                rest = &rest[1..];
-            }
+/// Replaces `{port}`, names of the project and registered full names in an argument.
+fn with_ports(names: &Names, is_of_project: bool, argument: &OsStr) -> Result<OsString, Failure> {
+    let mut ports = BTreeMap::new();
+    for name in project::names_in(argument.as_bytes()) {
+        if ports.contains_key(name) {
+            continue;
         }
+        let here = names.here.as_ref().filter(|_| is_of_project && is_short(name));
+        let port = match (name, &names.running, here) {
+            (project::PORT, Some((_, port)), _) => Some(*port),
+            (_, _, Some(here)) if here.project.file_with(name).is_some() => Some(names.port(name)?),
+            (_, _, Some(_)) => None,
+            _ => names.port_if_registered(name)?,
+        };
+        ports.insert(name.to_owned(), port.map(|port| port.to_string()));
     }
-    OsString::from_vec(replaced)
+    let replaced = project::replace_names(argument.as_bytes(), |name| ports.get(name)?.clone());
+    Ok(OsString::from_vec(replaced))
 }
 
 fn exec_error(program: &OsStr, source: io::Error) -> CommandError {
@@ -131,25 +213,5 @@ fn exec_error(program: &OsStr, source: io::Error) -> CommandError {
     match source.kind() {
         io::ErrorKind::NotFound => CommandError::NoSuchCommand { program, source },
         _ => CommandError::NotRunnable { program, source },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_placeholder_in_an_argument_is_replaced() {
-        let rows: [(&[u8], &[u8]); 6] = [
-            (b"{port}", b"49201"),
-            (b"--url=http://localhost:{port}/{port}", b"--url=http://localhost:49201/49201"),
-            (b"{{port}}", b"{49201}"),
-            (b"{PORT} { port } {port", b"{PORT} { port } {port"),
-            (b"\xff{port}", b"\xff49201"),
-            (b"", b""),
-        ];
-        for (argument, replaced) in rows {
-            assert_eq!(with_port(OsStr::from_bytes(argument), 49201).as_bytes(), replaced);
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! `pald set`: registers a service.
+//! `pald set`: registers a service, or all services of a project.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -6,38 +6,62 @@ use std::os::unix::ffi::OsStrExt as _;
 use clap::Args;
 
 use crate::addresses::Addresses;
-use crate::api::RegisterRequest;
+use crate::api::{ProjectServiceRequest, RegisterRequest, Service};
+use crate::cli::error::CommandError;
+use crate::cli::here::{self, Here, Missing};
+use crate::cli::names::note_twin;
+use crate::cli::scope::Scope;
 use crate::cli::{Failure, Session};
+use crate::files::Shown;
 use crate::port::Port;
+use crate::project::{ProjectFile, Registered};
 use crate::registry::Existing;
 use crate::service_name::ServiceName;
 
-/// Register a service, unless it is registered, and print its port
+/// Register a service, unless it is registered, and print its port; without NAME all services of the
+/// project
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  pald set shop.web\n  pald set shop.db --port 5432")]
+#[command(after_help = "\
+Examples:
+  pald set
+  pald set shop.web
+  pald set shop.db --port 5432")]
 pub(in crate::cli) struct Set {
-    /// The service: 1 to 255 letters, digits and . _ -
-    name: OsString,
+    /// The service: in a project one of its file, or else a full name: 1 to 255 letters, digits
+    /// and . _ -
+    name: Option<OsString>,
+    #[command(flatten)]
+    scope: Scope,
     /// Ask for this port
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, requires = "name")]
     port: Option<OsString>,
+    /// Move the service to the port of --port; without NAME, each service to the port that the
+    /// project's file prefers
+    #[arg(long = "move")]
+    is_move: bool,
     /// Store an address with the service; may be repeated
-    #[arg(long, value_name = "A")]
+    #[arg(long, value_name = "A", requires = "name")]
     addr: Vec<OsString>,
     /// Fail if the service is already registered
-    #[arg(long)]
+    #[arg(long, requires = "name", conflicts_with = "is_move")]
     new: bool,
-    /// Print the service as JSON
+    /// Print the service as JSON; without NAME, a list of all
     #[arg(long)]
     json: bool,
 }
 
 impl Set {
     pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
-        let service = ServiceName::parse(self.name.as_bytes())?;
+        let Some(name) = &self.name else { return self.whole_project(session) };
+        let service = ServiceName::parse(name.as_bytes())?;
         let request = self.request()?;
-        let existing = if self.new { Existing::Refuse } else { Existing::Accept };
-        let answer = session.client()?.register(&service, &request, existing)?;
+        if self.is_move && request.port.is_none() {
+            return Err(CommandError::MoveWhere.into());
+        }
+        let answer = match self.scope.here(session, [service.as_str()])? {
+            Some(here) => self.of_project(session, &here, service.as_str(), &request)?,
+            None => self.register(session, &service, &request)?,
+        };
         match self.json {
             true => session.terminal.answer_json(&answer)?,
             false => session.terminal.answer([answer.port.to_string()])?,
@@ -53,7 +77,113 @@ impl Set {
             port: port.map(|port| port.number().into()),
             addresses: (!self.addr.is_empty())
                 .then(|| addresses.iter().map(str::to_owned).collect()),
-            hold: None,
+            ..RegisterRequest::default()
         })
+    }
+
+    /// Registers a service by its full name.
+    fn register(
+        &self,
+        session: &Session,
+        service: &ServiceName,
+        request: &RegisterRequest,
+    ) -> Result<Service, Failure> {
+        let existing = match (self.new, self.is_move) {
+            (true, _) => Existing::Refuse,
+            (false, true) => Existing::Move,
+            (false, false) => Existing::Accept,
+        };
+        let client = session.client()?;
+        let registered = client.register(service, request, existing)?;
+        if registered.is_new && !self.scope.is_global() {
+            note_twin(session, &client, &registered.service);
+        }
+        Ok(registered.service)
+    }
+
+    /// Registers a service of the project here.
+    fn of_project(
+        &self,
+        session: &Session,
+        here: &Here,
+        name: &str,
+        request: &RegisterRequest,
+    ) -> Result<Service, Failure> {
+        let full_name = |name: &str| ServiceName::parse(name).map_err(Failure::from);
+        let Some(file) = here.project.file_with(name) else {
+            let known = here.left_over(name)?;
+            return self.register(session, &full_name(&known.full_name)?, request);
+        };
+        let known = here.registered(file, Missing::Refuse("pald set"))?;
+        let listed = file.service(name).expect("the file lists it");
+        if let Some(known) = known.service(name).filter(|it| it.is_own || listed.is_shared) {
+            return self.register(session, &full_name(&known.full_name)?, request);
+        }
+        self.check_unregistered(session)?;
+        let new =
+            ProjectServiceRequest { addresses: request.addresses.clone(), ..here::request(listed) };
+        let registered = here.register(file, vec![new])?;
+        let missing = || here.not_here(file, vec![name.to_owned()], Missing::Register);
+        let service = registered.service(name).ok_or_else(missing)?;
+        // A set takes no port, so a service that asks for one moves there.
+        let service = full_name(&service.full_name)?;
+        Ok(session.client()?.register(&service, request, Existing::Move)?.service)
+    }
+
+    /// Checks that the port that is asked for is no service's, before a new service gets another.
+    fn check_unregistered(&self, session: &Session) -> Result<(), Failure> {
+        let Some(port) = &self.port else { return Ok(()) };
+        let port = Port::parse(port.as_bytes())?;
+        match session.client()?.port(port)?.service {
+            Some(service) => Err(CommandError::PortTaken { port: port.number(), service }.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn whole_project(&self, session: &Session) -> Result<(), Failure> {
+        let here = self.scope.any(session)?.map_err(|location| CommandError::NoProject {
+            command: "pald set",
+            from: location.from,
+            to: location.to,
+        })?;
+        let file = here.project.file();
+        let known = here.registered(file, Missing::Refuse("pald set"))?;
+        let registered = match known.is_complete(file) && !self.is_move {
+            true => known,
+            false => here.set(file, self.is_move)?,
+        };
+        self.print(session, file, &registered)?;
+        for service in registered.left_over(file) {
+            let (name, port, path) = (&service.full_name, service.port, Shown(&file.path));
+            session.terminal.say(&format!(
+                "{name} on {port} is no longer in {path}; `pald del {name}` releases it"
+            ));
+        }
+        Ok(())
+    }
+
+    fn print(
+        &self,
+        session: &Session,
+        file: &ProjectFile,
+        registered: &Registered,
+    ) -> Result<(), Failure> {
+        let names = file.services.iter().map(|service| service.name.as_str());
+        let found = names.filter_map(|name| registered.service(name));
+        if self.json {
+            let found = found.map(|service| ServiceName::parse(&service.full_name));
+            let client = session.client()?;
+            let mut services = Vec::new();
+            for name in found {
+                services.push(client.registered_service(&name?)?);
+            }
+            return Ok(session.terminal.answer_json(&services)?);
+        }
+        let found: Vec<_> = found.collect();
+        let width = found.iter().map(|service| service.name.as_str().len()).max().unwrap_or(0);
+        let line = |service: &&crate::project::RegisteredService| {
+            format!("{:width$}  {}", service.name.as_str(), service.port)
+        };
+        Ok(session.terminal.answer(found.iter().map(line))?)
     }
 }

@@ -23,6 +23,8 @@ impl Explain for ClientError {
                 "If you mean to use that user's pald, set `daemon_user`; if not, have that program \
                  stopped, or set another `port_listen`"
             }
+            // The command knows which process to restart.
+            Self::TooOld { .. } => "Restart pald",
             Self::Problem(problem) => return hint_of(problem),
         };
         Some(hint.to_owned())

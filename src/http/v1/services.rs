@@ -276,7 +276,11 @@ fn options(request: &HttpRequest, body: &[u8]) -> Result<RegisterOptions, HttpEr
         port: wanted.port.map(Port::try_from).transpose()?,
         addresses: wanted.addresses.map(|list| Addresses::join(&list)).transpose()?,
         hold: wanted.hold,
-        existing: if must_be_new { Existing::Refuse } else { Existing::Accept },
+        existing: match (must_be_new, wanted.is_move) {
+            (true, _) => Existing::Refuse,
+            (false, true) => Existing::Move,
+            (false, false) => Existing::Accept,
+        },
     })
 }
 

@@ -44,6 +44,15 @@ impl Expected {
         service: ServiceName,
         options: &RegisterOptions,
     ) -> Result<Port, ChangeError> {
+        if let (Some((from, ..)), Some(to), Existing::Move) =
+            (self.entries.get(&service), options.port, options.existing)
+            && *from != to
+        {
+            let (from, to) = (*from, self.check(to, &service)?);
+            self.freed.insert(from, service.clone());
+            self.unavailable.insert(to);
+            self.entries.entry(service.clone()).and_modify(|(port, ..)| *port = to);
+        }
         if let Some((port, addresses, hold)) = self.entries.get_mut(&service) {
             if options.existing == Existing::Refuse {
                 return Err(ChangeError::NotNew { service, port: *port });

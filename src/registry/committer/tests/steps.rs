@@ -43,13 +43,17 @@ fn steps() -> impl Strategy<Value = Step> {
         proptest::option::weighted(0.2, ports()),
         proptest::option::weighted(0.2, 0u8..3),
         proptest::option::weighted(0.2, any::<bool>()),
-        proptest::bool::weighted(0.1),
+        prop_oneof![
+            8 => Just(Existing::Accept),
+            1 => Just(Existing::Move),
+            1 => Just(Existing::Refuse),
+        ],
     );
-    let options = options.prop_map(|(number, address, hold, is_new)| RegisterOptions {
+    let options = options.prop_map(|(number, address, hold, existing)| RegisterOptions {
         port: number.map(port),
         addresses: address.map(addresses),
         hold,
-        existing: if is_new { Existing::Refuse } else { Existing::Accept },
+        existing,
     });
     prop_oneof![
         8 => (0u8..12, options)

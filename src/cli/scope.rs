@@ -1,0 +1,42 @@
+//! Whether names are short ones of the project here, or full ones.
+
+use clap::Args;
+
+use super::here::Here;
+use super::names::is_short;
+use super::{Failure, Session};
+use crate::project::Location;
+
+/// The option of all commands that take names of services.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Scope {
+    /// Take all names as full ones, also in a project
+    #[arg(short, long)]
+    global: bool,
+}
+
+impl Scope {
+    pub(super) fn is_global(self) -> bool {
+        self.global
+    }
+
+    /// Returns the project here if one of these names needs it: a full name never does.
+    pub(super) fn here<'a>(
+        self,
+        session: &Session,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Option<Here>, Failure> {
+        match !self.global && names.into_iter().any(is_short) {
+            true => Ok(session.here()?.ok()),
+            false => Ok(None),
+        }
+    }
+
+    /// Returns the project here, or else where it was looked for; none with `-g`.
+    pub(super) fn any(self, session: &Session) -> Result<Result<Here, Location>, Failure> {
+        match self.global {
+            true => Ok(Err(session.location()?)),
+            false => session.here(),
+        }
+    }
+}
