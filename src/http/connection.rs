@@ -38,8 +38,6 @@ pub(super) struct Connection {
     client: Option<(Arc<OwnEnd>, Seat)>,
     /// How much may still be read before actix has a look at it.
     portion: usize,
-    /// Where it is read to; only so can less be read than actix has room for.
-    portion_buffer: [u8; PORTION],
     /// Whether a part of an answer waits for the client to read.
     is_unsent: bool,
     /// Whether actix wanted to read when it was not the time.
@@ -59,7 +57,6 @@ impl Connection {
             progress: Rc::default(),
             client,
             portion: PORTION,
-            portion_buffer: [0; PORTION],
             is_unsent: false,
             wants_to_read: false,
             is_idle: true,
@@ -110,7 +107,7 @@ impl AsyncRead for Connection {
             return Poll::Pending;
         }
         let room = buffer.remaining().min(this.portion);
-        let mut read = ReadBuf::new(&mut this.portion_buffer[..room]);
+        let mut read = ReadBuf::new(buffer.initialize_unfilled_to(room));
         if Pin::new(&mut this.stream).poll_read(cx, &mut read)?.is_pending() {
             return match this.progress.is_answering() {
                 true => Poll::Pending,
@@ -119,7 +116,7 @@ impl AsyncRead for Connection {
             };
         }
         let length = read.filled().len();
-        buffer.put_slice(read.filled());
+        buffer.advance(length);
         this.portion -= length;
         if length > 0 && std::mem::take(&mut this.is_idle) {
             this.silent_ticks = 0;
