@@ -145,6 +145,10 @@ impl ServerCheck {
     }
 
     fn check_listener(&self, address: SocketAddr) -> Result<(), ureq::Error> {
+        // Who listens on all addresses here has nothing to do with another machine.
+        if !address.ip().to_canonical().is_loopback() {
+            return Ok(());
+        }
         match self.peers.listener(address) {
             Ok(Some(user)) => self.believe(user, address),
             Ok(None) | Err(_) => Ok(()),
@@ -179,5 +183,38 @@ impl fmt::Display for OtherUser {
             None => f.write_str("a program")?,
         }
         write!(f, " of {user}, not by a pald of yours or root's")
+    }
+}
+
+#[cfg(all(test, target_os = "linux", not(pald_portable)))]
+mod tests {
+    use std::net::TcpListener;
+
+    use rustix::process::Uid;
+    use rustix::thread::set_thread_res_uid;
+
+    use super::*;
+
+    /// The kernel names a listener on all addresses for any address that is asked for.
+    #[test]
+    fn who_listens_here_is_not_taken_for_a_program_of_another_machine() {
+        // Only root can be another user.
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let stranger = std::thread::spawn(|| {
+            let user = Uid::from_raw(1234);
+            set_thread_res_uid(user, user, user).unwrap();
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap()
+        });
+        let listener = stranger.join().unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let check = ServerCheck::new(Users::default());
+        for (ip, is_refused) in [([127, 0, 0, 1], true), ([192, 0, 2, 1], false)] {
+            let address = SocketAddr::from((ip, port));
+            assert_eq!(check.check_unanswered(address).is_err(), is_refused, "{address}");
+            let closed = check.closed(address).unwrap_err();
+            assert_eq!(matches!(closed, ureq::Error::Other(_)), is_refused, "{address}");
+        }
     }
 }
