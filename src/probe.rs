@@ -13,4 +13,4 @@ pub use ephemeral::{Ephemeral, Overlap, ReservedPorts, overlap};
 pub use knocks::{Family, Knocks, LeftOut};
 pub use peers::{Connection, OwnEnd, Peers, Server};
 pub use sys::{Claimer, HOLDS_PORTS, LACKS, RESERVES_PORTS, TELLS_USERS, Who, hold, listener_on};
-pub use who::{Holder, PortState, Process, Reason, UnknownReason, User};
+pub use who::{Holder, Look, PortState, Process, Reason, UnknownReason, User};

@@ -10,7 +10,7 @@ use tracing::error;
 
 use crate::dump_file::{DumpStatus, DumpWatch};
 use crate::port::{Port, PortRange};
-use crate::probe::{Knocks, PortState};
+use crate::probe::{Knocks, Look, PortState};
 use crate::registration::Registration;
 use crate::service_name::ServiceName;
 
@@ -160,8 +160,8 @@ impl Registry {
     /// What any port is used for, right now; pald's own hold counts as nothing.
     ///
     /// Blocks for milliseconds; not for an async worker.
-    pub fn state(&self, port: Port) -> PortState {
-        self.surveyor.state(port)
+    pub fn state(&self, port: Port, look: Look) -> PortState {
+        self.surveyor.state(port, look)
     }
 
     /// Whether pald holds a port now.

@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::v1::shapes;
 use super::viewers::Sight;
 use crate::port::Port;
-use crate::probe::{self, Holder, PortState, UnknownReason};
+use crate::probe::{self, Holder, Look, PortState, UnknownReason};
 
 mod handed_over;
 
@@ -157,7 +157,7 @@ fn in_use(address: SocketAddr) -> ListenError {
     }
     let unknown = PortState::Unknown(UnknownReason::Unsupported);
     let state = Port::new(address.port())
-        .map_or(unknown, |port| probe::Who::open().state(port, &|_| false));
+        .map_or(unknown, |port| probe::Who::open().state(port, Look::Knock, &|_| false));
     ListenError::NotYet { address, state: Box::new(state) }
 }
 

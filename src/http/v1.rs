@@ -5,7 +5,9 @@ use actix_web::web::{self, ServiceConfig};
 use percent_encoding::percent_decode_str;
 
 use super::error::{HttpError, refuse_method};
+use super::parameters::Parameters;
 use crate::port::Port;
+use crate::probe::Look;
 use crate::service_name::ServiceName;
 
 mod about;
@@ -56,6 +58,12 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 /// Whether a path is under `/v1`, whether there is such a route or not.
 pub(super) fn includes(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/")
+}
+
+/// Parses how thoroughly to look at a port.
+fn look(parameters: &Parameters) -> Result<Look, HttpError> {
+    let knock = parameters.switch("knock")?.unwrap_or(true);
+    Ok(if knock { Look::Knock } else { Look::Quiet })
 }
 
 /// Parses the service that the path names.

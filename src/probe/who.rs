@@ -35,6 +35,15 @@ pub enum PortState {
     Unknown(UnknownReason),
 }
 
+/// How thoroughly to look at a port that no socket has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Connects to it, if nobody did within the last minute.
+    Knock,
+    /// Connects to nothing: for those who look again and again.
+    Quiet,
+}
+
 /// What keeps servers away from a port on which none listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::PortSet;
 use super::holds::HoldsWatch;
 use crate::port::Port;
-use crate::probe::{Knocks, PortState, Who};
+use crate::probe::{Knocks, Look, PortState, Who};
 
 /// The oldest answer that is given again.
 const MAX_AGE: Duration = Duration::from_secs(1);
@@ -64,8 +64,8 @@ impl Surveyor {
     }
 
     /// What one port is used for, right now. Blocks.
-    pub(super) fn state(&self, port: Port) -> PortState {
-        self.who().state(port, &|inode| self.holds.inode_at(port) == Some(inode))
+    pub(super) fn state(&self, port: Port, look: Look) -> PortState {
+        self.who().state(port, look, &|inode| self.holds.inode_at(port) == Some(inode))
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::daemon::{Client, Daemon, Home};
+use crate::skip::skip;
 
 use super::home;
 use super::network::{Network, ip_here, keep_clients_far, sysctl};
@@ -122,7 +123,7 @@ fn a_family_that_fails_for_all_ports_says_nothing_about_one() {
             let home = home(22_001, 22_020);
             let daemon = home.start();
             if let Err(reason) = fail() {
-                return println!("skipped: {what}: {reason}");
+                return skip(format!("{what}: {reason}"));
             }
             let address = std::net::SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, home.listen));
             let reached =
@@ -155,7 +156,7 @@ fn swallowed_ports_are_skipped_side_by_side() {
             let home = home(min, max);
             let daemon = home.start();
             if let Err(reason) = nft(&swallow(swallowed)) {
-                return println!("skipped: {reason}");
+                return skip(reason);
             }
             let client = daemon.client.clone();
             // Who asks for a port by its number gets it; the list says what is in its way.

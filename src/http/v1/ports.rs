@@ -5,10 +5,11 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::responses::{Busy, Missing, Refusals, Wrong};
-use super::{port_of, shapes};
+use super::{look, port_of, shapes};
 use crate::api::Port;
 use crate::http::blocking::run_blocking;
 use crate::http::error::HttpError;
+use crate::http::parameters::Parameters;
 use crate::http::reply;
 use crate::http::viewers::Viewers;
 use crate::registry::{Registry, Target};
@@ -16,7 +17,11 @@ use crate::registry::{Registry, Target};
 /// Shows a port
 #[utoipa::path(
     get, path = "/v1/ports/{port}", operation_id = "show_port",
-    params(("port" = u16, Path, description = "The port, 1 to 65535", minimum = 1, maximum = 65535)),
+    params(
+        ("port" = u16, Path, description = "The port, 1 to 65535", minimum = 1, maximum = 65535),
+        ("knock" = Option<bool>, Query,
+            description = "`false` looks at sockets alone and connects to nothing: for who asks again and again"),
+    ),
     responses(
         (status = 200, description = "What the port is used for now, and the service that it is registered to", body = Port),
         Wrong,
@@ -30,9 +35,10 @@ pub(super) async fn show(
     viewers: Data<Viewers>,
 ) -> Result<HttpResponse, HttpError> {
     let port = port_of(&request)?;
+    let look = look(&Parameters::of_query(&request)?)?;
     let turn = viewers.turn(&request).await?;
     let service = registry.service_at(port).map(|registration| registration.service.to_string());
-    let look = move || (registry.state(port), registry.is_held(port));
+    let look = move || (registry.state(port, look), registry.is_held(port));
     let (state, held) = run_blocking(look).await?;
     Ok(reply::json(StatusCode::OK, &shapes::port(port, &state, service, held, turn.sight)))
 }

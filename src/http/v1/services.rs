@@ -11,7 +11,7 @@ use glob::Pattern;
 use serde::Serialize;
 
 use super::responses::{BadBody, Busy, Missing, Refusals, Wrong};
-use super::{service_of, shapes};
+use super::{look, service_of, shapes};
 use crate::addresses::Addresses;
 use crate::api::{Problem, RangeUsage, RegisterRequest, Service, Services};
 use crate::http::blocking::run_blocking;
@@ -184,6 +184,8 @@ fn pattern(text: &[u8]) -> Result<Pattern, HttpError> {
             min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_.-]+$"),
         ("state" = Option<bool>, Query,
             description = "`false` leaves out what the port is used for"),
+        ("knock" = Option<bool>, Query,
+            description = "`false` looks at sockets alone and connects to nothing: for who asks again and again"),
     ),
     responses(
         (status = 200, description = "The service, and what its port is used for now", body = Service),
@@ -199,7 +201,9 @@ pub(super) async fn show(
     viewers: Data<Viewers>,
 ) -> Result<HttpResponse, HttpError> {
     let service = service_of(&request)?;
-    let with_state = Parameters::of_query(&request)?.switch("state")?.unwrap_or(true);
+    let parameters = Parameters::of_query(&request)?;
+    let with_state = parameters.switch("state")?.unwrap_or(true);
+    let look = look(&parameters)?;
     let Some(registration) = registry.service(&service) else {
         return Err(HttpError::NotRegistered(service));
     };
@@ -209,7 +213,7 @@ pub(super) async fn show(
         return Ok(reply::json(StatusCode::OK, &shown));
     }
     let (port, turn) = (registration.port, viewers.turn(&request).await?);
-    let look = move || (registry.state(port), registry.is_held(port));
+    let look = move || (registry.state(port, look), registry.is_held(port));
     let (state, held) = run_blocking(look).await?;
     Ok(reply::json(StatusCode::OK, &shapes::service(&registration, Some(&state), held, turn.sight)))
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -252,10 +253,12 @@ fn wait(pending: &[(usize, Socket)], deadline: Instant) -> bool {
 
 /// Returns whether a connect to ::1 failed because the machine has no such address.
 fn is_missing(error: &io::Error) -> bool {
-    matches!(
-        errno(error),
-        Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT | Errno::NETUNREACH | Errno::HOSTUNREACH)
-    )
+    match errno(error) {
+        Some(Errno::ADDRNOTAVAIL | Errno::NETUNREACH | Errno::HOSTUNREACH) => true,
+        // Where the machine has IPv6, it is pald alone that may not use it (seccomp(2)).
+        Some(Errno::AFNOSUPPORT) => !Path::new("/proc/net/if_inet6").exists(),
+        _ => false,
+    }
 }
 
 /// Returns whether a connect failed for want of a descriptor, memory or a port to connect from, which

@@ -11,7 +11,7 @@ use super::sock_diag::{DumpedSocket, SockDiag, TcpState, Transport};
 use crate::port::Port;
 use crate::probe::claim::Occupied;
 use crate::probe::knocks::Knocks;
-use crate::probe::who::{Holder, PortState, Reason, UnknownReason};
+use crate::probe::who::{Holder, Look, PortState, Reason, UnknownReason};
 
 mod evidence;
 mod processes;
@@ -33,6 +33,8 @@ pub struct Who {
     /// `None` before the first look and after one that failed.
     sock_diag: Option<SockDiag>,
     knocker: Knocker,
+    /// How long the knocks of one look may go on.
+    knocking_time: Duration,
 }
 
 impl Who {
@@ -43,7 +45,8 @@ impl Who {
 
     /// Makes one that shares with others what is met at ports.
     pub fn with(knocks: Arc<Knocks>) -> Self {
-        Self { sock_diag: None, knocker: Knocker::new(knocks) }
+        let knocker = Knocker::new(knocks);
+        Self { sock_diag: None, knocker, knocking_time: KNOCKING_TIME }
     }
 
     /// Finds the state of a port by passive evidence alone: nothing is bound. If no socket has the
@@ -53,10 +56,13 @@ impl Who {
     /// all sockets of the machine, and the open files of its processes to find the holder, so it
     /// takes up to some milliseconds, and 0.1 s where a firewall drops the connects. Not for an async
     /// worker.
-    pub fn state(&mut self, port: Port, is_own: &dyn Fn(u64) -> bool) -> PortState {
+    pub fn state(&mut self, port: Port, look: Look, is_own: &dyn Fn(u64) -> bool) -> PortState {
         match self.by_sockets(port, is_own) {
             Err(error) => not_listed(&error),
             Ok(Some(state)) => state,
+            Ok(None) if look == Look::Quiet => {
+                self.knocker.knocks.obstacle(port).map_or(PortState::Free, blocked)
+            }
             Ok(None) => {
                 let knocked = self.by_knocks(&[port], |who, _| {
                     let state = who.by_sockets(port, is_own)?;
@@ -99,7 +105,7 @@ impl Who {
         ports: &[Port],
         look_again: impl Fn(&mut Self, &[Port]) -> io::Result<HashMap<Port, PortState>>,
     ) -> HashMap<Port, PortState> {
-        let deadline = Instant::now() + KNOCKING_TIME;
+        let started = Instant::now();
         let (mut states, mut answered) = (HashMap::new(), HashMap::new());
         let mut left = Vec::new();
         for port in ports {
@@ -112,7 +118,7 @@ impl Who {
         for _ in 0..MAX_KNOCKS {
             let mut odd = HashMap::new();
             for group in left.chunks(SIDE_BY_SIDE) {
-                if Instant::now() >= deadline {
+                if started.elapsed() >= self.knocking_time {
                     let unknown = || PortState::Unknown(UnknownReason::NoTime);
                     odd.extend(group.iter().map(|port| (*port, unknown())));
                     continue;

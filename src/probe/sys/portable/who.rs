@@ -10,7 +10,7 @@ use super::sockets::Sockets;
 use crate::port::Port;
 use crate::probe::claim::Occupied;
 use crate::probe::knocks::Knocks;
-use crate::probe::who::{Holder, PortState, UnknownReason};
+use crate::probe::who::{Holder, Look, PortState, UnknownReason};
 
 /// How long the connects of one look may take in all.
 const LOOK_TIME: Duration = Duration::from_secs(1);
@@ -33,8 +33,13 @@ impl Who {
     }
 
     /// Finds the state of a port. No socket is one of pald's holds, since it has none here.
-    pub fn state(&mut self, port: Port, is_own: &dyn Fn(u64) -> bool) -> PortState {
-        self.states(&[port], is_own).remove(&port).expect("each port gets a state")
+    pub fn state(&mut self, port: Port, look: Look, _is_own: &dyn Fn(u64) -> bool) -> PortState {
+        let deadline = Instant::now() + LOOK_TIME;
+        let unseen = || match look {
+            Look::Knock => by_knock(port, &self.knocks, deadline),
+            Look::Quiet => PortState::Free,
+        };
+        self.by_sockets(&[port], |_| unseen()).remove(&port).expect("each port gets a state")
     }
 
     /// Finds the states of ports, one for each; those for which there was no time are unknown.
@@ -42,6 +47,16 @@ impl Who {
         &mut self,
         ports: &[Port],
         _is_own: &dyn Fn(u64) -> bool,
+    ) -> HashMap<Port, PortState> {
+        let deadline = Instant::now() + LOOK_TIME;
+        self.by_sockets(ports, |port| by_knock(port, &self.knocks, deadline))
+    }
+
+    /// Finds the states of ports by their sockets; `unseen` finds that of a port without one.
+    fn by_sockets(
+        &self,
+        ports: &[Port],
+        unseen: impl Fn(Port) -> PortState,
     ) -> HashMap<Port, PortState> {
         let sockets = match Sockets::list() {
             Ok(sockets) => {
@@ -54,9 +69,7 @@ impl Who {
                 return ports.iter().map(|port| (*port, unknown.clone())).collect();
             }
         };
-        let deadline = Instant::now() + LOOK_TIME;
-        let state =
-            |port| sockets.state(port).unwrap_or_else(|| by_knock(port, &self.knocks, deadline));
+        let state = |port| sockets.state(port).unwrap_or_else(|| unseen(port));
         ports.iter().map(|port| (*port, state(*port))).collect()
     }
 }
@@ -95,7 +108,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let port = Port::new(address.port()).unwrap();
-        let state = |port| Who::open().state(port, &|_| false);
+        let state = |port| Who::open().state(port, Look::Knock, &|_| false);
         assert!(matches!(state(port), PortState::Running(_)));
         // As if it were another user's.
         let hidden = PortState::Unknown(UnknownReason::Hidden { address });

@@ -22,7 +22,7 @@ fn state(address: SocketAddr) -> PortState {
 /// The state of the address's port, if sockets with these inodes are our holds.
 fn state_beside(address: SocketAddr, own: &[u64]) -> PortState {
     let port = Port::new(address.port()).unwrap();
-    Who::open().state(port, &|inode| own.contains(&inode))
+    Who::open().state(port, Look::Knock, &|inode| own.contains(&inode))
 }
 
 /// Looks until the state is as expected, since the kernel closes connections a moment later.
@@ -369,7 +369,8 @@ fn a_server_that_comes_and_goes_is_running_or_idle_in_each_list() {
         let address = held[100].on("127.0.0.1:0");
         let mut starts = 0;
         while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
-            let listener = TcpListener::bind(address).unwrap();
+            // A process that another test is just starting may have the last one for a moment.
+            let Ok(listener) = TcpListener::bind(address) else { continue };
             std::thread::sleep(Duration::from_millis(4));
             drop(listener);
             std::thread::sleep(Duration::from_millis(4));
@@ -393,4 +394,47 @@ fn a_server_that_comes_and_goes_is_running_or_idle_in_each_list() {
     assert_eq!(wrong, []);
     let seen = found.iter().filter(|states| states.contains_key(&ports[100])).count();
     assert!(starts > 1 && seen > 0 && seen < LISTS, "{starts} {seen}");
+}
+
+/// A server behind a redirect counts the connections that are reset, and blocks who makes many.
+#[test]
+fn nobody_is_knocked_at_twice_in_a_minute_nor_by_a_quiet_look() {
+    // Beside pald's own sockets this listener is none, as if it were behind a redirect.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let (own, port) = (inode(&listener), Port::new(listener.local_addr().unwrap().port()).unwrap());
+    let accepted = || std::iter::from_fn(|| listener.accept().ok()).count();
+    let knocks = Arc::new(Knocks::default());
+    let look = |look| Who::with(Arc::clone(&knocks)).state(port, look, &|inode| inode == own);
+    assert_eq!((look(Look::Quiet), accepted()), (PortState::Free, 0));
+    let redirected = look(Look::Knock);
+    let is_redirect = |state: &PortState| {
+        matches!(state, PortState::Blocked { reason: Reason::Redirect { .. }, .. })
+    };
+    assert!(is_redirect(&redirected), "{redirected:?}");
+    let knocked = accepted();
+    assert!((1..=MAX_KNOCKS).contains(&knocked), "{knocked}");
+    for again in [Look::Knock, Look::Quiet] {
+        assert_eq!((look(again), accepted()), (redirected.clone(), 0));
+    }
+    let states = Who::with(Arc::clone(&knocks)).states(&[port], &|inode| inode == own);
+    assert_eq!((states.get(&port), accepted()), (Some(&redirected), 0));
+}
+
+/// What a list had no time for was idle.
+#[test]
+fn what_there_was_no_time_for_is_unknown() {
+    let held: Vec<OwnPort> = (0..40).map(|_| OwnPort::take()).collect();
+    let inodes: Vec<u64> = held.iter().map(OwnPort::hold_inode).collect();
+    let ports: Vec<Port> = held.iter().map(|port| Port::new(port.number).unwrap()).collect();
+    let is_own = |inode| inodes.contains(&inode);
+    let mut who = Who { knocking_time: Duration::ZERO, ..Who::open() };
+    let states = who.states(&ports, &is_own);
+    let unknown = PortState::Unknown(UnknownReason::NoTime);
+    assert!(ports.iter().all(|port| states[port] == unknown), "{states:?}");
+    who.knocking_time = Duration::MAX;
+    assert_eq!(who.states(&ports, &is_own), HashMap::new());
+    // They are remembered, so that the next list has time for others.
+    who.knocking_time = Duration::ZERO;
+    assert_eq!(who.states(&ports, &is_own), HashMap::new());
 }
