@@ -7,6 +7,7 @@ mod combinations;
 mod command_line;
 mod daemon;
 mod damage;
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
 mod documents;
 mod door;
 mod faults;
@@ -14,7 +15,7 @@ mod first_start;
 mod full_disk;
 mod golden_store;
 mod hostile_page;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
 mod impostor;
 mod kill;
 mod kill_points;
@@ -27,7 +28,7 @@ mod own_port;
 mod page;
 mod paper;
 mod planted;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
 mod port_truth;
 mod power_cut;
 mod process_limit;
