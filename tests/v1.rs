@@ -5,6 +5,7 @@ mod machine;
 
 use std::net::TcpListener;
 
+use pald::probe::HOLDS_PORTS;
 use serde_json::{Value, json};
 
 use crate::daemon::{Client, Daemon, Home, Reply, wait_for_dump};
@@ -50,8 +51,10 @@ fn a_service_is_registered_shown_and_released() {
     assert_eq!((again.status, again.json()), (200, made.clone()));
     let mut shown = made.clone();
     shown["state"] = json!("idle");
-    shown["reason"] = json!("held for shop; nothing listens");
-    shown["reason_code"] = json!("held");
+    if HOLDS_PORTS {
+        shown["reason"] = json!("held for shop; nothing listens");
+        shown["reason_code"] = json!("held");
+    }
     let reply = client.get("/v1/services/shop");
     assert_eq!((reply.status, reply.json()), (200, shown.clone()));
     assert_eq!(reply.header("content-type"), Some("application/json; charset=utf-8"));

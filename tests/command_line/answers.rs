@@ -150,6 +150,13 @@ fn a_port_in_use_is_shown_with_its_holder() {
     let in_use_by = format!("{name} ({pid})");
     let width = in_use_by.len().max(12);
     let (heading, unused) = ("IN USE BY", "-");
+    let idle = match pald::probe::HOLDS_PORTS {
+        true => {
+            "Error: Port 49202 is held for shop.db; nothing listens\n\
+             hint: If its server says that the address is in use: `pald run --no-hold shop.db -- CMD`"
+        }
+        false => "Error: Nothing uses port 49202 (shop.db)",
+    };
     session(
         &home,
         &format!(
@@ -172,8 +179,7 @@ PORT   NAME      {heading:width$}  SINCE
 $ pald who 49201
 {name} (pid {pid}) of user {user}{since} listens on port 49201 (shop.web)
 $ pald who 49202; echo $?
-Error: Port 49202 is held for shop.db; nothing listens
-hint: If its server says that the address is in use: `pald run --no-hold shop.db -- CMD`
+{idle}
 1
 $ pald who 49203; echo $?
 Error: Nothing uses port 49203

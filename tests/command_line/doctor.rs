@@ -62,6 +62,9 @@ fn healthy(daemon: &Daemon, services: &str) -> String {
 
 /// What is said of the service of `start` while it does not run.
 fn held(port: u16) -> String {
+    if !pald::probe::HOLDS_PORTS {
+        return String::new();
+    }
     format!(
         "ok    holds    held for shop ({port}); nothing listens. A server that finds its address in use needs `pald run --no-hold`\n"
     )

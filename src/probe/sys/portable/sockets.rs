@@ -1,6 +1,6 @@
 //! The sockets of the processes that this user may look into: one's own, and for root all.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
@@ -32,22 +32,23 @@ impl Sockets {
     /// Returns the state of a port by its sockets, if it has any.
     pub(super) fn state(&self, port: Port) -> Option<PortState> {
         let sockets = self.by_port.get(&port.number())?;
-        let first = |is: fn(&Listener) -> bool| holder(sockets.iter().filter(|socket| is(socket)));
-        if let Some(holder) = first(is_listening) {
-            return Some(PortState::Running(holder));
+        let of = |is: fn(&Listener) -> bool| holders(sockets.iter().filter(|socket| is(socket)));
+        let listening = of(is_listening);
+        if !listening.is_empty() {
+            return Some(PortState::Running(listening));
         }
-        let blocked = |reason| move |holder| PortState::Blocked { reason, holder: Some(holder) };
-        first(is_bound)
-            .map(blocked(Reason::Bound))
-            .or_else(|| first(is_tcp).map(blocked(Reason::Tcp)))
-            .or_else(|| first(|_| true).map(blocked(Reason::Udp)))
+        let kinds =
+            [(Reason::Bound, of(is_bound)), (Reason::Tcp, of(is_tcp)), (Reason::Udp, of(|_| true))];
+        let (reason, holders) = kinds.into_iter().find(|(_, holders)| !holders.is_empty())?;
+        Some(PortState::Blocked { reason, holders })
     }
 
     /// Returns the holder of the TCP listener that clients of an address reach.
     pub(super) fn listener_on(&self, address: SocketAddr) -> Option<Holder> {
         let sockets = self.by_port.get(&address.port())?;
         let reaches = |socket: &&Listener| includes(socket.socket.ip(), address.ip());
-        holder(sockets.iter().filter(|socket| is_listening(socket)).filter(reaches))
+        let listening = sockets.iter().filter(|socket| is_listening(socket)).filter(reaches);
+        holders(listening).into_iter().next()
     }
 }
 
@@ -68,13 +69,15 @@ fn includes(bound: IpAddr, ip: IpAddr) -> bool {
     bound.to_canonical() == ip.to_canonical() || bound.is_unspecified()
 }
 
-/// Returns the holder of these sockets: of several processes the one with the lowest ID, which mostly
-/// started first.
-fn holder<'a>(sockets: impl Iterator<Item = &'a Listener>) -> Option<Holder> {
-    let process = sockets.map(|socket| &socket.process).min_by_key(|process| process.pid)?;
-    let user = User::of(user_of(process.pid)?);
-    let process = Process { pid: process.pid, name: process.name.clone(), since: None };
-    Some(Holder { user, process: Some(process) })
+/// Returns the holders of these sockets, by their process IDs: the lowest mostly started first.
+fn holders<'a>(sockets: impl Iterator<Item = &'a Listener>) -> Vec<Holder> {
+    let processes: BTreeMap<_, _> =
+        sockets.map(|socket| (socket.process.pid, &socket.process.name)).collect();
+    let holder = |(pid, name): (u32, &String)| {
+        let process = Process { pid, name: name.clone(), since: None };
+        Some(Holder { user: User::of(user_of(pid)?), process: Some(process) })
+    };
+    processes.into_iter().filter_map(holder).collect()
 }
 
 /// Returns the user of a process; `None` if it has ended.
@@ -111,7 +114,8 @@ mod tests {
             let listener = TcpListener::bind((ip, 0)).unwrap();
             let address = listener.local_addr().unwrap();
             let running = state(address).unwrap();
-            assert!(matches!(&running, PortState::Running(holder) if is_us(holder)), "{running:?}");
+            let PortState::Running(holders) = &running else { panic!("{running:?}") };
+            assert!(holders.len() == 1 && is_us(&holders[0]), "{running:?}");
         }
     }
 
@@ -121,10 +125,10 @@ mod tests {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(server.local_addr().unwrap()).unwrap();
         let blocked = state(client.local_addr().unwrap()).unwrap();
-        let PortState::Blocked { reason: Reason::Tcp, holder: Some(holder) } = &blocked else {
+        let PortState::Blocked { reason: Reason::Tcp, holders } = &blocked else {
             panic!("{blocked:?}");
         };
-        assert!(is_us(holder), "{holder}");
+        assert!(holders.len() == 1 && is_us(&holders[0]), "{blocked:?}");
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let blocked = state(socket.local_addr().unwrap()).unwrap();
         assert!(

@@ -84,7 +84,9 @@ fn by_knock(port: Port, knocks: &Knocks, deadline: Instant) -> PortState {
         Knocked::Occupied(Occupied::Redirected(address)) => {
             PortState::Unknown(UnknownReason::Hidden { address })
         }
-        Knocked::Occupied(occupied) => PortState::Blocked { reason: occupied.into(), holder: None },
+        Knocked::Occupied(occupied) => {
+            PortState::Blocked { reason: occupied.into(), holders: Vec::new() }
+        }
         Knocked::Failed(address, error) => {
             let cause = error.to_string();
             PortState::Unknown(UnknownReason::NotConnected { address, cause })
