@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::daemon::{Daemon, Home};
 use crate::faults::{Mount, copy_folder};
@@ -63,8 +64,18 @@ fn a_command_that_a_warning_names_is_quoted_where_it_has_to_be() {
     let record = home.path().join("my data/db.record");
     let daemon = home.start_command(command(&home));
     assert_three(&home, &daemon);
+    let before = fs::read_to_string(&record).unwrap();
     daemon.set("d").port();
-    let text = fs::read_to_string(&record).unwrap();
+    // It is written after the answer.
+    let start = Instant::now();
+    let text = loop {
+        let text = fs::read_to_string(&record).unwrap();
+        if text != before {
+            break text;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "the record was never written");
+        std::thread::yield_now();
+    };
     daemon.kill();
     fs::remove_dir_all(home.path().join("my data/db")).unwrap();
     fs::write(&record, text).unwrap();
