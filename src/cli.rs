@@ -51,8 +51,8 @@ pub struct Cli {
 const AFTER_HELP: &str = "\
 Example:
   pald &
-  pald set shop.web
-  pald run shop.web -- vite --port {port} --strictPort
+  pald init web api && pald set
+  pald run web -- vite --port {port} --strictPort
 
 Environment:
   PALD_CONFIG           like --config

@@ -28,7 +28,7 @@ fn session(home: &Home, expected: &str) {
 }
 
 /// The text with the ports of a home.
-fn ports(home: &Home, text: &str) -> String {
+pub(crate) fn ports(home: &Home, text: &str) -> String {
     let port = |text: String, offset: u16| {
         text.replace(&(49200 + offset).to_string(), &(home.listen + offset).to_string())
     };
@@ -66,7 +66,7 @@ fn pald(home: &Home, arguments: &[&str]) -> (Option<i32>, String, String) {
 }
 
 /// Answers each request on a port, one to a connection, with these bytes, in the background.
-fn answer_each(port: u16, mut answer: impl FnMut() -> String + Send + 'static) {
+pub(crate) fn answer_each(port: u16, mut answer: impl FnMut() -> String + Send + 'static) {
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
@@ -81,7 +81,7 @@ fn answer_each(port: u16, mut answer: impl FnMut() -> String + Send + 'static) {
 }
 
 /// Answers like pald: a 200 with JSON, which closes the connection.
-fn json_answer(value: &serde_json::Value) -> String {
+pub(crate) fn json_answer(value: &serde_json::Value) -> String {
     let (kind, body) = ("Content-Type: application/json", value.to_string());
     let length = body.len();
     format!(

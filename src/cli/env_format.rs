@@ -46,7 +46,7 @@ impl Format {
 
 /// Returns whether a text is one word, without meaning, in every shell and `.env` file.
 fn is_plain(text: &str) -> bool {
-    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"/._+-@:,%".contains(&byte);
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"/._+-@:,".contains(&byte);
     !text.is_empty() && text.bytes().all(is_legal)
 }
 

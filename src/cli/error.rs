@@ -62,7 +62,7 @@ pub(super) enum CommandError {
     NotHere { names: Vec<String>, project: String, folder: PathBuf, remedy: &'static str },
     #[error("No service is registered for {}", Shown(.0))]
     NothingHere(PathBuf),
-    #[error("Port {port} is registered to {service}")]
+    #[error("Port {port} is already registered to {service}")]
     PortTaken { port: u16, service: String },
     #[error("No registered service matches {0}")]
     NoMatch(Quoted),

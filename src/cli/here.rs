@@ -65,7 +65,8 @@ impl Here {
     /// Registers all services of a file as one change, without saying which were new; `is_move` moves
     /// them to the ports that they prefer.
     pub(super) fn set(&self, file: &ProjectFile, is_move: bool) -> Result<Registered, Failure> {
-        self.change(file, file.services.iter().map(request).collect(), is_move)
+        let services = file.services.iter().map(request).collect();
+        self.change(file, services, is_move)
     }
 
     /// Registers services of a file's project as one change; says what is not as the file has it.
@@ -97,7 +98,9 @@ impl Here {
         self.client.register_project(&request).map_err(|error| self.explain(error))?;
         let registered = self.look_up(file)?;
         self.say_label(file, &before, &known, &registered);
-        for service in new_services(file, &known, &registered) {
+        // With a move, all of them may have missed the ports that they prefer.
+        let before = if is_move { Registered { label: None, services: Vec::new() } } else { known };
+        for service in new_services(file, &before, &registered) {
             self.say_preference(file, &registered, service);
         }
         Ok(registered)

@@ -65,9 +65,10 @@ impl Session {
 
     /// Returns the folder of the checkout where the command runs, which its services remember.
     pub(super) fn checkout(&self, command: &'static str) -> Result<Folder, Failure> {
-        let Location { checkout, from, to, .. } = self.location()?;
-        let no_project = || CommandError::NoProject { command, from, to };
-        Ok(checkout.ok_or_else(no_project)?.folder)
+        let location = self.location()?;
+        let checkout = location.checkout()?;
+        let Location { from, to, .. } = location;
+        Ok(checkout.ok_or(CommandError::NoProject { command, from, to })?.folder)
     }
 
     /// Returns the project where the command runs, or else where it was looked for.

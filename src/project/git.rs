@@ -148,10 +148,11 @@ fn bare_setting(content: &[u8]) -> Option<bool> {
     bare
 }
 
-/// Returns the branch that a HEAD names; `None` if it is detached.
+/// Returns the branch that a HEAD names; `None` if it is detached, or kept elsewhere (reftables).
 fn head(repository: &Path) -> Result<Option<Vec<u8>>, ProjectError> {
     let line = line(&repository.join("HEAD"))?;
-    Ok(line.and_then(|line| line.strip_prefix(b"ref: ").map(<[u8]>::to_vec)))
+    let branch = line.and_then(|line| line.strip_prefix(b"ref: ").map(<[u8]>::to_vec));
+    Ok(branch.filter(|branch| branch != b"refs/heads/.invalid"))
 }
 
 /// Returns a file of one line, without the line breaks at its end; `None` if there is no such file.

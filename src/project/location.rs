@@ -15,8 +15,10 @@ const MAX_FILE_BYTES: usize = 64 * 1024;
 /// The checkout of a folder and its files of projects, which are not read yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
-    /// The checkout; `None` outside git where there is no file.
-    pub checkout: Option<Checkout>,
+    /// The top of the checkout; `None` outside git where there is no file.
+    pub top: Option<PathBuf>,
+    /// Whether the checkout may be the main one of a project.
+    may_be_main: bool,
     /// The files, the nearest first.
     files: Vec<PathBuf>,
     /// Whether these are the main checkout's, since a linked worktree has none.
@@ -34,12 +36,28 @@ impl Location {
     /// path. Outside git, a file in the home folder does not count.
     ///
     /// # Errors
-    /// A file of git's leads nowhere, or the system can't be asked.
+    /// The system can't be asked; or there is a file, and one of git's leads nowhere.
     pub fn of(folder: &Path, home: Option<&Path>) -> Result<Self, ProjectError> {
-        match git::work_tree(folder)? {
-            Some(tree) => Self::in_work_tree(folder, &tree),
-            None => Self::outside_git(folder, home),
+        match git::work_tree(folder) {
+            Ok(Some(tree)) => Ok(Self::in_work_tree(folder, &tree)),
+            Ok(None) => Self::outside_git(folder, home),
+            Err(error) => match files_between(folder, Path::new("/")).is_empty() {
+                // Without a project it does not matter what git is about.
+                true => Self::outside_git(folder, home),
+                false => Err(error),
+            },
         }
+    }
+
+    /// Returns the checkout; `None` outside git where there is no file.
+    ///
+    /// # Errors
+    /// Its path can't be remembered.
+    pub fn checkout(&self) -> Result<Option<Checkout>, ProjectError> {
+        let Some(top) = &self.top else { return Ok(None) };
+        let folder =
+            Folder::of(top).map_err(|source| ProjectError::Folder { path: top.clone(), source })?;
+        Ok(Some(Checkout { folder, may_be_main: self.may_be_main }))
     }
 
     /// Returns the nearest file.
@@ -50,9 +68,13 @@ impl Location {
     /// Reads the files; `None` if there is none.
     ///
     /// # Errors
-    /// A file is another user's, can't be read, or has a mistake.
+    /// A file is another user's, can't be read, or has a mistake; or the path of the checkout can't be
+    /// remembered.
     pub fn load(&self) -> Result<Option<Project>, ProjectError> {
-        let Some(checkout) = self.checkout.clone() else { return Ok(None) };
+        if self.files.is_empty() {
+            return Ok(None);
+        }
+        let Some(checkout) = self.checkout()? else { return Ok(None) };
         let mut read: Vec<ProjectFile> = Vec::new();
         for path in self.files.iter().rev() {
             let content = files::read(path, MAX_FILE_BYTES, Links::Follow)?;
@@ -61,20 +83,26 @@ impl Location {
             let file = ProjectFile::parse(path, &content.ok_or_else(gone)?, &read)?;
             read.insert(0, file);
         }
-        Ok((!read.is_empty()).then_some(Project { checkout, files: read }))
+        Ok(Some(Project { checkout, files: read }))
     }
 
-    fn in_work_tree(folder: &Path, tree: &WorkTree) -> Result<Self, ProjectError> {
-        let checkout = Some(Checkout::new(&tree.top, tree.may_be_main)?);
-        let (from, to) = (folder.to_owned(), tree.top.clone());
-        let files = files_between(folder, &tree.top);
-        let place = folder.strip_prefix(&tree.top).unwrap_or(Path::new(""));
-        if let (true, Some(main)) = (files.is_empty(), &tree.main) {
-            let files = files_between(&main.join(place), main);
-            let is_of_main = !files.is_empty();
-            return Ok(Self { checkout, files, is_of_main, main: tree.main.clone(), from, to });
+    fn in_work_tree(folder: &Path, tree: &WorkTree) -> Self {
+        let own = files_between(folder, &tree.top);
+        let main = tree.main.as_deref().filter(|_| own.is_empty());
+        let of_main = main.map(|main| {
+            let place = folder.strip_prefix(&tree.top).unwrap_or(Path::new(""));
+            files_between(&main.join(place), main)
+        });
+        let of_main = of_main.filter(|files| !files.is_empty());
+        Self {
+            top: Some(tree.top.clone()),
+            may_be_main: tree.may_be_main,
+            is_of_main: of_main.is_some(),
+            files: of_main.unwrap_or(own),
+            main: tree.main.clone(),
+            from: folder.to_owned(),
+            to: tree.top.clone(),
         }
-        Ok(Self { checkout, files, is_of_main: false, main: tree.main.clone(), from, to })
     }
 
     fn outside_git(folder: &Path, home: Option<&Path>) -> Result<Self, ProjectError> {
@@ -85,7 +113,8 @@ impl Location {
         let home = home.and_then(|home| fs::canonicalize(home).ok());
         let start = border(folder)?;
         let mut location = Self {
-            checkout: None,
+            top: None,
+            may_be_main: true,
             files: Vec::new(),
             is_of_main: false,
             main: None,
@@ -100,19 +129,11 @@ impl Location {
             let file = folder.join(FILE_NAME);
             if home.as_deref() != Some(folder) && is_there(&file) {
                 location.files.push(file);
-                location.checkout = Some(Checkout::new(folder, true)?);
+                location.top = Some(folder.to_owned());
                 break;
             }
         }
         Ok(location)
-    }
-}
-
-impl Checkout {
-    fn new(top: &Path, may_be_main: bool) -> Result<Self, ProjectError> {
-        let folder = Folder::of(top)
-            .map_err(|source| ProjectError::Folder { path: top.to_owned(), source })?;
-        Ok(Self { folder, may_be_main })
     }
 }
 

@@ -34,7 +34,7 @@ impl Init {
         check_distinct(variables.collect::<Vec<_>>().iter())?;
         let location = session.location()?;
         let home = Paths::of_this_user().home.and_then(|home| fs::canonicalize(home).ok());
-        if location.checkout.is_none() && home.as_deref() == Some(&location.from) {
+        if location.top.is_none() && home.as_deref() == Some(&location.from) {
             return Err(CommandError::HomeFolder.into());
         }
         // A linked worktree is called like its branch.

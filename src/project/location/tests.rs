@@ -40,7 +40,7 @@ impl Root {
     fn projects(&self, from: &str) -> (Option<String>, String) {
         let location = self.location(from).unwrap();
         let short = |path: &Path| path.strip_prefix(&self.path).unwrap().display().to_string();
-        let top = location.checkout.as_ref().map(|checkout| short(&checkout.folder.path()));
+        let top = location.top.as_deref().map(short);
         let project = location.load().unwrap();
         let files = project.iter().flat_map(Project::files);
         let projects: Vec<_> = files.map(|file| file.project.as_str()).collect();
@@ -118,7 +118,19 @@ fn a_linked_worktree_without_a_file_uses_that_of_the_main_checkout() {
     }
     root.write("fix", "shop");
     assert!(!root.location("fix/apps/web").unwrap().is_of_main);
-    assert!(!root.location("fix").unwrap().checkout.unwrap().may_be_main);
+    assert!(!root.location("fix").unwrap().checkout().unwrap().unwrap().may_be_main);
+}
+
+/// A worktree whose repository is not mounted where a container runs was refused to all commands.
+#[test]
+fn a_broken_git_file_matters_where_there_is_a_project() {
+    let root = Root::new();
+    root.folder("shop/deep");
+    fs::write(root.path.join("shop/.git"), "gitdir: /no/such/folder").unwrap();
+    assert_eq!(root.projects("shop/deep"), (None, String::new()));
+    root.write("shop", "shop");
+    let error = root.location("shop/deep").unwrap_err();
+    assert!(matches!(error, ProjectError::Git { .. }), "{error}");
 }
 
 #[test]
@@ -150,7 +162,11 @@ fn a_path_that_is_too_long_to_remember_is_refused() {
         path.push("n".repeat(200));
     }
     fs::create_dir_all(path.join(".git")).unwrap();
-    let error = Location::of(&path, None).unwrap_err();
+    let location = Location::of(&path, None).unwrap();
+    // Who has no project there is not bothered.
+    assert_eq!(location.load().unwrap(), None);
+    fs::write(path.join(FILE_NAME), "project = 'shop'").unwrap();
+    let error = Location::of(&path, None).unwrap().load().unwrap_err();
     let bytes = path.as_os_str().len();
     let expected = format!("The checkout {} can't be remembered", path.display());
     assert_eq!(error.to_string(), expected);
