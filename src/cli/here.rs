@@ -42,19 +42,25 @@ impl Here {
     }
 
     /// Returns what the checkout has registered of a file's project.
-    ///
-    /// With [`Missing::Register`] that is all of it on return.
+    pub(super) fn known(&self, file: &ProjectFile) -> Result<Registered, Failure> {
+        if let Some(known) = self.known.borrow().get(&file.path) {
+            return Ok(known.clone());
+        }
+        let services = self.client.registered_services(Some(&format!("{}.*", file.project)))?;
+        Ok(self.remember(file, &services))
+    }
+
+    /// Returns the same; with [`Missing::Register`] it is all of the file on return.
     pub(super) fn registered(
         &self,
         file: &ProjectFile,
         missing: Missing,
     ) -> Result<Registered, Failure> {
-        let known = self.known.borrow().get(&file.path).cloned();
-        let known = known.map_or_else(|| self.look_up(file), Ok)?;
+        let known = self.known(file)?;
         if missing != Missing::Register || known.is_complete(file) {
             return Ok(known);
         }
-        let registered = self.register(file, file.services.iter().map(request).collect())?;
+        let registered = self.set(file, false)?;
         for service in new_services(file, &known, &registered) {
             let RegisteredService { full_name, port, .. } = service;
             self.terminal.say(&format!("registered {full_name} on {port}"));
@@ -95,8 +101,10 @@ impl Here {
             services,
             is_move,
         };
-        self.client.register_project(&request).map_err(|error| self.explain(error))?;
-        let registered = self.look_up(file)?;
+        let answer = self.client.register_project(&request).map_err(|error| self.explain(error))?;
+        let is_other = |it: &&Service| !answer.iter().any(|answered| answered.name == it.name);
+        let after: Vec<_> = before.iter().filter(is_other).chain(&answer).cloned().collect();
+        let registered = self.remember(file, &after);
         self.say_label(file, &before, &known, &registered);
         // With a move, all of them may have missed the ports that they prefer.
         let before = if is_move { Registered { label: None, services: Vec::new() } } else { known };
@@ -125,7 +133,7 @@ impl Here {
     pub(super) fn left_over(&self, name: &str) -> Result<RegisteredService, Failure> {
         let mut others = Vec::new();
         for file in self.project.files() {
-            let registered = self.registered(file, Missing::Refuse("pald set"))?;
+            let registered = self.known(file)?;
             match registered.service(name).filter(|service| service.is_own) {
                 Some(service) => return Ok(service.clone()),
                 None => others.extend(registered.services),
@@ -156,11 +164,10 @@ impl Here {
         CommandError::NotHere { names, project, folder, remedy }.into()
     }
 
-    fn look_up(&self, file: &ProjectFile) -> Result<Registered, Failure> {
-        let services = self.client.registered_services(Some(&format!("{}.*", file.project)))?;
-        let registered = Registered::of(file, &self.project.checkout, &services);
+    fn remember(&self, file: &ProjectFile, services: &[Service]) -> Registered {
+        let registered = Registered::of(file, &self.project.checkout, services);
         self.known.borrow_mut().insert(file.path.clone(), registered.clone());
-        Ok(registered)
+        registered
     }
 
     fn no_service(&self, name: &str, others: &[RegisteredService]) -> Failure {

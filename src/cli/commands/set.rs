@@ -114,7 +114,7 @@ impl Set {
             let known = here.left_over(name)?;
             return self.register(session, &full_name(&known.full_name)?, request);
         };
-        let known = here.registered(file, Missing::Refuse("pald set"))?;
+        let known = here.known(file)?;
         let listed = file.service(name).expect("the file lists it");
         if let Some(known) = known.service(name).filter(|it| it.is_own || listed.is_shared) {
             return self.register(session, &full_name(&known.full_name)?, request);
@@ -147,7 +147,7 @@ impl Set {
             to: location.to,
         })?;
         let file = here.project.file();
-        let known = here.registered(file, Missing::Refuse("pald set"))?;
+        let known = here.known(file)?;
         let registered = match known.is_complete(file) && !self.is_move {
             true => known,
             false => here.set(file, self.is_move)?,
