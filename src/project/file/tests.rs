@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn parse(content: &str) -> Result<ProjectFile, ProjectError> {
@@ -131,4 +133,52 @@ fn a_text_may_name_services_of_the_files_above() {
         ProjectFile::parse(Path::new("web/pald.toml"), content, std::slice::from_ref(&above));
     assert_eq!(file.unwrap().texts.len(), 1);
     assert!(ProjectFile::parse(Path::new("web/pald.toml"), content, &[]).is_err());
+}
+
+/// Pieces of which files are made, right ones and wrong ones.
+const PIECES: [&str; 20] = [
+    "project = 'shop'\n",
+    "[services]\n",
+    "[env]\n",
+    "web = {}\n",
+    "db = 8080\n",
+    "a-b = { env = 'A' }\n",
+    "a_b = { prefer = 1, shared = true }\n",
+    "A = '{web}'\n",
+    "B = \"{{{db}\"\n",
+    "PATH = 'x'\n",
+    "port = {}\n",
+    "services.x = {}\n",
+    "\u{20ac}",
+    "\\u0007",
+    "{",
+    "}",
+    "'",
+    "\"",
+    " = ",
+    "\n",
+];
+
+proptest! {
+    #[test]
+    fn what_is_accepted_has_each_name_and_each_variable_once(
+        pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..12),
+    ) {
+        match parse(&pieces.concat()) {
+            Err(error) => prop_assert!(!error.to_string().is_empty()),
+            Ok(file) => {
+                let mut names: Vec<_> = file.services.iter().map(|it| it.name.as_str()).collect();
+                let of_services = file.services.iter().map(|it| it.variable.as_str());
+                let of_texts = file.texts.iter().map(|(variable, _)| variable.as_str());
+                let mut variables: Vec<_> = of_services.chain(of_texts).collect();
+                let counts = (names.len(), variables.len());
+                names.sort_unstable();
+                names.dedup();
+                variables.sort_unstable();
+                variables.dedup();
+                prop_assert_eq!(counts, (names.len(), variables.len()));
+                prop_assert!(!names.contains(&"port") && !variables.contains(&"PATH"));
+            }
+        }
+    }
 }

@@ -97,6 +97,26 @@ fn outside_git_the_nearest_file_counts_and_makes_the_checkout() {
     assert!(root.path.starts_with(&location.to), "{location:?}");
 }
 
+/// Somebody else's file in /tmp would count for all projects there that are outside git.
+#[test]
+fn outside_git_the_search_ends_at_a_folder_of_another_owner() {
+    use std::os::unix::fs::chown;
+    let root = Root::new();
+    root.write("theirs", "theirs");
+    root.folder("theirs/own/deep");
+    root.folder("theirs/.git");
+    for path in ["theirs", "theirs/pald.toml", "theirs/.git"] {
+        if chown(root.path.join(path), Some(4242), None).is_err() {
+            return;
+        }
+    }
+    assert_eq!(root.projects("theirs/own/deep"), (None, String::new()));
+    let location = root.location("theirs/own/deep").unwrap();
+    assert_eq!(location.to, root.path.join("theirs/own"));
+    root.write("theirs/own", "own");
+    assert_eq!(root.projects("theirs/own/deep"), (Some("theirs/own".to_owned()), "own".to_owned()));
+}
+
 #[test]
 fn a_linked_worktree_without_a_file_uses_that_of_the_main_checkout() {
     let root = Root::new();
