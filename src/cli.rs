@@ -40,13 +40,20 @@ use terminal::Terminal;
 ///
 /// Without a command, pald serves in the foreground until it gets SIGTERM or Ctrl-C.
 #[derive(Debug, Parser)]
-#[command(name = "pald", version, after_help = AFTER_HELP)]
+#[command(name = "pald", version = VERSION, after_help = AFTER_HELP)]
 pub struct Cli {
     #[command(flatten)]
     globals: Globals,
     #[command(subcommand)]
     command: Option<Command>,
 }
+
+/// The version; in a package also its commit and date, so that a plain build has nothing in it that
+/// changes from commit to commit.
+const VERSION: &str = match option_env!("PALD_BUILD_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};
 
 const AFTER_HELP: &str = "\
 Example:
