@@ -12,8 +12,8 @@ use crate::daemon::{Home, PALD};
 
 /// How commands start that a test can't run: they build the program, need root, change the machine
 /// or the repository, or take minutes.
-const NOT_RUN: [&str; 8] =
-    ["cargo ", "sudo ", "PALD_", "RUSTC_", "systemctl ", ".ci/", "pald install", "git "];
+const NOT_RUN: [&str; 9] =
+    ["cargo ", "sudo ", "PALD_", "RUSTC_", "systemctl ", ".ci/", "pald install", "git ", "tar "];
 
 /// A part of a document between two headings.
 struct Section {
@@ -147,7 +147,7 @@ fn documents() -> Vec<PathBuf> {
     let docs = fs::read_dir(root().join("docs")).unwrap();
     let docs = docs.map(|entry| Path::new("docs").join(entry.unwrap().file_name()));
     let mut all: Vec<_> =
-        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(PathBuf::from).into();
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map(PathBuf::from).into();
     all.extend(docs);
     all
 }
