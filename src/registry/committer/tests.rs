@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::sync::LazyLock;
 use std::task::{Context, Wake};
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
@@ -111,6 +112,27 @@ fn a_claimed_port_is_held_when_the_answer_comes() {
     };
     assert!(held(pending));
     assert!(!held(other));
+}
+
+#[test]
+fn a_hold_follows_what_its_registration_says() {
+    if !probe::HOLDS_PORTS {
+        return eprintln!("skipped: pald holds no ports on this system");
+    }
+    let mut bench = Bench::open();
+    let watch = bench.committer().holds.watch();
+    for is_held in [true, false, true, false] {
+        let options = RegisterOptions { hold: Some(is_held), ..RegisterOptions::default() };
+        let pending = bench.register(1, options);
+        bench.commit_waiting(1);
+        let port = pending.wait().unwrap().registration.port;
+        // A hold that is switched on again is taken by another thread.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while watch.is_held(port) != is_held {
+            assert!(Instant::now() < deadline, "hold = {is_held}");
+            std::thread::yield_now();
+        }
+    }
 }
 
 #[test]
