@@ -186,7 +186,7 @@ impl fmt::Display for OtherUser {
     }
 }
 
-#[cfg(all(test, target_os = "linux", not(pald_portable)))]
+#[cfg(all(test, target_os = "linux", not(feature = "portable")))]
 mod tests {
     use std::net::TcpListener;
 
