@@ -26,6 +26,7 @@ mod model;
 mod pending;
 mod plan;
 mod port_set;
+mod remembered;
 mod start;
 mod survey;
 

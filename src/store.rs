@@ -10,8 +10,10 @@ use thiserror::Error;
 
 use crate::files::ownership::UnsafePath;
 use crate::files::{self, ReadError, Shown};
+use crate::port::Port;
 use crate::registration::Registration;
 use crate::seal::Seal;
+use crate::service_name::ServiceName;
 use crate::timestamp::Timestamp;
 
 mod contents;
@@ -62,6 +64,15 @@ impl Operation {
             Self::Remove(_) => None,
         }
     }
+}
+
+/// What becomes of the memory of whose a port was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembrance {
+    /// The port; it is not registered.
+    pub port: Port,
+    /// The service that released it last; `None` forgets it.
+    pub service: Option<ServiceName>,
 }
 
 /// An open store; nothing else writes to it.
@@ -189,15 +200,21 @@ impl Store {
         Contents::of(&self.trees, &self.path)
     }
 
-    /// Applies the operations in order, in one transaction. On return they are on disk.
+    /// Applies the operations in order, in one transaction, with what they change of the remembered
+    /// ports. On return all is on disk.
     ///
     /// `seal` is that of the whole registry after them.
     ///
     /// # Errors
     /// The system or sled failed. sled's memory may then differ from the disk, so this store must not
     /// be used again until it is reopened.
-    pub fn commit(&self, operations: &[Operation], seal: Seal) -> Result<(), StoreError> {
-        self.trees.apply(operations, seal)?;
+    pub fn commit(
+        &self,
+        operations: &[Operation],
+        remembered: &[Remembrance],
+        seal: Seal,
+    ) -> Result<(), StoreError> {
+        self.trees.apply(operations, remembered, seal)?;
         self.sync()
     }
 
@@ -210,9 +227,10 @@ impl Store {
     pub fn replace_all(
         &mut self,
         registrations: &[Arc<Registration>],
+        remembered: &[Remembrance],
         seal: Seal,
     ) -> Result<(), StoreError> {
-        self.trees.replace_all(registrations, seal)?;
+        self.trees.replace_all(registrations, remembered, seal)?;
         self.sync()
     }
 

@@ -12,12 +12,22 @@ fn a_service_gets_the_lowest_free_port_and_keeps_it() {
         assert_eq!(daemon.set(service).port(), home.min + port, "{service}");
         assert_eq!(daemon.get(&format!("/get?service={service}")).port(), home.min + port);
     }
-    // What is released is given to the next that asks.
+    // What is released is remembered for its service, also over a restart.
     let released = daemon.client.del(home.min + 1);
     assert_eq!((released.status, released.body.as_str()), (200, "OK\n"));
     assert_eq!(daemon.get("/get?service=db").status, 404);
-    assert_eq!(daemon.set("mail").port(), home.min + 1);
-    assert_eq!(daemon.set("db").port(), home.min + 3);
+    assert_eq!(daemon.set("mail").port(), home.min + 3);
+    daemon.kill();
+    let daemon = home.start();
+    assert_eq!(daemon.set("cache").port(), home.min + 4);
+    assert_eq!(daemon.set("db").port(), home.min + 1);
+    // A port of nobody is given out before one that is remembered for somebody.
+    for service in ["db", "mail"] {
+        daemon.client.del(daemon.get(&format!("/get?service={service}")).port());
+    }
+    assert_eq!(daemon.set("db").port(), home.min + 1);
+    assert_eq!(daemon.set("last").port(), home.min + 3);
+    assert_eq!(daemon.set("mail").status, 412);
 }
 
 #[test]

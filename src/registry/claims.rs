@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::model::Model;
+use super::remembered::Remembered;
 use super::{ChangeError, PortSet};
 use crate::port::{Port, PortRange};
 use crate::probe::{Claimer, Hold, Occupied};
@@ -21,6 +22,7 @@ pub(super) struct Claims<'a> {
     /// Ports that this batch gives to nobody: all that were registered at its start or are by now,
     /// pald's own, and those that others use.
     unavailable: PortSet,
+    remembered: &'a mut Remembered,
     /// Ports that this batch has released, and whose they were. Until the batch is stored they are
     /// still registered on disk, and held: they go to no other service.
     freed: BTreeMap<Port, ServiceName>,
@@ -35,19 +37,27 @@ impl<'a> Claims<'a> {
         port_range: PortRange,
         port_listen: Port,
         claimer: &'a mut Claimer,
+        remembered: &'a mut Remembered,
     ) -> Self {
         let mut unavailable = model.ports().clone();
         unavailable.insert(port_listen);
         let (freed, occupied) = (BTreeMap::new(), Vec::new());
-        Self { port_range, port_listen, claimer, unavailable, freed, occupied }
+        Self { port_range, port_listen, claimer, unavailable, remembered, freed, occupied }
     }
 
-    /// Claims the lowest port of the range that is free, and holds it.
+    /// The port that a service released last, if it can have it again.
+    pub(super) fn remembered(&self, model: &Model, service: &ServiceName) -> Option<Port> {
+        let port = self.remembered.port_of(service)?;
+        self.check_unregistered(model, port, service).ok()
+    }
+
+    /// Claims the lowest port of the range that is free, and holds it. A remembered port is taken if
+    /// no other one is left.
     ///
     /// # Errors
     /// There is none, or the system does not let pald look.
     pub(super) fn lowest_free(&mut self) -> Result<(Port, Hold), ChangeError> {
-        while let Some(port) = self.unavailable.lowest_free(self.port_range) {
+        while let Some(port) = self.next_to_claim() {
             match self.claimer.claim(port) {
                 Ok(Ok(hold)) => return Ok((port, hold)),
                 Ok(Err(reason)) => {
@@ -64,6 +74,12 @@ impl<'a> Claims<'a> {
             }
         }
         Err(self.exhausted())
+    }
+
+    fn next_to_claim(&self) -> Option<Port> {
+        let (range, unavailable) = (self.port_range, &self.unavailable);
+        let unclaimed = unavailable.lowest_free_of_both(self.remembered.ports(), range);
+        unclaimed.or_else(|| unavailable.lowest_free(range))
     }
 
     /// Returns the port if it is no other service's, and not pald's own.
@@ -101,6 +117,7 @@ impl<'a> Claims<'a> {
         if let Some(after) = operation.after() {
             self.unavailable.insert(after.port);
         }
+        self.remembered.follow(operation);
     }
 
     /// The ports of the range that others use, as far as this batch has met them.

@@ -13,6 +13,7 @@ use super::batch::{Batch, Outcome, Request};
 use super::claims::Claims;
 use super::holds::Holds;
 use super::model::{Model, Readers};
+use super::remembered::Remembered;
 use super::{ChangeError, OpenError, PortSet, RegistryOptions, start};
 use crate::dump_file::Refresher;
 use crate::files::FileState;
@@ -43,6 +44,8 @@ pub(super) struct Committer {
     import: Option<Request>,
     /// Ahead of the store while a batch is decided and stored; never read again after a failure.
     model: Model,
+    /// As far ahead as the model.
+    remembered: Remembered,
     store: Store,
     record: Arc<RecordFile>,
     pub(super) readers: Arc<Readers>,
@@ -66,6 +69,7 @@ impl Committer {
         let start::Started { store, contents, found, record, own_dump } =
             start::open_store(options)?;
         let model = Model::new(contents.registrations, contents.seal);
+        let remembered = Remembered::new(contents.remembered, &model);
         check_listen(&model, options.port_listen, found.whole())?;
         let record = DbRecord { port_listen: Some(options.port_listen), ..record };
         let record = RecordFile::create(&options.data_dir, record).map_err(|source| {
@@ -85,6 +89,7 @@ impl Committer {
             requests,
             import: None,
             model,
+            remembered,
             store,
             record,
             readers,
@@ -153,7 +158,13 @@ impl Committer {
     }
 
     fn decide(&mut self, requests: Vec<Request>) -> Outcome {
-        let claims = Claims::new(&self.model, self.port_range, self.port_listen, &mut self.claimer);
+        let claims = Claims::new(
+            &self.model,
+            self.port_range,
+            self.port_listen,
+            &mut self.claimer,
+            &mut self.remembered,
+        );
         let mut batch = Batch::new(&mut self.model, claims);
         requests.into_iter().for_each(|request| batch.decide(request));
         batch.finish()
@@ -161,12 +172,12 @@ impl Committer {
 
     /// Stores a batch as one change.
     fn store(&mut self, operations: &[Operation]) -> Result<(), StoreError> {
-        let seal = self.model.seal();
+        let (seal, remembered) = (self.model.seal(), self.remembered.take_changes());
         if operations.len() < MANY {
-            return self.store.commit(operations, seal);
+            return self.store.commit(operations, &remembered, seal);
         }
         let registrations: Vec<_> = self.model.registrations().cloned().collect();
-        self.store.replace_all(&registrations, seal)
+        self.store.replace_all(&registrations, &remembered, seal)
     }
 
     /// Holds the ports that are registered now, and releases those that are not.

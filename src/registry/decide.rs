@@ -86,10 +86,14 @@ fn insert(
     let (port, hold) = match options.port {
         // It is not probed: the service may be running on it, or starting.
         Some(port) => (claims.check_unregistered(model, port, &service)?, None),
-        None => {
-            let (port, hold) = claims.lowest_free()?;
-            (port, Some((port, hold)))
-        }
+        None => match claims.remembered(model, &service) {
+            // Nor is this one: the service may still run on it.
+            Some(port) => (port, None),
+            None => {
+                let (port, hold) = claims.lowest_free()?;
+                (port, Some((port, hold)))
+            }
+        },
     };
     let registration = Arc::new(Registration {
         service,
@@ -138,6 +142,7 @@ mod tests {
     use crate::addresses::Addresses;
     use crate::port::PortRange;
     use crate::probe::Claimer;
+    use crate::registry::remembered::Remembered;
     use crate::seal::Seal;
 
     /// A registration whose line in a dump is as long as can be.
@@ -167,7 +172,8 @@ mod tests {
         let port_range =
             PortRange::new(Port::new(8_000).unwrap(), Port::new(9_999).unwrap()).unwrap();
         let mut claimer = Claimer::default();
-        let mut claims = Claims::new(&model, port_range, Port::MAX, &mut claimer);
+        let mut remembered = Remembered::default();
+        let mut claims = Claims::new(&model, port_range, Port::MAX, &mut claimer, &mut remembered);
         let (lowest, hold) = claims.lowest_free().unwrap();
         drop(hold);
         let addresses = Some(Addresses::parse("a".repeat(2048)).unwrap());
@@ -184,7 +190,8 @@ mod tests {
         let model = full_model();
         let mut claimer = Claimer::default();
         let port_range = PortRange::new(Port::MIN, Port::MAX).unwrap();
-        let mut claims = Claims::new(&model, port_range, Port::MAX, &mut claimer);
+        let mut remembered = Remembered::default();
+        let mut claims = Claims::new(&model, port_range, Port::MAX, &mut claimer, &mut remembered);
         let known = longest(Port::MIN).service;
         let mut with_addresses = |addresses: &str| {
             let addresses = Some(Addresses::parse(addresses).unwrap());

@@ -36,18 +36,28 @@ impl PortSet {
 
     /// The lowest port of the range that is not in the set.
     pub fn lowest_free(&self, port_range: PortRange) -> Option<Port> {
-        let (first, bit) = place(port_range.min());
-        let below_range = (1 << bit) - 1;
-        let (last, _) = place(port_range.max());
-        let word = |index: usize| match index == first {
-            true => self.0[index] | below_range,
-            false => self.0[index],
-        };
-        let index = (first..=last).find(|&index| word(index) != u64::MAX)?;
-        let number = index * WORD_BITS + usize::try_from(word(index).trailing_ones()).ok()?;
-        let port = Port::new(u16::try_from(number).ok()?)?;
-        port_range.contains(port).then_some(port)
+        lowest_zero(|index| self.0[index], port_range)
     }
+
+    /// The lowest port of the range that is in neither set.
+    pub fn lowest_free_of_both(&self, other: &Self, port_range: PortRange) -> Option<Port> {
+        lowest_zero(|index| self.0[index] | other.0[index], port_range)
+    }
+}
+
+/// The lowest port of the range whose bit is not set.
+fn lowest_zero(words: impl Fn(usize) -> u64, port_range: PortRange) -> Option<Port> {
+    let (first, bit) = place(port_range.min());
+    let below_range = (1 << bit) - 1;
+    let (last, _) = place(port_range.max());
+    let word = |index: usize| match index == first {
+        true => words(index) | below_range,
+        false => words(index),
+    };
+    let index = (first..=last).find(|&index| word(index) != u64::MAX)?;
+    let number = index * WORD_BITS + usize::try_from(word(index).trailing_ones()).ok()?;
+    let port = Port::new(u16::try_from(number).ok()?)?;
+    port_range.contains(port).then_some(port)
 }
 
 impl PortSet {

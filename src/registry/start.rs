@@ -46,7 +46,7 @@ pub(super) fn open_store(options: &RegistryOptions) -> Result<Started, OpenError
     let (store, mut contents) = start.carry_out(plan, store, dump, &record)?;
     if contents.seal.id.is_none() {
         contents.seal = contents.seal.with_id(Some(draw_id()?));
-        store.commit(&[], contents.seal)?;
+        store.commit(&[], &[], contents.seal)?;
     }
     let record_now = next_record(&record, contents.seal);
     start.tell(&record, &record_now, contents.seal);

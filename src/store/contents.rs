@@ -5,6 +5,8 @@ use std::panic::resume_unwind;
 use std::path::Path;
 use std::thread;
 
+use sled::Tree;
+
 use super::StoreError;
 use super::record::{PortRecord, RecordError, SealRecord, ServiceRecord, decode, port_of_key};
 use super::trees::{Trees, sled_failed};
@@ -21,6 +23,8 @@ pub struct Contents {
     pub registrations: Vec<Registration>,
     /// The seal of the registrations.
     pub seal: Seal,
+    /// Released ports, and the services that had them last; the seal says nothing of them.
+    pub remembered: Vec<(Port, ServiceName)>,
 }
 
 impl Contents {
@@ -62,7 +66,8 @@ impl Contents {
                 stored.revision
             ));
         }
-        Ok(Self { registrations, seal })
+        let remembered = port_records(trees.remembered(), path, "remembered port")?;
+        Ok(Self { registrations, seal, remembered })
     }
 }
 
@@ -83,14 +88,24 @@ fn ports(
     capacity: usize,
 ) -> Result<HashMap<Port, ServiceName>, StoreError> {
     let mut ports = HashMap::with_capacity(capacity);
-    for item in trees.current().ports.iter() {
+    ports.extend(port_records(&trees.current().ports, path, "port")?);
+    Ok(ports)
+}
+
+/// The records of a tree whose keys are ports; `what` is such a key in words.
+fn port_records(
+    tree: &Tree,
+    path: &Path,
+    what: &str,
+) -> Result<Vec<(Port, ServiceName)>, StoreError> {
+    let mut records = Vec::new();
+    for item in tree.iter() {
         let (key, value) = item.map_err(|source| sled_failed(path, source))?;
         let entry =
             port_of_key(&key).and_then(|port| Ok((port, decode::<PortRecord>(&value)?.service()?)));
-        let (port, service) = entry.map_err(|source| unreadable(path, "port", &key, source))?;
-        ports.insert(port, service);
+        records.push(entry.map_err(|source| unreadable(path, what, &key, source))?);
     }
-    Ok(ports)
+    Ok(records)
 }
 
 fn stored_seal(trees: &Trees, path: &Path) -> Result<SealRecord, StoreError> {

@@ -47,7 +47,7 @@ pub(super) struct ServiceRecordV1 {
     hold: bool,
 }
 
-/// The value in `ports`; the key is the [`port_key`].
+/// The value in `ports` and in `remembered`; the key is the [`port_key`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PortRecord {
     service: String,
@@ -178,9 +178,9 @@ impl From<&Registration> for ServiceRecord {
     }
 }
 
-impl From<&Registration> for PortRecord {
-    fn from(registration: &Registration) -> Self {
-        Self { service: registration.service.as_str().to_owned() }
+impl From<&ServiceName> for PortRecord {
+    fn from(service: &ServiceName) -> Self {
+        Self { service: service.as_str().to_owned() }
     }
 }
 
@@ -280,7 +280,7 @@ mod tests {
             assert_eq!(hex(&encode(&ServiceRecord::from(registration))), golden);
             assert_eq!(registration_in(golden), *registration);
         }
-        assert_eq!(hex(&encode(&PortRecord::from(&plain))), "020873686f702e776562");
+        assert_eq!(hex(&encode(&PortRecord::from(&plain.service))), "020873686f702e776562");
         for (id, golden) in
             [(None, "022a05fc4d3c2b1a00"), (Some(0x9f3c), "022a05fc4d3c2b1a01fb3c9f")]
         {

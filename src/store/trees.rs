@@ -14,7 +14,7 @@ use sled::transaction::{
 use sled::{Db, Tree};
 
 use super::record::{PortRecord, SealRecord, ServiceRecord, encode, port_key};
-use super::{Operation, StoreError};
+use super::{Operation, Remembrance, StoreError};
 use crate::registration::Registration;
 use crate::seal::Seal;
 
@@ -45,6 +45,7 @@ pub(super) struct Trees {
     spare: Pair,
     /// The index of the current pair.
     index: u8,
+    remembered: Tree,
     meta: Tree,
     db: Db,
     path: PathBuf,
@@ -58,7 +59,7 @@ impl Trees {
             Ok::<_, StoreError>(Pair { services: tree(services)?, ports: tree(ports)? })
         };
         let (first, second) = (pair("services", "ports")?, pair("services.2", "ports.2")?);
-        let meta = tree("meta")?;
+        let (remembered, meta) = (tree("remembered")?, tree("meta")?);
         let index = meta.get(PAIR_KEY).map_err(|source| sled_failed(path, source))?;
         let (current, spare, index) = match index.as_deref() {
             None | Some([0]) => (first, second, 0),
@@ -68,7 +69,7 @@ impl Trees {
                 return Err(StoreError::Contradiction { path: path.to_owned(), found });
             }
         };
-        Ok(Self { current, spare, index, meta, db, path: path.to_owned() })
+        Ok(Self { current, spare, index, remembered, meta, db, path: path.to_owned() })
     }
 
     /// The registry.
@@ -76,14 +77,26 @@ impl Trees {
         &self.current
     }
 
-    /// Applies the operations in order and stores the seal, all in one transaction.
-    pub(super) fn apply(&self, operations: &[Operation], seal: Seal) -> Result<(), StoreError> {
+    /// Whose released ports were.
+    pub(super) fn remembered(&self) -> &Tree {
+        &self.remembered
+    }
+
+    /// Applies the operations in order and stores the rest, all in one transaction.
+    pub(super) fn apply(
+        &self,
+        operations: &[Operation],
+        remembered: &[Remembrance],
+        seal: Seal,
+    ) -> Result<(), StoreError> {
         let writes: Vec<Write> = operations.iter().map(Write::from).collect();
         let seal = encode(&SealRecord::from(seal));
         let Pair { services, ports } = &self.current;
         // sled may run a closure more than once, so it changes nothing but the trees.
-        let applied = (services, ports, &self.meta).transaction(|(services, ports, meta)| {
+        let trees = (services, ports, &self.remembered, &self.meta);
+        let applied = trees.transaction(|(services, ports, tree, meta)| {
             writes.iter().try_for_each(|write| write.apply(services, ports))?;
+            remembered.iter().try_for_each(|remembrance| remembrance.apply(tree))?;
             meta.insert(SEAL_KEY, seal.as_slice())?;
             Ok(())
         });
@@ -97,7 +110,7 @@ impl Trees {
         seal: Seal,
     ) -> Result<(), StoreError> {
         self.fill(&self.current, registrations)?;
-        self.apply(&[], seal)
+        self.apply(&[], &[], seal)
     }
 
     /// Makes `registrations` the registry, and stores the seal. The pair that was the registry is
@@ -105,10 +118,17 @@ impl Trees {
     pub(super) fn replace_all(
         &mut self,
         registrations: &[Arc<Registration>],
+        remembered: &[Remembrance],
         seal: Seal,
     ) -> Result<(), StoreError> {
         self.clear_spare()?;
         self.fill(&self.spare, registrations)?;
+        // If the last transaction does not come about, a start drops those that are registered.
+        for part in remembered.chunks(PART) {
+            self.checked(self.remembered.transaction(|tree| {
+                Ok(part.iter().try_for_each(|remembrance| remembrance.apply(tree))?)
+            }))?;
+        }
         let index = 1 - self.index;
         let seal = encode(&SealRecord::from(seal));
         let made_current = self.meta.transaction(|meta| {
@@ -179,6 +199,17 @@ pub(super) fn sled_failed(path: &Path, source: sled::Error) -> StoreError {
     StoreError::Sled { path: path.to_owned(), source }
 }
 
+impl Remembrance {
+    fn apply(&self, tree: &TransactionalTree) -> Result<(), UnabortableTransactionError> {
+        let key = port_key(self.port);
+        match &self.service {
+            Some(service) => tree.insert(&key, encode(&PortRecord::from(service)))?,
+            None => tree.remove(&key)?,
+        };
+        Ok(())
+    }
+}
+
 /// An operation, encoded before the transaction.
 struct Write<'a> {
     service: &'a [u8],
@@ -214,7 +245,7 @@ impl<'a> From<&'a Operation> for Write<'a> {
         | Operation::Remove(registration)) = operation;
         let records = operation.after().map(|after| {
             let after = after.as_ref();
-            (encode(&ServiceRecord::from(after)), encode(&PortRecord::from(after)))
+            (encode(&ServiceRecord::from(after)), encode(&PortRecord::from(&after.service)))
         });
         let service = registration.service.as_str().as_bytes();
         Self { service, port: port_key(registration.port), records }
@@ -274,11 +305,11 @@ mod tests {
         // Each time the pairs change places.
         for prefix in ["once", "twice", "thrice"] {
             let (mut after, seal) = services(prefix);
-            store.replace_all(&after, seal).unwrap();
+            store.replace_all(&after, &[], seal).unwrap();
             let removed = after.pop().unwrap();
             let services: Vec<_> = after.iter().map(|service| service.as_ref().clone()).collect();
             let seal = Seal::of(8, &services);
-            store.commit(&[Operation::Remove(removed)], seal).unwrap();
+            store.commit(&[Operation::Remove(removed)], &[], seal).unwrap();
             drop(store);
             assert_eq!(reopened(folder.path()), (after, seal, 0), "{prefix}");
             store = Store::open(&folder.path().join("db")).unwrap().0;
@@ -290,7 +321,7 @@ mod tests {
         let (before, seal) = services("before");
         let (_folder, mut store) = store_of(&before, seal);
         let (after, seal) = services("after");
-        store.replace_all(&after, seal).unwrap();
+        store.replace_all(&after, &[], seal).unwrap();
         let names = |tree: &Tree| tree.iter().keys().map(Result::unwrap).collect::<Vec<_>>();
         let Trees { current, spare, .. } = &store.trees;
         assert_eq!(names(&current.services)[0], b"after001");

@@ -1,5 +1,6 @@
 //! A committer on a real store, without its thread, so that each step can be looked at.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
@@ -170,7 +171,9 @@ impl Bench {
     /// The committer's model, the readers' and what the store loads are the same, and as expected.
     pub(super) fn check(&mut self, expected: &Expected) {
         let committer = self.committer();
-        let Contents { registrations, seal } = committer.store.load().unwrap();
+        let Contents { registrations, seal, remembered } = committer.store.load().unwrap();
+        assert_eq!(remembered.into_iter().collect::<BTreeMap<_, _>>(), expected.remembered);
+        assert_eq!(committer.remembered.entries(), &expected.remembered);
         assert_eq!(seal, committer.model.seal());
         assert_eq!(Model::new(registrations.clone(), seal), committer.model);
         assert_eq!(*committer.readers.read(), committer.model);

@@ -18,6 +18,8 @@ pub(super) type Entries = BTreeMap<ServiceName, (Port, Addresses, bool)>;
 #[derive(Debug, Default)]
 pub(super) struct Expected {
     pub(super) entries: Entries,
+    /// Released ports, and whose they were.
+    pub(super) remembered: BTreeMap<Port, ServiceName>,
     /// Ports that the batch gives to nobody.
     unavailable: BTreeSet<Port>,
     /// Ports that the batch has released, and whose they were.
@@ -50,6 +52,7 @@ impl Expected {
         {
             let (from, to) = (*from, self.check(to, &service)?);
             self.freed.insert(from, service.clone());
+            self.remembered.remove(&to);
             self.unavailable.insert(to);
             self.entries.entry(service.clone()).and_modify(|(port, ..)| *port = to);
         }
@@ -66,12 +69,32 @@ impl Expected {
         }
         let port = match options.port {
             Some(wanted) => self.check(wanted, &service)?,
-            None => self.lowest_free()?,
+            None => match self.remembered_for(&service) {
+                Some(port) => port,
+                None => self.lowest_free()?,
+            },
         };
+        self.forget(&service, port);
         let addresses = options.addresses.clone().unwrap_or_default();
         self.entries.insert(service, (port, addresses, options.hold.unwrap_or(true)));
         self.unavailable.insert(port);
         Ok(port)
+    }
+
+    /// The port that a service gets again.
+    fn remembered_for(&self, service: &ServiceName) -> Option<Port> {
+        let entry = self.remembered.iter().find(|(_, owner)| *owner == service);
+        entry.and_then(|(port, _)| self.check(*port, service).ok())
+    }
+
+    /// What is registered is not remembered.
+    fn forget(&mut self, service: &ServiceName, port: Port) {
+        self.remembered.retain(|remembered, owner| *remembered != port && owner != service);
+    }
+
+    fn remember(&mut self, port: Port, service: &ServiceName) {
+        self.forget(service, port);
+        self.remembered.insert(port, service.clone());
     }
 
     fn check(&self, wanted: Port, service: &ServiceName) -> Result<Port, ChangeError> {
@@ -85,7 +108,10 @@ impl Expected {
     }
 
     fn lowest_free(&mut self) -> Result<Port, ChangeError> {
-        for number in (min()..=max()).map(port) {
+        let numbers = || (min()..=max()).map(port);
+        let (last, first): (Vec<_>, Vec<_>) =
+            numbers().partition(|number| self.remembered.contains_key(number));
+        for number in first.into_iter().chain(last) {
             if self.unavailable.contains(&number) {
                 continue;
             }
@@ -113,6 +139,7 @@ impl Expected {
         let service = service.ok_or(ChangeError::NotRegistered(target))?;
         let (port, ..) = self.entries.remove(&service).unwrap();
         self.freed.insert(port, service.clone());
+        self.remember(port, &service);
         Ok(service)
     }
 
@@ -174,6 +201,14 @@ impl Expected {
             let freed = before.iter().filter(|(service, (port, ..))| still(service) != Some(*port));
             self.freed.extend(freed.map(|(service, (port, ..))| (*port, service.clone())));
             self.unavailable.extend(self.entries.values().map(|(port, ..)| *port));
+            for (service, (port, ..)) in &before {
+                if !self.entries.contains_key(service) {
+                    self.remember(*port, service);
+                }
+            }
+            for (service, (port, ..)) in self.entries.clone() {
+                self.forget(&service, port);
+            }
         }
         Ok([added, changed, removed, kept])
     }

@@ -1,0 +1,95 @@
+//! Whose a released port was: a service that comes back gets it again.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::PortSet;
+use super::model::Model;
+use crate::port::Port;
+use crate::service_name::ServiceName;
+use crate::store::{Operation, Remembrance};
+
+/// Released ports, and the services that had them last. Each port and each name occurs once; none of
+/// them is registered.
+#[derive(Debug, Default)]
+pub(super) struct Remembered {
+    by_port: BTreeMap<Port, ServiceName>,
+    by_service: HashMap<ServiceName, Port>,
+    ports: PortSet,
+    /// Ports whose entry may differ from what is stored.
+    changed: BTreeSet<Port>,
+}
+
+impl Remembered {
+    /// What a store remembers beside this model. An interrupted import may have left entries there of
+    /// what is registered.
+    pub(super) fn new(stored: Vec<(Port, ServiceName)>, model: &Model) -> Self {
+        let mut remembered = Self::default();
+        for (port, service) in stored {
+            let is_registered =
+                model.at_port(port).is_some() || model.of_service(service.as_ref()).is_some();
+            match is_registered {
+                true => drop(remembered.changed.insert(port)),
+                false => remembered.remember(port, service),
+            }
+        }
+        remembered
+    }
+
+    /// The port that a service released last, if nobody has it.
+    pub(super) fn port_of(&self, service: &ServiceName) -> Option<Port> {
+        self.by_service.get(service).copied()
+    }
+
+    /// All remembered ports.
+    pub(super) fn ports(&self) -> &PortSet {
+        &self.ports
+    }
+
+    /// Remembers what an operation releases, and forgets what it registers.
+    pub(super) fn follow(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Insert(after) => {
+                self.forget_port(after.port);
+                if let Some(port) = self.port_of(&after.service) {
+                    self.forget_port(port);
+                }
+            }
+            Operation::Update(..) => {}
+            Operation::Remove(before) => {
+                self.remember(before.port, before.service.clone());
+            }
+        }
+    }
+
+    /// What has changed since the last call, to be stored.
+    pub(super) fn take_changes(&mut self) -> Vec<Remembrance> {
+        let changed = std::mem::take(&mut self.changed);
+        let entry = |port| Remembrance { port, service: self.by_port.get(&port).cloned() };
+        changed.into_iter().map(entry).collect()
+    }
+
+    /// All entries, by port.
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> &BTreeMap<Port, ServiceName> {
+        &self.by_port
+    }
+
+    fn remember(&mut self, port: Port, service: ServiceName) {
+        self.forget_port(port);
+        if let Some(older) = self.port_of(&service) {
+            self.forget_port(older);
+        }
+        self.changed.insert(port);
+        self.ports.insert(port);
+        self.by_service.insert(service.clone(), port);
+        self.by_port.insert(port, service);
+    }
+
+    fn forget_port(&mut self, port: Port) {
+        if let Some(service) = self.by_port.remove(&port) {
+            self.changed.insert(port);
+            self.ports.remove(port);
+            self.by_service.remove(&service);
+        }
+    }
+}
