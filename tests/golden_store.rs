@@ -58,6 +58,8 @@ fn a_store_of_schema_version_2_is_read_whole() {
     // With the same id, revision and checksum.
     assert_eq!(home.dump(), include_str!("data/store-v2.dump"));
     assert_eq!(schema_version(&home.file("db")), 2);
+    // It remembers whose a released port was.
+    assert_eq!(home.start().set("gone").port(), 30_208);
 }
 
 #[test]
@@ -66,7 +68,7 @@ fn the_dump_of_schema_version_2_is_a_whole_registry() {
     fs::write(home.file("dump"), include_str!("data/store-v2.dump")).unwrap();
     fs::copy(data("store-v2.record"), home.file("db.record")).unwrap();
     let (_, log) = home.start().stop();
-    assert!(log.contains("There is no store at ~/.pald/db; it was at revision 7"), "{log}");
+    assert!(log.contains("There is no store at ~/.pald/db; it was at revision 9"), "{log}");
     assert_eq!(home.dump(), include_str!("data/store-v2.dump"));
 }
 
