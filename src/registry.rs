@@ -1,6 +1,5 @@
 //! The registry: which service has which port, and the rules by which that changes.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
@@ -36,6 +35,7 @@ pub use error::{ChangeError, DumpProblem, ImportConflict, OccupiedCount, OpenErr
 pub use holds::{HoldError, HoldsStatus};
 pub use pending::Pending;
 pub use port_set::PortSet;
+pub use survey::States;
 
 use batch::Request;
 use committer::{Committer, Failure};
@@ -150,11 +150,10 @@ impl Registry {
         self.port_listen
     }
 
-    /// What these ports, and maybe others, are used for, as of up to a second ago; those that are left
-    /// out are free.
+    /// What these ports are used for, as of up to a second ago.
     ///
     /// Blocks for milliseconds; not for an async worker.
-    pub fn states(&self, ports: &[Port]) -> Arc<HashMap<Port, PortState>> {
+    pub fn states(&self, ports: &[Port]) -> Arc<States> {
         self.surveyor.states(ports)
     }
 

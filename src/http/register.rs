@@ -31,7 +31,7 @@ pub(super) async fn register(
         let states = registry.states(&in_use.map(|(port, _)| *port).collect::<Vec<_>>());
         // Who was let in to register may see it.
         let shown = |(port, occupied)| {
-            let state = state(occupied, states.get(&port));
+            let state = state(occupied, states.get(port));
             shapes::port(port, &state, None, false, Sight::Whole)
         };
         met.into_iter().map(shown).collect()
@@ -44,11 +44,9 @@ pub(super) async fn register(
 ///
 /// What the claim met is what is told: a later look finds something else, or nothing any more. Only
 /// whose a socket is takes a look.
-fn state(met: Occupied, seen: Option<&PortState>) -> PortState {
+fn state(met: Occupied, seen: &PortState) -> PortState {
     match seen {
-        Some(seen @ (PortState::Running(_) | PortState::Blocked { .. })) if is_socket(met) => {
-            seen.clone()
-        }
+        PortState::Running(_) | PortState::Blocked { .. } if is_socket(met) => seen.clone(),
         _ => PortState::Blocked { reason: met.into(), holders: Vec::new() },
     }
 }
@@ -69,15 +67,14 @@ mod tests {
         let blocked = |reason| PortState::Blocked { reason, holders: Vec::new() };
         let swallowed = Occupied::Swallowed(address);
         let rows = [
-            (Occupied::Tcp, None, blocked(Reason::Tcp)),
-            (Occupied::Tcp, Some(PortState::Free), blocked(Reason::Tcp)),
-            (Occupied::Udp, Some(PortState::Unknown(UnknownReason::NoTime)), blocked(Reason::Udp)),
-            (Occupied::Tcp, Some(blocked(Reason::Bound)), blocked(Reason::Bound)),
-            (Occupied::Forbidden, Some(blocked(Reason::Bound)), blocked(Reason::Forbidden)),
-            (swallowed, Some(PortState::Free), blocked(Reason::Swallowed { address })),
+            (Occupied::Tcp, PortState::Free, blocked(Reason::Tcp)),
+            (Occupied::Udp, PortState::Unknown(UnknownReason::NoTime), blocked(Reason::Udp)),
+            (Occupied::Tcp, blocked(Reason::Bound), blocked(Reason::Bound)),
+            (Occupied::Forbidden, blocked(Reason::Bound), blocked(Reason::Forbidden)),
+            (swallowed, PortState::Free, blocked(Reason::Swallowed { address })),
         ];
         for (met, seen, told) in rows {
-            assert_eq!(state(met, seen.as_ref()), told, "{met:?} {seen:?}");
+            assert_eq!(state(met, &seen), told, "{met:?} {seen:?}");
         }
     }
 }

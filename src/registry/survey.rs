@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::PortSet;
 use super::holds::HoldsWatch;
 use crate::port::Port;
-use crate::probe::{Knocks, Look, PortState, Who};
+use crate::probe::{Knocks, Look, PortState, UnknownReason, Who};
 
 /// The oldest answer that is given again.
 const MAX_AGE: Duration = Duration::from_secs(1);
@@ -22,12 +22,32 @@ pub(super) struct Surveyor {
     last: Mutex<Option<Survey>>,
 }
 
+/// What some ports are used for.
+#[derive(Debug, Clone, Default)]
+pub struct States {
+    by_port: HashMap<Port, PortState>,
+    /// Those for which there was no time. There can be tens of thousands of them.
+    unseen: PortSet,
+}
+
+impl States {
+    /// Returns what a port is used for that was asked for.
+    pub fn get(&self, port: Port) -> &PortState {
+        const UNSEEN: PortState = PortState::Unknown(UnknownReason::NoTime);
+        match self.by_port.get(&port) {
+            Some(state) => state,
+            None if self.unseen.contains(port) => &UNSEEN,
+            None => &PortState::Free,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Survey {
     /// When the first of the states was looked up.
     made_at: Instant,
     ports: PortSet,
-    states: Arc<HashMap<Port, PortState>>,
+    states: Arc<States>,
 }
 
 impl Surveyor {
@@ -35,28 +55,29 @@ impl Surveyor {
         Self { holds, knocks, max_age: MAX_AGE, last: Mutex::new(None) }
     }
 
-    /// What these ports are used for, as of up to a second ago; those that are left out are free, and
-    /// others may be among them. Blocks.
+    /// What these ports are used for, as of up to a second ago. Blocks.
     ///
     /// Callers that ask at the same time wait for one look.
-    pub(super) fn states(&self, ports: &[Port]) -> Arc<HashMap<Port, PortState>> {
+    pub(super) fn states(&self, ports: &[Port]) -> Arc<States> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         drop(last.take_if(|survey| survey.made_at.elapsed() >= self.max_age));
         let survey = last.get_or_insert_with(Survey::new);
         let missing = ports.iter().copied().filter(|port| !survey.ports.contains(*port));
         let missing: Vec<Port> = missing.collect();
         if !missing.is_empty() {
-            Arc::make_mut(&mut survey.states).extend(self.look(&missing));
+            self.look(&missing, Arc::make_mut(&mut survey.states));
             missing.into_iter().for_each(|port| survey.ports.insert(port));
         }
         Arc::clone(&survey.states)
     }
 
-    fn look(&self, ports: &[Port]) -> HashMap<Port, PortState> {
+    fn look(&self, ports: &[Port], states: &mut States) {
         // They are asked for once the sockets are listed, so that no hold among them is missed.
         let holds = OnceCell::new();
         let is_own = |inode| holds.get_or_init(|| self.holds.inodes()).contains(&inode);
-        self.who().states(ports, &is_own)
+        let mut who = self.who();
+        states.by_port.extend(who.states(ports, &is_own));
+        who.unseen().iter().for_each(|port| states.unseen.insert(*port));
     }
 
     fn who(&self) -> Who {

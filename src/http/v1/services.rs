@@ -1,6 +1,5 @@
 //! `/v1/services`: all services, and each one by its name.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
@@ -22,10 +21,9 @@ use crate::http::register::register;
 use crate::http::reply::{self, Portions};
 use crate::http::viewers::{Sight, Turn, Viewers};
 use crate::port::Port;
-use crate::probe::PortState;
 use crate::quoted::Quoted;
 use crate::registration::Registration;
-use crate::registry::{Existing, RegisterOptions, Registry, Snapshot, Target};
+use crate::registry::{Existing, RegisterOptions, Registry, Snapshot, States, Target};
 
 /// The body of a PUT.
 const REGISTER_REQUEST: Expected = Expected {
@@ -92,8 +90,8 @@ pub(super) async fn list(
 /// What a list shows, at one moment.
 struct List {
     registrations: Vec<Arc<Registration>>,
-    /// What their ports are used for, if that was looked up; a free port may be left out.
-    states: Option<Arc<HashMap<Port, PortState>>>,
+    /// What their ports are used for, if that was looked up.
+    states: Option<Arc<States>>,
     /// Of each registration, whether pald holds its port.
     held: Vec<bool>,
     sight: Sight,
@@ -119,7 +117,7 @@ impl List {
             rest => (Vec::new(), rest),
         };
         let states = self.states.as_deref();
-        let state = |port| states.map(|states| states.get(&port).unwrap_or(&PortState::Free));
+        let state = |port| states.map(|states| states.get(port));
         let held = &self.held[start..];
         for (place, (known, held)) in rest.iter().zip(held).take(PORTION).enumerate() {
             if start + place > 0 {

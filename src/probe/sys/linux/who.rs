@@ -35,6 +35,7 @@ pub struct Who {
     knocker: Knocker,
     /// How long the knocks of one look may go on.
     knocking_time: Duration,
+    unseen: Vec<Port>,
 }
 
 impl Who {
@@ -46,7 +47,7 @@ impl Who {
     /// Makes one that shares with others what is met at ports.
     pub fn with(knocks: Arc<Knocks>) -> Self {
         let knocker = Knocker::new(knocks);
-        Self { sock_diag: None, knocker, knocking_time: KNOCKING_TIME }
+        Self { sock_diag: None, knocker, knocking_time: KNOCKING_TIME, unseen: Vec::new() }
     }
 
     /// Finds the state of a port by passive evidence alone: nothing is bound. If no socket has the
@@ -68,16 +69,20 @@ impl Who {
                     let state = who.by_sockets(port, is_own)?;
                     Ok(state.into_iter().map(|state| (port, state)).collect())
                 });
-                knocked.into_values().next().unwrap_or(PortState::Free)
+                match self.unseen[..] {
+                    [] => knocked.into_values().next().unwrap_or(PortState::Free),
+                    _ => PortState::Unknown(UnknownReason::NoTime),
+                }
             }
         }
     }
 
     /// Finds the states of ports as [`Who::state`] does, but lists the sockets and the processes only
-    /// once or twice. Those that are left out are free: most are, and they take no memory.
+    /// once or twice. Those that are left out are free, unless they are [`Who::unseen`]: most are, and
+    /// they take no memory.
     ///
     /// All connects together take 0.3 s at most, which is enough for about 3,000 ports without a
-    /// socket; what further ones are used for is unknown, until a later look.
+    /// socket.
     pub fn states(
         &mut self,
         ports: &[Port],
@@ -96,6 +101,11 @@ impl Who {
         states
     }
 
+    /// The ports of the last look for which there was no time.
+    pub fn unseen(&self) -> &[Port] {
+        &self.unseen
+    }
+
     /// Finds the states of ports that no socket has, or had a moment ago. Those that are left out are
     /// free.
     ///
@@ -105,6 +115,7 @@ impl Who {
         ports: &[Port],
         look_again: impl Fn(&mut Self, &[Port]) -> io::Result<HashMap<Port, PortState>>,
     ) -> HashMap<Port, PortState> {
+        self.unseen.clear();
         let started = Instant::now();
         let (mut states, mut answered) = (HashMap::new(), HashMap::new());
         let mut left = Vec::new();
@@ -119,8 +130,7 @@ impl Who {
             let mut odd = HashMap::new();
             for group in left.chunks(SIDE_BY_SIDE) {
                 if started.elapsed() >= self.knocking_time {
-                    let unknown = || PortState::Unknown(UnknownReason::NoTime);
-                    odd.extend(group.iter().map(|port| (*port, unknown())));
+                    self.unseen.extend(group);
                     continue;
                 }
                 let knocked = self.knocker.knock(group);

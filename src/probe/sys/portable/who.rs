@@ -42,6 +42,11 @@ impl Who {
         self.by_sockets(&[port], |_| unseen()).remove(&port).expect("each port gets a state")
     }
 
+    /// Returns none: [`Who::states`] says it of each port for which there is no time.
+    pub fn unseen(&self) -> &[Port] {
+        &[]
+    }
+
     /// Finds the states of ports, one for each; those for which there was no time are unknown.
     pub fn states(
         &mut self,

@@ -429,12 +429,13 @@ fn what_there_was_no_time_for_is_unknown() {
     let ports: Vec<Port> = held.iter().map(|port| Port::new(port.number).unwrap()).collect();
     let is_own = |inode| inodes.contains(&inode);
     let mut who = Who { knocking_time: Duration::ZERO, ..Who::open() };
-    let states = who.states(&ports, &is_own);
-    let unknown = PortState::Unknown(UnknownReason::NoTime);
-    assert!(ports.iter().all(|port| states[port] == unknown), "{states:?}");
-    who.knocking_time = Duration::MAX;
-    assert_eq!(who.states(&ports, &is_own), HashMap::new());
+    let mut look = |knocking_time| {
+        who.knocking_time = knocking_time;
+        assert_eq!(who.states(&ports, &is_own), HashMap::new());
+        who.unseen().to_vec()
+    };
+    assert_eq!(look(Duration::ZERO), ports);
+    assert_eq!(look(Duration::MAX), []);
     // They are remembered, so that the next list has time for others.
-    who.knocking_time = Duration::ZERO;
-    assert_eq!(who.states(&ports, &is_own), HashMap::new());
+    assert_eq!(look(Duration::ZERO), []);
 }
