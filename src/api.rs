@@ -38,8 +38,9 @@ pub struct Service {
     pub created_at: String,
     /// Whether pald may hold its port, so that nothing else takes it.
     pub hold: bool,
-    /// The folder of the checkout that registered it.
-    #[serde(default, skip_serializing)]
+    /// The folder of the checkout that registered it, percent-encoded; null for all others, and for who
+    /// may not make changes.
+    #[serde(default)]
     pub folder: Option<String>,
     /// What its port is used for; null if that was not looked up, as in the reply to a change.
     pub state: Option<State>,
@@ -160,6 +161,13 @@ pub struct RegisterRequest {
     /// Whether a service that is registered on another port moves to this one.
     #[serde(default, rename = "move", skip_serializing_if = "std::ops::Not::not")]
     pub is_move: bool,
+}
+
+/// The services of a set, in its order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProjectServices {
+    /// The services.
+    pub services: Vec<Service>,
 }
 
 /// A set of services of a project to register as one change.

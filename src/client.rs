@@ -15,7 +15,8 @@ use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, RequestBuilder};
 
 use crate::api::{
-    Health, Imported, Port as PortAnswer, ProjectRequest, RegisterRequest, Service, Services,
+    Health, Imported, Port as PortAnswer, ProjectRequest, ProjectServices, RegisterRequest,
+    Service, Services,
 };
 use crate::port::Port;
 use crate::registry::{Existing, ImportMode};
@@ -134,7 +135,7 @@ impl Client {
         let body = serde_json::to_string(request).expect("a request is JSON");
         let sent = self.agent.post(self.url_of("/v1/services")).content_type(JSON).send(body);
         let answer = Answer::of(sent, &self.url)?;
-        match answer.success::<Listed>() {
+        match answer.success::<ProjectServices>() {
             Some(registered) => Ok(registered.services),
             None if answer.is_unknown_method() => {
                 Err(ClientError::TooOld { url: self.url.clone() })

@@ -15,7 +15,7 @@
 //! | [`files`], [`lock`], [`paths`] | files that are read and replaced safely; locks; where files are |
 //! | [`seal`], [`registration`] | an entry; what a stored registry says about itself |
 //! | [`api`] | the JSON that programs and pald exchange |
-//! | [`service_name`], [`port`], [`addresses`], [`timestamp`], [`folder`], [`registry_id`], [`users`], [`variable_name`], [`quoted`], [`printable`], [`suggest`] | values that are right by construction |
+//! | [`service_name`], [`short_name`], [`port`], [`addresses`], [`timestamp`], [`folder`], [`registry_id`], [`users`], [`variable_name`], [`quoted`], [`printable`], [`suggest`] | values that are right by construction |
 //!
 //! `migrations/`, beside `src/`, holds one file for each version of the store's schema. Only
 //! `store` and the migrations know sled and bincode, only `http` and the command that serves know
@@ -94,6 +94,7 @@ pub mod registry;
 pub mod registry_id;
 pub mod seal;
 pub mod service_name;
+pub mod short_name;
 pub mod store;
 pub mod suggest;
 pub mod timestamp;

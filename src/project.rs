@@ -8,7 +8,6 @@ mod file;
 mod git;
 mod label;
 mod location;
-mod name;
 mod refused;
 mod registered;
 mod text;
@@ -17,9 +16,10 @@ pub use error::ProjectError;
 pub use file::{CHECKOUT, FILE_NAME, PORT, ProjectFile, ProjectService};
 pub use label::Label;
 pub use location::Location;
-pub use name::ShortName;
 pub use registered::{Registered, RegisteredService, label_of, main_folder};
 pub use text::{Text, names_in, replace_names};
+
+pub use crate::short_name::ShortName;
 
 use crate::folder::Folder;
 

@@ -1,6 +1,8 @@
 //! The registry: which service has which port, and the rules by which that changes.
 
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::thread::JoinHandle;
@@ -8,6 +10,7 @@ use std::thread::JoinHandle;
 use tracing::error;
 
 use crate::dump_file::{DumpStatus, DumpWatch};
+use crate::folder::Folder;
 use crate::port::{Port, PortRange};
 use crate::probe::{Knocks, Look, PortState};
 use crate::registration::Registration;
@@ -25,12 +28,16 @@ mod model;
 mod pending;
 mod plan;
 mod port_set;
+mod project_set;
 mod remembered;
 mod start;
 mod survey;
 
 pub use crate::dump_file::Snapshot;
-pub use change::{Existing, Import, ImportMode, Imported, RegisterOptions, Registered, Target};
+pub use change::{
+    Existing, Import, ImportMode, Imported, ProjectService, ProjectSet, RegisterOptions,
+    Registered, RegisteredSet, Target,
+};
 pub use error::{ChangeError, DumpProblem, ImportConflict, OccupiedCount, OpenError};
 pub use holds::{HoldError, HoldsStatus};
 pub use pending::Pending;
@@ -206,6 +213,24 @@ impl Registry {
         }
     }
 
+    /// Registers services of a project for a checkout, all of them as one change, or none.
+    ///
+    /// When the answer comes, it is on disk.
+    pub fn register_set(&self, set: ProjectSet) -> Pending<RegisteredSet> {
+        self.request(|sender| Request::RegisterSet { set, sender })
+    }
+
+    /// Returns the folder whose checkout has the label that a set is to get first, if that folder is
+    /// gone and nothing runs on its ports: a checkout that was moved, or removed.
+    ///
+    /// Blocks for milliseconds; not for an async worker.
+    pub fn gone_in_the_way(&self, set: &ProjectSet) -> Option<Folder> {
+        let (folder, ports) = project_set::first_in_the_way(&self.readers.read(), set)?;
+        let states = || self.states(&ports);
+        let is_idle = || ports.iter().all(|port| *states().get(*port) == PortState::Free);
+        (is_gone(&folder) && is_idle()).then_some(folder)
+    }
+
     /// Ends a registration; the answer is what it was.
     ///
     /// When the answer comes, it is on disk.
@@ -245,6 +270,15 @@ impl Drop for Registry {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// Returns whether a folder is not there, while the one above it is.
+fn is_gone(folder: &Folder) -> bool {
+    let path = folder.path();
+    let is_missing = |path: &Path| {
+        fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    is_missing(&path) && path.parent().is_some_and(Path::is_dir)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -76,7 +76,7 @@ impl fmt::Display for ServiceName {
 }
 
 /// Why a service name is illegal.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub enum ServiceNameError {
     /// The name is empty.
     #[error("Service name is empty; use 1 to 255 letters, digits and . _ -")]

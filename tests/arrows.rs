@@ -16,6 +16,7 @@ const LEVELS: [&[&str]; 9] = [
     &[
         "api",
         "service_name",
+        "short_name",
         "port",
         "addresses",
         "timestamp",

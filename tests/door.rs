@@ -13,6 +13,7 @@ mod flood;
 
 /// The user whom no test runs as.
 const NOBODY: u32 = 65534;
+const JSON: &str = "Content-Type: application/json\r\n";
 
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
@@ -326,6 +327,18 @@ fn another_user_may_look_and_must_not_change() {
         assert_eq!((reply.status, &reply.json()["port"]), (200, &home.min.into()), "{path}");
     }
     assert_eq!(daemon.get("/get?service=anothers").status, 404);
+    let set =
+        br#"{"folder":"/home/ann/x","project":"x","labels":[""],"services":[{"name":"web"}]}"#;
+    assert_eq!(daemon.client.send("POST", "/v1/services", JSON, set).status, 201);
+    for path in ["/v1/services", "/v1/services/x.web", "/v1/dump"] {
+        assert!(daemon.get(path).body.contains("/home/ann/x"), "{path}");
+        let look = SET_AS_ANOTHER.replace("/set?service=anothers", path);
+        let body = parse(&ask_as(NOBODY, &home, &look)).body;
+        assert!(body.contains("x.web") && !body.contains("/home"), "{path}: {body}");
+    }
+    let head = "POST /v1/services HTTP/1.0\\r\\nContent-Length: 0";
+    let post = SET_AS_ANOTHER.replace("GET /set?service=anothers HTTP/1.0", head);
+    assert_eq!(parse(&ask_as(NOBODY, &home, &post)).status, 403);
 }
 
 #[test]

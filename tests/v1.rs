@@ -2,6 +2,7 @@
 
 mod dump;
 mod machine;
+mod projects;
 
 use std::net::TcpListener;
 
@@ -158,7 +159,9 @@ fn mistakes_are_problems_and_change_nothing() {
         ("PUT", "/v1/services/a", "", "{}", 415, blank),
         ("PUT", "/v1/services/a", JSON, &"x".repeat(8193), 413, blank),
         ("POST", "/v1/services/a", JSON, "{}", 405, blank),
-        ("POST", "/v1/services", JSON, "{}", 405, blank),
+        ("POST", "/v1/services", JSON, "{}", 400, blank),
+        ("POST", "/v1/services", text, "{}", 415, blank),
+        ("POST", "/v1/health", JSON, "{}", 405, blank),
         ("OPTIONS", "/v1/services", "", "", 405, blank),
         ("GET", "/v1/services/", "", "", 404, missing),
         ("GET", "/v1/nothing", "", "", 404, missing),
@@ -229,6 +232,7 @@ fn the_document_names_every_route_and_only_those() {
         "GET /v1/ports/{port}",
         "GET /v1/services",
         "GET /v1/services/{name}",
+        "POST /v1/services",
         "PUT /v1/dump",
         "PUT /v1/services/{name}",
     ];

@@ -8,11 +8,11 @@ use super::error::CommandError;
 use super::explain::Explain as _;
 use super::restart::restart;
 use super::{Failure, Session, Terminal};
-use crate::api::{ProjectRequest, ProjectServiceRequest, Service};
+use crate::api::{ProblemType, ProjectRequest, ProjectServiceRequest, Service};
 use crate::client::{Client, ClientError};
 use crate::files::Shown;
 use crate::project::{
-    self, Label, Project, ProjectFile, ProjectService, Registered, RegisteredService,
+    self, Label, Project, ProjectFile, ProjectService, Registered, RegisteredService, ShortName,
 };
 use crate::service_name::ServiceName;
 use crate::suggest::nearest;
@@ -101,7 +101,10 @@ impl Here {
             services,
             is_move,
         };
-        let answer = self.client.register_project(&request).map_err(|error| self.explain(error))?;
+        let answer = self
+            .client
+            .register_project(&request)
+            .map_err(|error| self.explain(&file.project, error))?;
         let is_other = |it: &&Service| !answer.iter().any(|answered| answered.name == it.name);
         let after: Vec<_> = before.iter().filter(is_other).chain(&answer).cloned().collect();
         let registered = self.remember(file, &after);
@@ -187,13 +190,18 @@ impl Here {
     }
 
     /// Explains why a set was refused.
-    fn explain(&self, error: ClientError) -> Failure {
+    fn explain(&self, project: &ShortName, error: ClientError) -> Failure {
         let hint = match &error {
             ClientError::TooOld { .. } => self
                 .client
                 .health()
                 .ok()
                 .map(|health| format!("Restart pald: {}", restart(&self.client, health.pid))),
+            ClientError::Problem(problem) if problem.kind == ProblemType::NameTaken => {
+                Some(format!(
+                    "Release what is left of it with `pald del NAME`; `pald list '{project}.*'` shows the names"
+                ))
+            }
             error => error.hint(),
         };
         Failure { hint, ..error.into() }

@@ -23,6 +23,20 @@ pub struct Snapshot {
 const PART: usize = 128;
 
 impl Snapshot {
+    /// Returns the same services without the folders of checkouts, sealed as such.
+    #[must_use]
+    pub fn without_folders(self) -> Self {
+        let without = |registration: Arc<Registration>| match registration.folder {
+            None => registration,
+            Some(_) => {
+                Arc::new(Registration { folder: None, ..Registration::clone(&registration) })
+            }
+        };
+        let registrations: Vec<_> = self.registrations.into_iter().map(without).collect();
+        let seal = Seal::of(self.seal.revision, registrations.iter().map(Arc::as_ref));
+        Self { registrations, seal: seal.with_id(self.seal.id) }
+    }
+
     /// Returns a part of the dump's text, counted from 0; `None` after the last.
     pub fn part(&self, number: usize) -> Option<String> {
         let part = self.registrations.chunks(PART).nth(number)?;

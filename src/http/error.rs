@@ -13,10 +13,13 @@ use super::reply;
 use crate::addresses::AddressesError;
 use crate::api::{Port, ProblemType};
 use crate::dump::BadLine;
+use crate::files::Shown;
+use crate::folder::{Folder, FolderError};
 use crate::port::PortError;
 use crate::quoted::Quoted;
 use crate::registry::{ChangeError, Target};
 use crate::service_name::{ServiceName, ServiceNameError};
+use crate::short_name::ShortName;
 
 mod hint;
 
@@ -46,6 +49,12 @@ pub(super) enum HttpError {
     /// No port is left. `occupied` says what uses the first ports that others have.
     #[error("{error}")]
     Exhausted { error: ChangeError, occupied: Vec<Port> },
+    #[error("{project} is registered for the checkout {}, which is gone", Shown(&.folder.path()))]
+    CheckoutGone { project: ShortName, folder: Folder },
+    #[error("{name} is {value}; it must be {allowed}")]
+    Field { name: &'static str, value: Quoted, allowed: &'static str },
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// The answer to a lookup; a change answers with the registry's own error.
     #[error("{0} is not registered")]
     NotRegistered(ServiceName),
@@ -110,9 +119,13 @@ impl HttpError {
                     row(Kind::Blank, 400, 415)
                 }
             },
-            Self::Parameter(_) | Self::Pattern { .. } | Self::Json(_) | Self::Addresses(_) => {
-                row(Kind::Blank, 400, 400)
-            }
+            Self::Parameter(_)
+            | Self::Pattern { .. }
+            | Self::Json(_)
+            | Self::Field { .. }
+            | Self::Folder(_)
+            | Self::Addresses(_) => row(Kind::Blank, 400, 400),
+            Self::CheckoutGone { .. } => row(Kind::NameTaken, 409, 409),
             Self::Name(_) => row(Kind::NameInvalid, 400, 400),
             Self::Port(_) => row(Kind::PortOutOfRange, 400, 400),
             Self::BadLines(_) | Self::DumpEmpty | Self::DumpNotWhole => {
@@ -170,6 +183,7 @@ fn row_of_change(error: &ChangeError) -> Row {
         ChangeError::Taken { .. } | ChangeError::Listening(_) | ChangeError::OwnPort { .. } => {
             row(Kind::PortTaken, 400, 409)
         }
+        ChangeError::Name(_) => row(Kind::NameInvalid, 400, 400),
         ChangeError::NotNew { .. } => row(Kind::NameTaken, 400, 412),
         ChangeError::OtherPort { .. } | ChangeError::Conflict(_) => row(Kind::NameTaken, 400, 409),
         ChangeError::Exhausted { .. } => row(Kind::RangeExhausted, 412, 409),

@@ -20,11 +20,15 @@ pub(super) async fn register(
     service: ServiceName,
     options: RegisterOptions,
 ) -> Result<Registered, HttpError> {
-    let error = match registry.register(service, options).await {
-        Ok(registered) => return Ok(registered),
-        Err(error) => error,
-    };
-    let ChangeError::Exhausted { first_occupied, .. } = &error else { return Err(error.into()) };
+    match registry.register(service, options).await {
+        Ok(registered) => Ok(registered),
+        Err(error) => Err(explained(registry, error).await),
+    }
+}
+
+/// Explains why a change was refused: if no port is left, with what uses the first occupied ones.
+pub(super) async fn explained(registry: &Data<Registry>, error: ChangeError) -> HttpError {
+    let ChangeError::Exhausted { first_occupied, .. } = &error else { return error.into() };
     let (met, registry) = (first_occupied.clone(), Data::clone(registry));
     let occupied = run_blocking(move || {
         let in_use = met.iter().filter(|(_, occupied)| is_socket(*occupied));
@@ -36,8 +40,10 @@ pub(super) async fn register(
         };
         met.into_iter().map(shown).collect()
     });
-    let occupied = occupied.await?;
-    Err(HttpError::Exhausted { error, occupied })
+    match occupied.await {
+        Ok(occupied) => HttpError::Exhausted { error, occupied },
+        Err(panic) => panic,
+    }
 }
 
 /// The state of a port that could not be claimed.

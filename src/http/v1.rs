@@ -15,6 +15,7 @@ mod dump;
 mod health;
 mod openapi;
 mod ports;
+mod projects;
 mod responses;
 mod services;
 pub(super) mod shapes;
@@ -26,7 +27,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     let services = web::resource("/v1/services")
         .route(web::get().to(services::list))
         .route(web::head().to(services::list))
-        .default_service(web::to(async || refuse_method("GET, HEAD")));
+        .route(web::post().to(projects::register))
+        .default_service(web::to(async || refuse_method("GET, HEAD, POST")));
     let service = web::resource("/v1/services/{name}")
         .route(web::get().to(services::show))
         .route(web::head().to(services::show))

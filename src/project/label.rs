@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::Path;
 
-use super::ShortName;
+use crate::short_name::{ShortName, slug};
 
 /// The label of a checkout; empty for the main one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -27,8 +27,8 @@ impl Label {
     }
 
     /// Takes the label of a full name over.
-    pub(super) fn of_name(label: &ShortName) -> Self {
-        Self(label.as_str().to_owned())
+    pub(super) fn of_name(label: Option<ShortName>) -> Self {
+        Self(label.map(|label| label.to_string()).unwrap_or_default())
     }
 
     /// Returns whether this is the label of the main checkout, which is none.
@@ -54,21 +54,6 @@ impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// Returns a text in lower case, with `-` for each run of other characters than ASCII letters and
-/// digits, and none at its ends.
-pub(super) fn slug(text: &str) -> String {
-    let mut slug = String::new();
-    for c in text.chars() {
-        match c.is_ascii_alphanumeric() {
-            true => slug.push(c.to_ascii_lowercase()),
-            false if !slug.is_empty() && !slug.ends_with('-') => slug.push('-'),
-            false => {}
-        }
-    }
-    slug.truncate(slug.trim_end_matches('-').len());
-    slug
 }
 
 #[cfg(test)]

@@ -87,8 +87,9 @@ impl Registered {
 pub fn label_of(checkout: &Checkout, services: &[Service]) -> Option<Label> {
     let own = |it: &&Service| it.folder.as_deref() == Some(checkout.folder.as_str());
     services.iter().filter(own).find_map(|service| {
-        let (_, rest) = service.name.split_once('.')?;
-        Some(split(rest)?.0)
+        let (project, _) = service.name.split_once('.')?;
+        let (label, _) = ShortName::split(&service.name, &ShortName::parse(project)?)?;
+        Some(Label::of_name(label))
     })
 }
 
@@ -101,16 +102,6 @@ pub fn main_folder(file: &ProjectFile, services: &[Service]) -> Option<PathBuf> 
     })
 }
 
-/// Splits what comes after the project in a full name into label and short name.
-fn split(rest: &str) -> Option<(Label, ShortName)> {
-    match rest.split_once('.') {
-        Some((label, name)) => {
-            Some((Label::of_name(&ShortName::parse(label)?), ShortName::parse(name)?))
-        }
-        None => Some((Label::default(), ShortName::parse(rest)?)),
-    }
-}
-
 /// A service with the parts of its full name.
 struct Named<'a> {
     service: &'a Service,
@@ -121,8 +112,8 @@ struct Named<'a> {
 impl<'a> Named<'a> {
     /// Splits a full name; `None` if it is none of the file's project.
     fn of(file: &ProjectFile, service: &'a Service) -> Option<Self> {
-        let rest = service.name.strip_prefix(file.project.as_str())?.strip_prefix('.')?;
-        let (label, name) = split(rest)?;
+        let (label, name) = ShortName::split(&service.name, &file.project)?;
+        let label = Label::of_name(label);
         Some(Self { service, label, name })
     }
 }

@@ -8,7 +8,10 @@ use super::decide::{self, Decision};
 use super::import::import;
 use super::model::Model;
 use super::pending::Sender;
-use super::{ChangeError, Import, Imported, RegisterOptions, Registered, Target};
+use super::project_set;
+use super::{
+    ChangeError, Import, Imported, ProjectSet, RegisterOptions, Registered, RegisteredSet, Target,
+};
 use crate::port::Port;
 use crate::probe::{Hold, Occupied};
 use crate::registration::Registration;
@@ -20,6 +23,8 @@ use crate::store::Operation;
 pub(super) enum Request {
     /// To register a service, or to change how it is registered.
     Register { service: ServiceName, options: RegisterOptions, sender: Sender<Registered> },
+    /// To register services of a project, all or none.
+    RegisterSet { set: ProjectSet, sender: Sender<RegisteredSet> },
     /// To release a service.
     Release { target: Target, sender: Sender<Arc<Registration>> },
     /// To import a dump.
@@ -31,6 +36,7 @@ impl Request {
     pub(super) fn refuse(self, error: ChangeError) {
         match self {
             Self::Register { sender, .. } => drop(sender.send(Err(error))),
+            Self::RegisterSet { sender, .. } => drop(sender.send(Err(error))),
             Self::Release { sender, .. } => drop(sender.send(Err(error))),
             Self::Import { sender, .. } => drop(sender.send(Err(error))),
         }
@@ -73,6 +79,11 @@ impl<'a> Batch<'a> {
                 let registered = self.apply(decision);
                 self.keep_answer(registered, sender);
             }
+            Request::RegisterSet { set, sender } => {
+                let decision = project_set::register(self.model, &mut self.claims, &set);
+                let registered = self.apply(decision);
+                self.keep_answer(registered, sender);
+            }
             Request::Release { target, sender } => {
                 let released = self.apply(decide::release(self.model, target));
                 self.keep_answer(released, sender);
@@ -97,7 +108,7 @@ impl<'a> Batch<'a> {
 
     /// Applies a decision, whole; an error applies nothing.
     fn apply<T>(&mut self, decision: Result<Decision<T>, ChangeError>) -> Result<T, ChangeError> {
-        let Decision { operations, hold, answer } = decision?;
+        let Decision { operations, holds, answer } = decision?;
         if self.outcome.operations.is_empty() && !operations.is_empty() {
             self.model.advance();
         }
@@ -106,7 +117,7 @@ impl<'a> Batch<'a> {
             self.claims.follow(operation);
         }
         self.outcome.operations.extend(operations);
-        self.outcome.holds.extend(hold);
+        self.outcome.holds.extend(holds);
         Ok(answer)
     }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use crate::addresses::Addresses;
 use crate::dump::DumpEntry;
+use crate::folder::Folder;
 use crate::port::Port;
 use crate::registration::Registration;
 use crate::service_name::ServiceName;
+use crate::short_name::ShortName;
 
 /// How to register a service. What is left out stays as it is for a registered service; a new one
 /// gets the lowest free port, no addresses, and a hold.
@@ -33,6 +35,48 @@ pub enum Existing {
     Move,
     /// Refuse: it must be new.
     Refuse,
+}
+
+/// Services of a project to register for a checkout, as one change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectSet {
+    /// The folder of the checkout, which the services remember.
+    pub folder: Folder,
+    /// The project.
+    pub project: ShortName,
+    /// The labels that the checkout may get, the best first and at least one; `None` is the main
+    /// checkout's.
+    pub labels: Vec<Option<ShortName>>,
+    /// The services.
+    pub services: Vec<ProjectService>,
+    /// What to do with services that are registered on other ports than they prefer: keep or move.
+    pub existing: Existing,
+    /// Preferred ports that processes of the checkout listen on: they are not probed.
+    pub own_ports: Vec<Port>,
+}
+
+/// A service of a [`ProjectSet`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectService {
+    /// Its short name.
+    pub name: ShortName,
+    /// Whether it is one for all checkouts, which remembers no folder.
+    pub is_shared: bool,
+    /// The port to get in the main checkout, if it can be had.
+    pub prefer: Option<Port>,
+    /// The addresses to note for it.
+    pub addresses: Option<Addresses>,
+    /// Whether pald may hold its port.
+    pub hold: Option<bool>,
+}
+
+/// The result of registering a [`ProjectSet`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RegisteredSet {
+    /// The registrations, in the order of the services.
+    pub registrations: Vec<Arc<Registration>>,
+    /// Whether any of them is new.
+    pub is_new: bool,
 }
 
 /// The result of registering a service.

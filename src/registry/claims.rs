@@ -82,6 +82,39 @@ impl<'a> Claims<'a> {
         unclaimed.or_else(|| unavailable.lowest_free(range))
     }
 
+    /// Claims this very port, if nobody has it, and holds it; `None` if it can't be had.
+    ///
+    /// # Errors
+    /// The system does not let pald look.
+    pub(super) fn preferred(&mut self, port: Port) -> Result<Option<Hold>, ChangeError> {
+        if self.unavailable.contains(port) {
+            return Ok(None);
+        }
+        let claimed = self
+            .claimer
+            .claim(port)
+            .map_err(|cause| ChangeError::Probe { port, reason: cause.to_string().into() });
+        Ok(claimed?.ok())
+    }
+
+    /// Whether this batch gives a port to nobody.
+    pub(super) fn is_unavailable(&self, port: Port) -> bool {
+        self.unavailable.contains(port)
+    }
+
+    /// Keeps a port of a decision that is not made yet from its other services.
+    pub(super) fn set_aside(&mut self, port: Port) {
+        self.unavailable.insert(port);
+    }
+
+    /// Takes back [`Claims::set_aside`], for a decision that failed.
+    pub(super) fn put_back(&mut self, port: Port) {
+        // One that this batch has released stays where it is.
+        if !self.freed.contains_key(&port) {
+            self.unavailable.remove(port);
+        }
+    }
+
     /// Returns the port if it is no other service's, and not pald's own.
     pub(super) fn check_unregistered(
         &self,

@@ -18,12 +18,12 @@ use crate::store::Operation;
 use crate::timestamp::Timestamp;
 
 /// The decision on one request that is not refused.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Decision<T> {
     /// What has to be stored, in this order.
     pub(super) operations: Vec<Operation>,
-    /// The hold on the port that was claimed, if one was.
-    pub(super) hold: Option<(Port, Hold)>,
+    /// The holds on the ports that were claimed.
+    pub(super) holds: Vec<(Port, Hold)>,
     /// What is answered once the operations are on disk.
     pub(super) answer: T,
 }
@@ -74,7 +74,8 @@ fn update(
         }
     };
     check_size(model, &operations)?;
-    Ok(Decision { operations, hold: None, answer: Registered { registration, is_new: false } })
+    let answer = Registered { registration, is_new: false };
+    Ok(Decision { operations, holds: Vec::new(), answer })
 }
 
 fn insert(
@@ -105,7 +106,8 @@ fn insert(
     });
     let operations = vec![Operation::Insert(Arc::clone(&registration))];
     check_size(model, &operations)?;
-    Ok(Decision { operations, hold, answer: Registered { registration, is_new: true } })
+    let answer = Registered { registration, is_new: true };
+    Ok(Decision { operations, holds: hold.into_iter().collect(), answer })
 }
 
 /// Releases a service; the answer is what its registration was.
@@ -119,7 +121,7 @@ pub(super) fn release(
     };
     let registration = found.cloned().ok_or(ChangeError::NotRegistered(target))?;
     let operations = vec![Operation::Remove(Arc::clone(&registration))];
-    Ok(Decision { operations, hold: None, answer: registration })
+    Ok(Decision { operations, holds: Vec::new(), answer: registration })
 }
 
 /// Makes sure that a dump of the registry can still be read after these operations. What makes the

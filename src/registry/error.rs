@@ -14,7 +14,7 @@ use crate::port::{Port, PortRange};
 use crate::probe::Occupied;
 use crate::registry::Target;
 use crate::registry_id::RegistryId;
-use crate::service_name::ServiceName;
+use crate::service_name::{ServiceName, ServiceNameError};
 use crate::store::StoreError;
 
 /// How many conflicts of an import a message names.
@@ -217,6 +217,9 @@ pub enum ChangeError {
         /// What the system said.
         reason: Arc<str>,
     },
+    /// A service of a project would have an illegal name.
+    #[error(transparent)]
+    Name(#[from] ServiceNameError),
     /// There is no such registration.
     #[error("{0} is not registered")]
     NotRegistered(Target),

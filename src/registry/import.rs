@@ -38,7 +38,7 @@ pub(super) fn import(
     plan.check_ports(model, port_listen, mode)?;
     let operations = plan.operations();
     check_size(model, &operations)?;
-    Ok(Decision { operations, hold: None, answer: plan.answer })
+    Ok(Decision { operations, holds: Vec::new(), answer: plan.answer })
 }
 
 /// What an import changes, as far as its entries are decided.

@@ -19,6 +19,7 @@ impl HttpError {
             Self::NotRegistered(_) if routes == Routes::Text => "Register it with /set",
             Self::NotRegistered(_) => "Register it with PUT",
             Self::Refused(refusal) => return refusal.hint(),
+            Self::CheckoutGone { .. } => "Release its services first",
             Self::BadLines(_) => "Fix the dump and import it again",
             Self::DumpNotWhole => {
                 "Use an undamaged copy; or if you edited the dump, remove pald's comments: \
@@ -32,6 +33,8 @@ impl HttpError {
             | Self::Json(_)
             | Self::Port(_)
             | Self::Addresses(_)
+            | Self::Field { .. }
+            | Self::Folder(_)
             | Self::DumpEmpty
             | Self::Method { .. } => return None,
         };
@@ -42,6 +45,7 @@ impl HttpError {
 fn change(error: &ChangeError, routes: Routes) -> Option<String> {
     use Routes::{Text, V1};
     let hint = match (error, routes) {
+        (ChangeError::Name(error), _) => return error.hint(),
         (ChangeError::Exhausted { .. }, Text) => {
             "Release one with /del, or raise `port_max` in ~/.pald/config.toml"
         }

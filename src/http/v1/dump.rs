@@ -13,7 +13,7 @@ use crate::http::body::{self, Expected};
 use crate::http::error::HttpError;
 use crate::http::parameters::{ParameterError, Parameters};
 use crate::http::reply::{self, Portions};
-use crate::http::viewers::Viewers;
+use crate::http::viewers::{Sight, Viewers};
 use crate::quoted::Quoted;
 use crate::registry::{Import, ImportMode, Registry};
 use crate::service_name::ServiceName;
@@ -41,8 +41,12 @@ pub(super) async fn export(
     viewers: Data<Viewers>,
 ) -> Result<HttpResponse, HttpError> {
     let turn = viewers.turn(&request).await?;
+    let sight = turn.sight;
     let dump = run_blocking(move || {
-        let snapshot = registry.snapshot();
+        let snapshot = match sight {
+            Sight::Whole => registry.snapshot(),
+            Sight::WithoutHolders => registry.snapshot().without_folders(),
+        };
         Portions::new(move |number| snapshot.part(number).map(Into::into))
     });
     Ok(reply::long(reply::TEXT, dump.await?, turn))

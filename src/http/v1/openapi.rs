@@ -8,7 +8,7 @@ use actix_web::web::Bytes;
 use utoipa::OpenApi;
 
 use super::responses::Refusals;
-use super::{dump, health, ports, services};
+use super::{dump, health, ports, projects, services};
 use crate::http::reply;
 
 /// The OpenAPI 3.1 document.
@@ -21,6 +21,7 @@ use crate::http::reply;
     ),
     paths(
         services::list,
+        projects::register,
         services::show,
         services::put,
         services::release,

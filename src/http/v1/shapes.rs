@@ -1,6 +1,7 @@
 //! Shows what the registry and the machine say in the types of the API.
 
 use crate::api::{self, ReasonCode};
+use crate::folder::Folder;
 use crate::http::viewers::Sight;
 use crate::port::Port;
 use crate::printable::Printable;
@@ -24,7 +25,11 @@ pub(super) fn service(
         addresses: registration.addresses.iter().map(str::to_owned).collect(),
         created_at: registration.created_at.to_string(),
         hold: registration.hold,
-        folder: None,
+        folder: registration
+            .folder
+            .as_ref()
+            .filter(|_| sight == Sight::Whole)
+            .map(Folder::to_string),
         state: used.state,
         reason: used.reason,
         reason_code: used.reason_code,

@@ -206,7 +206,7 @@ fn the_folder_gives_the_label_unless_the_checkout_has_one() {
         let labels = project.labels(known);
         labels.iter().map(|label| label.to_string()).collect::<Vec<_>>()
     };
-    let known = Label::of_name(&ShortName::parse("c").unwrap());
+    let known = Label::of_name(ShortName::parse("c"));
     assert_eq!(labels(None), ["", "b"]);
     assert_eq!(labels(Some(&Label::default())), ["", "b"]);
     assert_eq!(labels(Some(&known)), ["c", "b"]);
