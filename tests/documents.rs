@@ -3,6 +3,7 @@
 //! Each document has a home and a daemon of its own, and each section starts without services.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -12,8 +13,30 @@ use crate::daemon::{Home, PALD};
 
 /// How commands start that a test can't run: they build the program, need root, change the machine
 /// or the repository, or take minutes.
-const NOT_RUN: [&str; 9] =
-    ["cargo ", "sudo ", "PALD_", "RUSTC_", "systemctl ", ".ci/", "pald install", "git ", "tar "];
+const NOT_RUN: [&str; 10] = [
+    "cargo ",
+    "sudo ",
+    "PALD_",
+    "RUSTC_",
+    "systemctl ",
+    ".ci/",
+    "pald install",
+    "git tag",
+    "git push",
+    "tar ",
+];
+
+/// Programs of others, as scripts that say how they were called.
+const STAND_INS: [(&str, &str); 2] = [
+    ("vite", "echo \"  Local: http://localhost:$2/\""),
+    (
+        "docker",
+        "for file; do case $file in .env*) . ./$file;; esac; done\n\
+         echo \"docker $*: project $COMPOSE_PROJECT_NAME, web on $WEB_PORT, db on $PGPORT\"",
+    ),
+];
+/// Programs that a machine may lack.
+const MAY_BE_MISSING: [&str; 5] = ["make", "curl", "npm", "git", "node"];
 
 /// A part of a document between two headings.
 struct Section {
@@ -78,14 +101,34 @@ struct Shell<'a> {
     folder: PathBuf,
 }
 
-impl Shell<'_> {
+impl<'a> Shell<'a> {
+    /// A shell in a home with stand-ins, and with a repository in its folder `shop`.
+    fn new(home: &'a Home) -> Self {
+        let shell = Self { home, folder: home.path().to_owned() };
+        shell.write(".gitconfig", "[user]\nname = Ann\nemail = ann@localhost\n");
+        for (name, script) in STAND_INS {
+            shell.write(&format!("bin/{name}"), &format!("#!/bin/sh\n{script}\n"));
+            let executable = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(home.path().join("bin").join(name), executable).unwrap();
+        }
+        shell.write("shop/main.js", "");
+        shell.run("git init -q shop && cd shop && git add -A && git commit -qm files");
+        shell
+    }
+
+    /// Changes to a folder, as the shell that a reader has open.
+    fn enter(&mut self, folder: &str) {
+        self.folder = fs::canonicalize(self.folder.join(folder)).unwrap();
+    }
+
     /// Replaces the ports that a document shows by those of this home.
     fn own(&self, text: &str) -> String {
         let own = |text: String, number: u16| {
             let port = if number == 0 { self.home.listen } else { self.home.min + number - 1 };
             text.replace(&format!("{}", 49200 + number), &port.to_string())
         };
-        (0..=9).fold(text.to_owned(), own)
+        // A port that a service prefers in the documents may be in use here.
+        (0..=9).fold(text.replace("8080", "49209"), own)
     }
 
     /// Runs a command; returns stdout and stderr together, as a terminal shows them.
@@ -93,7 +136,8 @@ impl Shell<'_> {
         let mut shell = Command::new("sh");
         self.home.prepare(&mut shell);
         let folder = Path::new(PALD).parent().unwrap().to_str().unwrap();
-        let path = format!("{folder}:{}", std::env::var("PATH").unwrap());
+        let bin = self.home.path().join("bin").display().to_string();
+        let path = format!("{bin}:{folder}:{}", std::env::var("PATH").unwrap());
         // On a terminal curl shows no progress of what it prints.
         let prelude = "exec 2>&1; curl() { command curl -sS \"$@\"; };";
         shell.args(["-c", &format!("{prelude} {}", self.own(command))]);
@@ -102,7 +146,7 @@ impl Shell<'_> {
     }
 
     fn write(&self, name: &str, text: &str) {
-        let path = self.folder.join(name.trim_start_matches("~/"));
+        let path = self.home.path().join(name.trim_start_matches("~/"));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, self.own(text)).unwrap();
     }
@@ -161,9 +205,10 @@ fn run_document(document: &Path, left_out: &mut Vec<String>) -> usize {
     let sections = sections(&fs::read_to_string(root().join(document)).unwrap());
     let home = Home::new(9);
     let daemon = home.start();
-    let shell = Shell { home: &home, folder: home.path().to_owned() };
+    let mut shell = Shell::new(&home);
     let mut run = 0;
     for Section { heading, blocks } in sections {
+        home.path().clone_into(&mut shell.folder);
         for block in blocks {
             let commands = match block {
                 Block::File { name, text } => {
@@ -173,13 +218,19 @@ fn run_document(document: &Path, left_out: &mut Vec<String>) -> usize {
                 Block::Console(commands) => commands,
             };
             for (command, expected) in commands {
-                let program = command.split(' ').next().unwrap();
+                let mut words = command.split(' ').skip_while(|word| word.contains('='));
+                let program = words.next().unwrap();
+                let is_asked = ["PALD_URL=", "PALD_PORT_LISTEN="];
                 if NOT_RUN.iter().any(|start| command.starts_with(start))
-                    && !command.starts_with("PALD_URL")
+                    && !is_asked.iter().any(|start| command.starts_with(start))
                 {
                     continue;
                 }
-                if ["make", "curl"].contains(&program) && !is_there(program) {
+                if let Some(folder) = command.strip_prefix("cd ") {
+                    shell.enter(folder);
+                    continue;
+                }
+                if MAY_BE_MISSING.contains(&program) && !is_there(program) {
                     left_out.push(program.to_owned());
                     continue;
                 }

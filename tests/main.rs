@@ -32,6 +32,7 @@ mod planted;
 mod port_truth;
 mod power_cut;
 mod process_limit;
+mod project;
 mod recovery;
 mod remedies;
 #[cfg(all(target_os = "linux", not(feature = "portable")))]
