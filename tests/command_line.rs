@@ -13,7 +13,7 @@ mod dumps;
 mod forged;
 mod mistyped;
 mod run;
-mod terminal;
+pub(crate) mod terminal;
 mod unreachable;
 
 /// Runs a console session in a home and compares it with what a person would see.

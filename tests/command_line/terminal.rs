@@ -12,7 +12,7 @@ use crate::faults::StartLimit;
 
 /// Runs a command whose stdin and stderr are a terminal on which this is typed: its exit code, and
 /// what the terminal shows, with what was typed first.
-pub(super) fn on_terminal(command: &mut Command, typed: &str) -> (Option<i32>, String) {
+pub(crate) fn on_terminal(command: &mut Command, typed: &str) -> (Option<i32>, String) {
     let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&person).unwrap();
     unlockpt(&person).unwrap();

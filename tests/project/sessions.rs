@@ -1,6 +1,8 @@
 //! What people type in a project and what they get, in bash and in fish.
 
 use super::{SHOP, Workplace, is_there};
+use crate::command_line::terminal::on_terminal;
+use crate::daemon::PALD;
 
 /// Programs of others, which say how they were called and what they were told.
 fn stand_ins(workplace: &Workplace) {
@@ -266,6 +268,57 @@ api  49202
 db   49208
 $ pald set shop.none --port 49207 --move
 49207
+",
+    );
+}
+
+#[test]
+fn at_a_terminal_a_checkout_is_asked_before_it_loses_its_ports() {
+    let workplace = Workplace::new(9);
+    workplace.write("src/shop/pald.toml", SHOP);
+    workplace.answer("src/shop", &["set"]);
+    let release = |typed: &str| {
+        let mut command = workplace.command(PALD, &workplace.folder("src/shop"));
+        on_terminal(command.args(["del", "--here"]), typed)
+    };
+    let port = |number: u16| workplace.home.listen + number;
+    let question = format!(
+        "{}  shop.web\n{}  shop.api\n{}  shop.db\nRelease them? [y/N] ",
+        port(1),
+        port(2),
+        port(3)
+    );
+    for typed in ["n\n", "\n", "\x04"] {
+        let (code, shown) = release(typed);
+        assert!(shown.contains(&question), "{shown}");
+        assert!(shown.ends_with("Nothing was released\n"), "{shown}");
+        assert_eq!((code, workplace.services().len()), (Some(1), 3));
+    }
+    assert_eq!(release("y\n"), (Some(0), format!("y\n{question}")));
+    assert_eq!(workplace.services(), [""; 0]);
+}
+
+#[test]
+fn a_new_file_in_a_worktree_is_called_like_the_repository() {
+    if !is_there("git") || !is_there("bash") {
+        return;
+    }
+    let workplace = Workplace::new(9);
+    workplace.session(
+        "bash",
+        "src",
+        "\
+$ git init -q shop && cd shop && git commit -q --allow-empty -m empty && git worktree add -q ../fix
+$ mkdir -p ../fix/apps/site && cd ../fix && pald init web && head -n 1 pald.toml
+project = \"shop\"
+$ pald -C apps/site init web -v && head -n 1 apps/site/pald.toml
+Wrote pald.toml for site
+project = \"site\"
+$ pald -C apps/site set
+web  49201
+$ pald list --here | awk '{ print $2 }'
+NAME
+site.fix.web
 ",
     );
 }
