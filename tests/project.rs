@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::daemon::{Daemon, Home, PALD};
 use crate::faults::StartLimit;
+use crate::skip::skip;
 
 mod at_once;
 mod checkouts;
@@ -20,7 +21,7 @@ fn is_there(program: &str) -> bool {
     let found = Command::new(program).arg("--version").stdout(Stdio::null()).status();
     let is_there = found.is_ok_and(|status| status.success());
     if !is_there {
-        println!("skipped: {program} is missing");
+        skip(format_args!("{program} is missing"));
     }
     is_there
 }
