@@ -122,6 +122,37 @@ fn a_checkout_keeps_its_ports_whatever_git_does_in_it() {
     assert_eq!(names(&workplace, "src/fix"), "shop.fix.web");
 }
 
+/// What `git worktree move` leaves behind is in nobody's way; a moved main checkout is told, since it
+/// would lose its ports otherwise.
+#[test]
+fn a_checkout_that_moves_is_another_one() {
+    if !is_there("git") {
+        return;
+    }
+    let workplace = Workplace::new(30);
+    workplace.repository("src/shop", SHOP);
+    workplace.git("src/shop", "worktree add -q ../fix");
+    for folder in ["src/shop", "src/fix"] {
+        workplace.answer(folder, &["set"]);
+    }
+    workplace.git("src/shop", "worktree move ../fix ../login");
+    assert_eq!(names(&workplace, "src/login"), "shop.login.web");
+    assert_eq!(workplace.services().len(), 9);
+    fs::rename(workplace.folder("src/shop"), workplace.folder("src/moved")).unwrap();
+    let before = workplace.revision();
+    let (code, stdout, stderr) = workplace.pald("src/moved", &["set"]);
+    let message = "\
+Error: shop is registered for the checkout ~/src/shop, which is gone
+hint: Release what is left of it with `pald del NAME`; `pald list 'shop.*'` shows the names
+";
+    assert_eq!((stderr.as_str(), code, stdout.as_str()), (message, Some(4), ""));
+    assert_eq!(workplace.revision(), before);
+    // Back in its place it has what it had.
+    fs::rename(workplace.folder("src/moved"), workplace.folder("src/shop")).unwrap();
+    assert_eq!(names(&workplace, "src/shop"), "shop.web");
+    assert_eq!(workplace.revision(), before);
+}
+
 #[test]
 fn a_worktree_without_a_file_uses_that_of_the_main_checkout() {
     if !is_there("git") {

@@ -1,8 +1,12 @@
 //! What people type in a project and what they get, in bash and in fish.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use super::{SHOP, Workplace, is_there};
 use crate::command_line::terminal::on_terminal;
 use crate::daemon::PALD;
+use crate::skip::lacks;
 
 /// Programs of others, which say how they were called and what they were told.
 fn stand_ins(workplace: &Workplace) {
@@ -321,4 +325,38 @@ NAME
 site.fix.web
 ",
     );
+}
+
+/// The day when pald is adopted: the server runs already, on the port that everybody knows.
+#[test]
+fn a_preferred_port_may_be_in_use_by_the_checkout_itself() {
+    if lacks("sees the folders of processes") {
+        return;
+    }
+    if !is_there("git") || !is_there("python3") {
+        return;
+    }
+    // (folder where the server runs, whether the service gets its port)
+    for (folder, gets_it) in [("src/shop/sub", true), ("src/shop/other", false), ("src", false)] {
+        let workplace = Workplace::new(9);
+        let port = workplace.home.max;
+        workplace.repository("src/shop", &SHOP.replace("web = {}", &format!("web = {port}")));
+        std::fs::create_dir_all(workplace.folder("src/shop/sub")).unwrap();
+        std::fs::create_dir_all(workplace.folder("src/shop/other/.git")).unwrap();
+        let script = "import socket, sys; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); \
+                      print(flush=True); sys.stdin.read()";
+        let mut server = workplace.command("python3", &workplace.folder(folder));
+        server.args(["-c", script, &port.to_string()]);
+        let mut server = server.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let (code, stdout, stderr) = workplace.pald("src/shop", &["set"]);
+        drop(server.stdin.take());
+        server.wait().unwrap();
+        assert_eq!(code, Some(0), "{stderr}");
+        assert_eq!(stdout.contains(&port.to_string()), gets_it, "{folder}: {stdout}{stderr}");
+        let told =
+            format!("pald: shop.web has {}, since {port} is in use by python3", workplace.home.min);
+        assert_eq!(stderr.starts_with(&told), !gets_it, "{folder}: {stderr}");
+    }
 }
