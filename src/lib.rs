@@ -44,8 +44,8 @@
 //! - Every name has exactly one port and every port at most one name: in the model, in both trees
 //!   of the store, and in the dump.
 //! - What a reader has seen is on disk: a change is shown, and answered, after its sync.
-//! - A change appears whole or not at all; an import is one change.
-//! - A registered service keeps its port until it is released. Nothing moves it.
+//! - A change appears whole or not at all; an import, and a project's set, is one change.
+//! - A registered service keeps its port until it is released, or moved by its name.
 //! - pald never starts with fewer services than it has acknowledged without saying so, at that start
 //!   and at each later one until the user has taken note: `registry::plan` decides each start by one
 //!   table, from the seals of store and dump and from the record beside the store. That record is
