@@ -205,10 +205,10 @@ fn root() -> &'static Path {
 fn run_document(document: &Path, left_out: &mut Vec<String>) -> usize {
     let sections = sections(&fs::read_to_string(root().join(document)).unwrap());
     let home = Home::new(9);
-    let daemon = home.start();
     let mut shell = Shell::new(&home);
     let mut run = 0;
     for Section { heading, blocks } in sections {
+        let daemon = home.start();
         home.path().clone_into(&mut shell.folder);
         for block in blocks {
             let commands = match block {
@@ -244,9 +244,12 @@ fn run_document(document: &Path, left_out: &mut Vec<String>) -> usize {
                 run += 1;
             }
         }
-        for line in shell.run("pald list -q").lines().skip(1) {
-            daemon.client.del(line.split(' ').next().unwrap().parse().unwrap());
+        // Each section begins with an empty registry, which remembers no released port either.
+        drop(daemon);
+        for file in ["db.record", "dump"] {
+            fs::remove_file(home.file(file)).unwrap();
         }
+        fs::remove_dir_all(home.file("db")).unwrap();
     }
     run
 }

@@ -220,12 +220,12 @@ hint: Add it to ~/src/shop/pald.toml, or take it as a full name with `-g`
 $ pald set --json | grep -c '\"name\"'
 2
 $ cd ../plain && pald set web 2> said; sed 's/in ~.*/in .../; s/from ~.*/in .../' said
-49202
-pald: registered web on 49202, which is not shop.web: there is no pald.toml in ...
+49206
+pald: registered web on 49206, which is not shop.web: there is no pald.toml in ...
 $ pald set web && pald set -g db && pald set cache
-49202
 49206
 49207
+49208
 ",
     );
 }
