@@ -51,6 +51,11 @@ fn name(service: u8) -> ServiceName {
     ServiceName::parse(format!("service-{service}")).unwrap()
 }
 
+/// The name of a project's service in the checkout of this label, which has a dot at its end.
+fn name_in_project(label: &str, service: u8) -> ServiceName {
+    ServiceName::parse(format!("project.{label}s{service}")).unwrap()
+}
+
 fn port(number: u16) -> Port {
     Port::new(number).unwrap()
 }

@@ -1,6 +1,6 @@
 //! A committer on a real store, without its thread, so that each step can be looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
@@ -12,6 +12,7 @@ use super::{listen, max, min, name, occupied, port};
 use crate::addresses::Addresses;
 use crate::dump::DumpEntry;
 use crate::files;
+use crate::folder::Folder;
 use crate::port::PortRange;
 use crate::registration::Registration;
 use crate::registry::RegistryOptions;
@@ -19,7 +20,11 @@ use crate::registry::batch::Request;
 use crate::registry::committer::Committer;
 use crate::registry::model::Model;
 use crate::registry::pending::Sender;
-use crate::registry::{Import, Imported, Pending, RegisterOptions, Registered, Target};
+use crate::registry::{
+    Existing, Import, Imported, Pending, ProjectService, ProjectSet, RegisterOptions, Registered,
+    RegisteredSet, Target,
+};
+use crate::short_name::ShortName;
 use crate::store::{Contents, Store};
 
 /// Whoever uses the ports: two benches at a time would claim them from each other.
@@ -102,6 +107,26 @@ impl Bench {
         self.send(|sender| Request::Release { target, sender })
     }
 
+    fn set(&self, folder: u8, services: &BTreeSet<u8>) -> Pending<RegisteredSet> {
+        let short_name = |text: &str| ShortName::parse(text).unwrap();
+        let service = |service: &u8| ProjectService {
+            name: short_name(&format!("s{service}")),
+            is_shared: false,
+            prefer: None,
+            addresses: None,
+            hold: None,
+        };
+        let set = ProjectSet {
+            folder: Folder::parse(&format!("/checkouts/{folder}")).unwrap(),
+            project: short_name("project"),
+            labels: vec![None, Some(short_name("x"))],
+            services: services.iter().map(service).collect(),
+            existing: Existing::Accept,
+            own_ports: Vec::new(),
+        };
+        self.send(|sender| Request::RegisterSet { set, sender })
+    }
+
     fn import(&self, import: Import) -> Pending<Imported> {
         self.send(|sender| Request::Import { import, sender })
     }
@@ -139,6 +164,16 @@ impl Bench {
                     let pending = self.release(target);
                     checks.push(Box::new(move || {
                         assert_eq!(pending.wait().map(|it| it.service.clone()), answer);
+                    }));
+                }
+                Step::Set { folder, services } => {
+                    let answer = expected.set(folder, &services);
+                    let pending = self.set(folder, &services);
+                    checks.push(Box::new(move || {
+                        let ports = |it: RegisteredSet| -> Vec<_> {
+                            it.registrations.iter().map(|it| it.port).collect()
+                        };
+                        assert_eq!(pending.wait().map(ports), answer);
                     }));
                 }
                 Step::Import { entries, mode, dry_run } => {

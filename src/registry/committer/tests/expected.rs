@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{listen, max, min, name, occupied, port};
+use super::{listen, max, min, name, name_in_project, occupied, port};
 use crate::addresses::Addresses;
 use crate::port::{Port, PortRange};
 use crate::probe::Occupied;
@@ -20,6 +20,8 @@ pub(super) struct Expected {
     pub(super) entries: Entries,
     /// Released ports, and whose they were.
     pub(super) remembered: BTreeMap<Port, ServiceName>,
+    /// Which checkout has set a service, whether it is registered still or not.
+    folders: BTreeMap<ServiceName, u8>,
     /// Ports that the batch gives to nobody.
     unavailable: BTreeSet<Port>,
     /// Ports that the batch has released, and whose they were.
@@ -95,6 +97,60 @@ impl Expected {
     fn remember(&mut self, port: Port, service: &ServiceName) {
         self.forget(service, port);
         self.remembered.insert(port, service.clone());
+    }
+
+    /// Registers services of a project for a checkout, all or none.
+    pub(super) fn set(
+        &mut self,
+        folder: u8,
+        services: &BTreeSet<u8>,
+    ) -> Result<Vec<Port>, ChangeError> {
+        let (label, before) = (self.label(folder), self.entries.clone());
+        let (mut ports, mut new) = (Vec::new(), Vec::new());
+        for service in services {
+            let service = name_in_project(&label, *service);
+            if let Some((port, ..)) = self.entries.get(&service) {
+                ports.push(*port);
+                continue;
+            }
+            let port = match self.remembered_for(&service) {
+                Some(port) => Ok(port),
+                None => self.lowest_free(),
+            };
+            let port = match port {
+                Ok(port) => port,
+                Err(error) => {
+                    self.entries = before;
+                    let is_new = |port: &Port| new.iter().any(|(_, new)| new == port);
+                    let freed = &self.freed;
+                    self.unavailable.retain(|port| !is_new(port) || freed.contains_key(port));
+                    return Err(error);
+                }
+            };
+            self.folders.insert(service.clone(), folder);
+            self.entries.insert(service.clone(), (port, Addresses::default(), true));
+            self.unavailable.insert(port);
+            ports.push(port);
+            new.push((service, port));
+        }
+        new.into_iter().for_each(|(service, port)| self.forget(&service, port));
+        Ok(ports)
+    }
+
+    /// The label that a checkout has or gets, with the dot after it.
+    fn label(&self, folder: u8) -> String {
+        let registered = self.folders.iter().filter(|(name, _)| self.entries.contains_key(*name));
+        let label = |name: &ServiceName| {
+            let parts: Vec<_> = name.as_str().split('.').collect();
+            if let [_, label, _] = parts[..] { format!("{label}.") } else { String::new() }
+        };
+        let labels: BTreeMap<_, _> = registered.map(|(name, of)| (label(name), *of)).collect();
+        if let Some((label, _)) = labels.iter().find(|(_, of)| **of == folder) {
+            return label.clone();
+        }
+        let first = [String::new(), "x.".to_owned()].into_iter();
+        let mut all = first.chain((2..).map(|number| format!("x-{number}.")));
+        all.find(|label| !labels.contains_key(label)).unwrap()
     }
 
     fn check(&self, wanted: Port, service: &ServiceName) -> Result<Port, ChangeError> {

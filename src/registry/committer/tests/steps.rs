@@ -30,10 +30,22 @@ pub(super) enum Loss {
 
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    Register { service: u8, options: RegisterOptions },
+    Register {
+        service: u8,
+        options: RegisterOptions,
+    },
     ReleasePort(u16),
     ReleaseService(u8),
-    Import { entries: BTreeMap<u8, u16>, mode: ImportMode, dry_run: bool },
+    /// A checkout in this folder sets these services of its project.
+    Set {
+        folder: u8,
+        services: BTreeSet<u8>,
+    },
+    Import {
+        entries: BTreeMap<u8, u16>,
+        mode: ImportMode,
+        dry_run: bool,
+    },
 }
 
 fn steps() -> impl Strategy<Value = Step> {
@@ -59,6 +71,8 @@ fn steps() -> impl Strategy<Value = Step> {
         8 => (0u8..12, options)
             .prop_map(|(service, options)| Step::Register { service, options }),
         3 => ports().prop_map(Step::ReleasePort),
+        3 => (0u8..4, proptest::collection::btree_set(0u8..3, 1..4))
+            .prop_map(|(folder, services)| Step::Set { folder, services }),
         3 => (0u8..12).prop_map(Step::ReleaseService),
         1 => (proptest::collection::btree_map(0u8..12, ports(), 1..4), mode, any::<bool>())
             .prop_map(|(entries, mode, dry_run)| Step::Import {
