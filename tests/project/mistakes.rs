@@ -3,6 +3,9 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
 use super::{SHOP, Workplace, is_there};
 use crate::command_line::{answer_each, json_answer};
 use crate::daemon::Home;
@@ -70,7 +73,7 @@ fn a_file_that_can_t_be_one_is_refused() {
         fs::create_dir_all(workplace.folder(&format!("src/{folder}"))).unwrap();
     }
     let fifo = workplace.folder("src/fifo/pald.toml");
-    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).unwrap();
+    mkfifo(&fifo, Mode::S_IRUSR).unwrap();
     fs::write(workplace.folder("src/large/pald.toml"), "#\n".repeat(5_000_000)).unwrap();
     fs::write(workplace.folder("src/bytes/pald.toml"), b"project = 'shop' # \xff").unwrap();
     symlink("none", workplace.folder("src/link/pald.toml")).unwrap();
