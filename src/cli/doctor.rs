@@ -5,7 +5,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::restart::restart;
+use super::restart;
 use super::{Failure, Session};
 use crate::api::{Health, RangeUsage};
 use crate::client::{Client, ClientError, UnknownUser, Url};
@@ -78,7 +78,8 @@ fn check_running(
     health: &Health,
     config: Option<&Config>,
 ) -> Result<Vec<Finding>, ClientError> {
-    let restart = restart(client, health.pid);
+    let restart = restart::restart(client, health.pid);
+    let restart = restart.unwrap_or_else(|| restart::UNKNOWN.to_owned());
     let foreign = daemon::foreign_addresses(health, client);
     let mut findings = daemon::examine(health, &foreign, &restart);
     findings

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::error::CommandError;
 use super::explain::Explain as _;
-use super::restart::restart;
+use super::restart;
 use super::{Failure, Session, Terminal};
 use crate::api::{ProblemType, ProjectRequest, ProjectServiceRequest, Service};
 use crate::client::{Client, ClientError};
@@ -192,11 +192,10 @@ impl Here {
     /// Explains why a set was refused.
     fn explain(&self, project: &ShortName, error: ClientError) -> Failure {
         let hint = match &error {
-            ClientError::TooOld { .. } => self
-                .client
-                .health()
-                .ok()
-                .map(|health| format!("Restart pald: {}", restart(&self.client, health.pid))),
+            ClientError::TooOld { .. } => self.client.health().ok().map(|health| {
+                let command = restart::restart(&self.client, health.pid);
+                command.map_or(restart::UNKNOWN.to_owned(), |it| format!("Restart pald: {it}"))
+            }),
             ClientError::Problem(problem) if problem.kind == ProblemType::NameTaken => {
                 Some(format!(
                     "Release what is left of it with `pald del NAME`; `pald list '{project}.*'` shows the names"
