@@ -16,7 +16,7 @@ use std::time::Duration;
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
 use rustix::net::sockopt::set_socket_linger;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::seats::Seat;
@@ -28,16 +28,15 @@ const PATIENCE_TICKS: u8 = 6;
 const TICK: Duration = Duration::from_secs(1);
 /// How much is read at once, in bytes: all requests in it are parsed, and each takes 7 KB, since actix
 /// makes room for 16 headers. The shortest has 18 bytes.
-const PORTION: usize = 512;
+const PORTION: u64 = 512;
 
 /// A connection to a client.
 pub(super) struct Connection {
-    stream: TcpStream,
+    /// Ends where actix has to have a look at what it has read.
+    stream: Take<TcpStream>,
     progress: Rc<Progress>,
     /// Whose it is and its seat, where users are told apart.
     client: Option<(Arc<OwnEnd>, Seat)>,
-    /// How much may still be read before actix has a look at it.
-    portion: usize,
     /// Whether a part of an answer waits for the client to read.
     is_unsent: bool,
     /// Whether actix wanted to read when it was not the time.
@@ -53,10 +52,9 @@ impl Connection {
     /// Makes a connection of a stream; it keeps its seat until it is dropped.
     pub(super) fn new(stream: TcpStream, client: Option<(Arc<OwnEnd>, Seat)>) -> Self {
         Self {
-            stream,
+            stream: stream.take(PORTION),
             progress: Rc::default(),
             client,
-            portion: PORTION,
             is_unsent: false,
             wants_to_read: false,
             is_idle: true,
@@ -100,25 +98,23 @@ impl AsyncRead for Connection {
             this.wants_to_read = true;
             return Poll::Pending;
         }
-        if this.portion == 0 {
+        if this.stream.limit() == 0 {
             // actix reads until it is told to wait.
-            this.portion = PORTION;
+            this.stream.set_limit(PORTION);
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let room = buffer.remaining().min(this.portion);
-        let mut read = ReadBuf::new(buffer.initialize_unfilled_to(room));
-        if Pin::new(&mut this.stream).poll_read(cx, &mut read)?.is_pending() {
+        let before = buffer.filled().len();
+        if Pin::new(&mut this.stream).poll_read(cx, buffer)?.is_pending() {
+            // It waits, so it looks at what it has.
+            this.stream.set_limit(PORTION);
             return match this.progress.is_answering() {
                 true => Poll::Pending,
                 // As if the client had closed it, so that all of the last answer is sent.
                 false => this.poll_patience(cx).map(Ok),
             };
         }
-        let length = read.filled().len();
-        buffer.advance(length);
-        this.portion -= length;
-        if length > 0 && std::mem::take(&mut this.is_idle) {
+        if buffer.filled().len() > before && std::mem::take(&mut this.is_idle) {
             this.silent_ticks = 0;
         }
         Poll::Ready(Ok(()))
@@ -132,7 +128,7 @@ impl AsyncWrite for Connection {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        let written = Pin::new(this.stream.get_mut()).poll_write(cx, bytes);
         if written.is_ready() {
             this.is_idle = true;
             this.silent_ticks = 0;
@@ -141,7 +137,7 @@ impl AsyncWrite for Connection {
         this.is_unsent = true;
         ready!(this.poll_patience(cx));
         // The kernel drops what is left too.
-        let _ = set_socket_linger(&this.stream, Some(Duration::ZERO));
+        let _ = set_socket_linger(this.stream.get_ref(), Some(Duration::ZERO));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -153,11 +149,11 @@ impl AsyncWrite for Connection {
             this.wants_to_read = false;
             cx.waker().wake_by_ref();
         }
-        Pin::new(&mut this.stream).poll_flush(cx)
+        Pin::new(this.stream.get_mut()).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        Pin::new(self.get_mut().stream.get_mut()).poll_shutdown(cx)
     }
 }
 
