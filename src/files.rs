@@ -151,7 +151,10 @@ pub fn replace_in_parts(
     parts: impl IntoIterator<Item = impl AsRef<[u8]>>,
 ) -> io::Result<FileState> {
     let temporary = sibling(path, ".new");
-    remove_if_there(&temporary)?;
+    // Who reads of a folder there must know which name is taken.
+    remove_if_there(&temporary).map_err(|error| {
+        io::Error::new(error.kind(), format!("{} is in the way: {error}", Shown(&temporary)))
+    })?;
     replace_through(&temporary, path, parts)
 }
 
@@ -359,6 +362,18 @@ mod tests {
         fs::write(path.join("content"), "").unwrap();
         assert_eq!(replace(&path, b"new").unwrap_err().kind(), io::ErrorKind::IsADirectory);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    /// The log named the dump, and not the folder beside it that another user had made.
+    #[test]
+    fn what_takes_the_temporary_name_is_named() {
+        let folder = folder();
+        let path = folder.path().join("dump");
+        fs::create_dir(sibling(&path, ".new")).unwrap();
+        let error = replace(&path, b"new").unwrap_err().to_string();
+        let expected = format!("{} is in the way: Is a directory", Shown(&sibling(&path, ".new")));
+        assert!(error.starts_with(&expected), "{error}");
+        assert!(!path.exists());
     }
 
     #[test]
