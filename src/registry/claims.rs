@@ -64,7 +64,8 @@ impl<'a> Claims<'a> {
                     self.unavailable.insert(port);
                     self.occupied.push((port, reason));
                     if matches!(reason, Occupied::Swallowed(_)) {
-                        self.claimer.look_ahead(self.unavailable.all_free(self.port_range));
+                        let next = candidates(&self.unavailable, self.remembered, self.port_range);
+                        self.claimer.look_ahead(next);
                     }
                 }
                 Err(cause) => {
@@ -166,5 +167,37 @@ impl<'a> Claims<'a> {
             occupied: self.occupied.iter().map(|(_, met)| *met).collect(),
             first_occupied: self.occupied.iter().take(MAX_NAMED).copied().collect(),
         }
+    }
+}
+
+/// The ports that a batch may give out, in the order in which it claims them.
+fn candidates(
+    unavailable: &PortSet,
+    remembered: &Remembered,
+    port_range: PortRange,
+) -> impl Iterator<Item = Port> {
+    let is_remembered = |port: &Port| remembered.ports().contains(*port);
+    let free = || unavailable.all_free(port_range);
+    free().filter(move |port| !is_remembered(port)).chain(free().filter(is_remembered))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::Seal;
+
+    /// Ports that a firewall swallowed were asked one after the other, as soon as the lowest free
+    /// one was remembered: it came first where others were to be asked side by side.
+    #[test]
+    fn ports_are_asked_ahead_in_the_order_of_their_claims() {
+        let port = |number| Port::new(number).unwrap();
+        let port_range = PortRange::new(port(10), port(14)).unwrap();
+        let stored = [(10, "web"), (12, "api")];
+        let stored = stored.map(|(number, name)| (port(number), ServiceName::parse(name).unwrap()));
+        let remembered =
+            Remembered::new(stored.to_vec(), &Model::new(Vec::new(), Seal::of(0, &[])));
+        let unavailable = PortSet::from_iter([port(13)]);
+        let order = candidates(&unavailable, &remembered, port_range).map(Port::number);
+        assert_eq!(order.collect::<Vec<_>>(), [11, 14, 10, 12]);
     }
 }
