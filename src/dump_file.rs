@@ -112,6 +112,36 @@ mod tests {
 
     use super::*;
 
+    /// The longest lines, with the longest seal on the last, are no more than may be read back.
+    #[test]
+    fn a_dump_fits_if_it_can_be_read_back() {
+        let most = MAX_BYTES - dump::MAX_SEAL_BYTES;
+        for (line_bytes, expected) in [(0, true), (most, true), (most + 1, false)] {
+            assert_eq!(fits(line_bytes), expected, "{line_bytes}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dump");
+        fs::write(&path, vec![b'#'; MAX_BYTES]).unwrap();
+        assert!(read(&path).is_ok());
+        fs::write(&path, vec![b'#'; MAX_BYTES + 1]).unwrap();
+        assert!(matches!(read(&path), Err(ReadError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn an_imported_dump_is_copied_under_a_name_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dump");
+        let copies =
+            [b"a 1\n", b"b 2\n"].map(|bytes| (copy_imported(&path, bytes).unwrap(), bytes));
+        assert_ne!(copies[0].0, copies[1].0);
+        for (copy, bytes) in copies {
+            assert_eq!(fs::read(&copy).unwrap(), bytes);
+            let name = copy.file_name().unwrap().to_str().unwrap();
+            assert!(name.starts_with("dump.imported-2"), "{name}");
+        }
+        assert!(!path.exists());
+    }
+
     #[test]
     fn one_bad_line_makes_one_sentence_and_up_to_20_are_listed() {
         let folder = tempfile::tempdir().unwrap();

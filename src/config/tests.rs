@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::ffi::OsStringExt as _;
 
 use super::*;
 
@@ -79,6 +80,7 @@ fn a_later_layer_wins_key_by_key() {
         (None, &[("PALD_PORT_MAX", "4003")], 1001, (2002, 4003)),
         (Some(named.clone()), &[], 1001, (1002, 3000)),
         (None, &named_by_variable, 1001, (1002, 3000)),
+        (None, &[("PALD_CONFIG", "~/.pald/config.toml")], 1001, (2002, 2003)),
         (
             Some(named.clone()),
             &[("PALD_CONFIG", "/nowhere"), ("PALD_PORT_LISTEN", "9")],
@@ -109,6 +111,8 @@ fn a_mistake_in_a_file_is_named_with_its_place_and_what_is_allowed() {
         ("port_max = -1", format!("c:1:12: port_max is -1; {ports}"), None),
         ("port_max = 65536", format!("c:1:12: port_max is 65536; {ports}"), None),
         ("port_max = 99999999999999999999", format!("c:1:12: port_max is 99999999999999999999; {ports}"), None),
+        ("hold_ports = 'false'", "c:1:14: hold_ports is \"false\"; it must be true or false".into(), None),
+        ("hold_ports = 0", "c:1:14: hold_ports is 0; it must be true or false".into(), None),
         ("port_max = []", format!("c:1:12: port_max is []; {ports}"), None),
         ("dump_file = 7", format!("c:1:13: dump_file is 7; {paths}"), None),
         ("dump_file = ''", "c:1:13: dump_file is \"\", which is empty; it must be absolute or start with ~/, and name a file without ..".into(), None),
@@ -184,13 +188,56 @@ fn a_mistake_in_the_environment_names_the_variable() {
             "port_min (49201, the default) is above port_max (5, PALD_PORT_MAX)",
         ),
         (
+            &[("PALD_HOLD_PORTS", "no")],
+            "PALD_HOLD_PORTS: hold_ports is \"no\"; it must be true or false",
+        ),
+        (
             &[("PALD_CONFIG", "/nowhere/at/all")],
             "The configuration file /nowhere/at/all does not exist",
         ),
+        // It is named from the working folder, and was once ignored.
+        (
+            &[("PALD_CONFIG", "nowhere/at/all")],
+            "The configuration file nowhere/at/all does not exist",
+        ),
+        (&[("PALD_CONFIG", "")], "The configuration file  does not exist"),
     ];
     for (variables, message) in rows {
         assert_eq!(machine.error(None, variables).0, *message);
     }
+}
+
+#[test]
+fn a_variable_that_pald_reads_is_text() {
+    let machine = Machine::new();
+    let load = |name: &str| {
+        Config::load(&Sources {
+            paths: Paths { system_file: machine.folder.path().join("none"), home: None },
+            file: None,
+            variables: vec![(name.into(), OsString::from_vec(vec![0xff]))],
+        })
+    };
+    for name in ["PALD_CONFIG", "PALD_DUMP_FILE"] {
+        assert_eq!(load(name).unwrap_err().to_string(), format!("{name} is not UTF-8"));
+    }
+    // Without a home folder, it is the default places that are missing.
+    let homeless = "the default: dump_file is \"~/.pald/dump\", which starts with ~, but no home folder is known; it must be absolute or start with ~/, and name a file without ..";
+    for name in ["PALD_URL", "PALD_OTHER", "OTHER"] {
+        assert_eq!(load(name).unwrap_err().to_string(), homeless);
+    }
+}
+
+#[test]
+fn holds_are_switched_off_in_a_file_or_by_a_variable() {
+    let machine = Machine::new();
+    let file = machine.write("c", "hold_ports = false");
+    let holds = |file: Option<&PathBuf>, value: Option<&str>| {
+        let variables: Vec<_> = value.map(|it| ("PALD_HOLD_PORTS", it)).into_iter().collect();
+        machine.load(file.cloned(), &variables).unwrap().hold_ports
+    };
+    assert!(!holds(Some(&file), None));
+    assert!(!holds(None, Some("false")));
+    assert!(holds(Some(&file), Some("true")));
 }
 
 #[test]

@@ -219,3 +219,122 @@ impl<F: Fn() -> Snapshot, G: Fn(Seal)> Task<F, G> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::dump;
+
+    /// A refresher of a registry that the test changes, and the seals that are said to be on disk.
+    struct Bench {
+        registry: Arc<Mutex<String>>,
+        written: mpsc::Receiver<Seal>,
+        refresher: Refresher,
+    }
+
+    fn snapshot(dump: &str) -> Snapshot {
+        let registrations = dump::parse(dump.as_bytes()).unwrap().registrations();
+        let seal = Seal::of(1, &registrations);
+        Snapshot { registrations: registrations.into_iter().map(Arc::new).collect(), seal }
+    }
+
+    impl Bench {
+        fn start(path: &Path, dump: &str) -> Self {
+            let registry = Arc::new(Mutex::new(dump.to_owned()));
+            let (sender, written) = mpsc::channel();
+            let refresher = Refresher::start(
+                path.to_owned(),
+                None,
+                {
+                    let registry = Arc::clone(&registry);
+                    move || snapshot(&registry.lock().unwrap())
+                },
+                move |seal| sender.send(seal).unwrap(),
+            );
+            Self { registry, written, refresher: refresher.unwrap() }
+        }
+
+        fn change(&self, dump: &str) {
+            *self.registry.lock().unwrap() = dump.to_owned();
+            self.refresher.refresh();
+        }
+
+        /// Waits until a registry is said to be on disk.
+        fn wait_for(&self, dump: &str) {
+            let seal = self.written.recv_timeout(Duration::from_secs(30)).unwrap();
+            assert_eq!(seal.entries, snapshot(dump).seal.entries);
+        }
+    }
+
+    /// The services that the dump at `path` names.
+    fn services_in(path: &Path) -> Vec<String> {
+        let dump = dump::parse(&fs::read(path).unwrap()).unwrap();
+        dump.entries.iter().map(|entry| entry.service.to_string()).collect()
+    }
+
+    #[test]
+    fn the_dump_is_written_at_the_start_after_a_change_and_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dump");
+        let mut bench = Bench::start(&path, "a 1\n");
+        // On return the first is on disk.
+        assert_eq!(services_in(&path), ["a"]);
+        bench.wait_for("a 1\n");
+        let status = bench.refresher.watch().status();
+        assert!(status.written_at.is_some() && status.error.is_none(), "{status:?}");
+
+        bench.change("a 1\nb 2\n");
+        bench.wait_for("a 1\nb 2\n");
+        assert_eq!(services_in(&path), ["a", "b"]);
+        bench.change("c 3\n");
+        bench.refresher.stop();
+        assert_eq!(services_in(&path), ["c"]);
+        bench.wait_for("c 3\n");
+        assert!(bench.written.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_burst_of_changes_is_few_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bench = Bench::start(&folder.path().join("dump"), "");
+        for _ in 0..1000 {
+            bench.change("a 1\n");
+        }
+        bench.refresher.stop();
+        // One each for the start and for the end, and every 300 ms at most.
+        let writes = bench.written.try_iter().count();
+        assert!((2..500).contains(&writes), "{writes}");
+    }
+
+    #[test]
+    fn a_write_that_fails_is_told_and_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("later").join("dump");
+        let mut bench = Bench::start(&path, "a 1\n");
+        let watch = bench.refresher.watch();
+        let status = watch.status();
+        assert!(status.written_at.is_none() && status.error.is_some(), "{status:?}");
+        assert!(bench.written.try_recv().is_err());
+
+        fs::create_dir(folder.path().join("later")).unwrap();
+        // Nobody asks for it again.
+        bench.wait_for("a 1\n");
+        assert_eq!(services_in(&path), ["a"]);
+        bench.refresher.stop();
+        let status = watch.status();
+        assert!(status.written_at.is_some() && status.error.is_none(), "{status:?}");
+    }
+
+    #[test]
+    fn a_refresher_that_cannot_write_ends_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bench = Bench::start(&folder.path().join("none").join("dump"), "a 1\n");
+        bench.refresher.stop();
+        assert!(bench.written.try_recv().is_err());
+        assert!(bench.refresher.watch().status().error.is_some());
+    }
+}
