@@ -2,10 +2,10 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::daemon::{Home, PALD};
-use crate::faults::StartLimit;
+use crate::faults::{PATIENCE, finish};
 
 mod answers;
 mod doctor;
@@ -49,20 +49,12 @@ fn prepared(home: &Home, program: &str) -> Command {
 fn shell(home: &Home, line: &str) -> String {
     let mut command = prepared(home, "sh");
     command.args(["-c", &format!("exec 2>&1; {line}")]);
-    let child = command.stdout(Stdio::piped()).spawn().unwrap();
-    let _limit = StartLimit::of(&child);
-    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+    finish(&mut command).1
 }
 
 /// Runs pald: its exit code, stdout and stderr.
 fn pald(home: &Home, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = prepared(home, PALD);
-    let child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = child.spawn().unwrap();
-    let _limit = StartLimit::of(&child);
-    let output = child.wait_with_output().unwrap();
-    let [stdout, stderr] = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap());
-    (output.status.code(), stdout, stderr)
+    finish(prepared(home, PALD).args(arguments))
 }
 
 /// Answers each request on a port, one to a connection, with these bytes, in the background.
@@ -72,6 +64,7 @@ pub(crate) fn answer_each(port: u16, mut answer: impl FnMut() -> String + Send +
         for mut stream in listener.incoming().map_while(Result::ok) {
             // Errors of a client that has gone do not matter. One that is still sending would miss the
             // answer if the connection were closed at once.
+            let _ = stream.set_read_timeout(Some(PATIENCE));
             let _ = stream.read(&mut [0; 4096]);
             let _ = stream.write_all(answer().as_bytes());
             let _ = stream.shutdown(Shutdown::Write);

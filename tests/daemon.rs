@@ -7,11 +7,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
-use crate::faults::StartLimit;
+use crate::faults::{PATIENCE, TimeLimit, finish, wait};
 
 /// The program under test.
 pub(crate) const PALD: &str = env!("CARGO_BIN_EXE_pald");
@@ -143,10 +143,10 @@ impl Home {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut log = String::new();
-        let limit = StartLimit::of(&child);
+        let limit = TimeLimit::of(&child);
         while !log.contains("Serving") {
             if stderr.read_line(&mut log).unwrap() == 0 {
-                return Err((child.wait().unwrap(), log));
+                return Err((wait(&mut child), log));
             }
         }
         drop(limit);
@@ -167,12 +167,9 @@ impl Home {
 
     /// Runs the program to its end: its exit code and what it said on stderr.
     pub(crate) fn run(&self, mut command: Command) -> (Option<i32>, String) {
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // A program that should end and serves instead is killed, so that the test fails.
-        let _limit = StartLimit::of(&child);
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(output.stdout, b"", "stdout is for answers");
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        let (code, stdout, stderr) = finish(&mut command);
+        assert_eq!(stdout, "", "stdout is for answers");
+        (code, stderr)
     }
 }
 
@@ -207,7 +204,7 @@ impl Daemon {
 
     /// Waits for the end of pald; its exit code and its whole log.
     pub(crate) fn wait(mut self) -> (Option<i32>, String) {
-        let status = self.child.wait().unwrap();
+        let status = wait(&mut self.child);
         self.reader.take().unwrap().join().unwrap();
         (status.code(), self.log())
     }
@@ -275,7 +272,7 @@ impl Client {
     pub(crate) fn new(port: u16) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
+            .timeout_global(Some(PATIENCE))
             .build();
         Self { agent: config.into(), address: (Ipv4Addr::LOCALHOST, port) }
     }
@@ -309,7 +306,7 @@ impl Client {
     /// Sends these bytes on a new connection and reads until pald closes it.
     pub(crate) fn raw(&self, request: impl AsRef<[u8]>) -> String {
         let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         // pald may answer and close before it has read everything.
         let _ = stream.write_all(request.as_ref());
         let mut reply = Vec::new();
@@ -371,7 +368,7 @@ pub(crate) fn parse(text: &str) -> Reply {
 pub(crate) fn wait_for_dump(home: &Home, condition: impl Fn(&str) -> bool) {
     let start = Instant::now();
     while !std::fs::read_to_string(home.file("dump")).is_ok_and(|dump| condition(&dump)) {
-        assert!(start.elapsed() < Duration::from_secs(30), "the dump was never refreshed");
+        assert!(start.elapsed() < PATIENCE, "the dump was never refreshed");
         std::thread::yield_now();
     }
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::daemon::{Client, PALD};
 
-/// How long a start may take.
-const START_TIME: Duration = Duration::from_secs(30);
+/// How long anything may take that a test waits for, however busy the machine is.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often a test does what it does: `variable` asks for a long run.
 pub(crate) fn count(variable: &str, default: usize) -> usize {
@@ -88,6 +88,21 @@ pub(crate) fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {}: {stderr}", output.status);
 }
 
+/// Runs a command to its end: its exit code, stdout and stderr.
+pub(crate) fn finish(command: &mut Command) -> (Option<i32>, String, String) {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let _limit = TimeLimit::of(&child);
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// Waits for the end of a process.
+pub(crate) fn wait(child: &mut Child) -> ExitStatus {
+    let _limit = TimeLimit::of(child);
+    child.wait().unwrap()
+}
+
 /// Why there is no strace for us, in words; a test that needs it says so and does nothing.
 pub(crate) fn no_strace() -> Option<String> {
     match Command::new("strace").args(["-qq", "-o", "/dev/null", PALD, "--version"]).output() {
@@ -104,29 +119,31 @@ pub(crate) fn spawn_tracer(mut strace: Command) -> Child {
     let mut child = strace.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
+    let limit = TimeLimit::of(&child);
     stderr.read_line(&mut line).unwrap();
+    drop(limit);
     assert!(line.contains("attached"), "{line}");
     // strace goes on talking about threads and must never wait for a reader.
     std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
     child
 }
 
-/// Kills a start that hangs, so that it ends with a signal instead of never.
-pub(crate) struct StartLimit {
-    _started: mpsc::Sender<()>,
+/// Kills a process that hangs, so that it ends with a signal instead of never.
+pub(crate) struct TimeLimit {
+    _in_time: mpsc::Sender<()>,
 }
 
-impl StartLimit {
+impl TimeLimit {
     pub(crate) fn of(child: &Child) -> Self {
         let pid = rustix::process::Pid::from_child(child);
-        let (started, ended) = mpsc::channel();
+        let (in_time, ended) = mpsc::channel();
         std::thread::spawn(move || {
-            // The sender is dropped when pald serves or has ended; it never sends.
-            if ended.recv_timeout(START_TIME) == Err(mpsc::RecvTimeoutError::Timeout) {
+            // The sender is dropped when the process serves or has ended; it never sends.
+            if ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             }
         });
-        Self { _started: started }
+        Self { _in_time: in_time }
     }
 }
 

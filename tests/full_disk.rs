@@ -11,7 +11,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use crate::daemon::{Daemon, Home, Reply};
-use crate::faults::{Known, Mount, Random, count, lost, no_strace, run, spawn_tracer};
+use crate::faults::{Known, Mount, Random, count, lost, no_strace, run, spawn_tracer, wait};
 use crate::skip::skip;
 
 /// Sizes up to this one are tried: from no room for a lock file to room for a store.
@@ -218,7 +218,7 @@ fn a_call_that_fails_in_a_commit_ends_changes_and_nothing_else() {
         }
         let (code, log) = daemon.stop();
         assert_eq!(code, Some(0), "{inject}: {log}");
-        tracer.wait().unwrap();
+        wait(&mut tracer);
         came_back += check_restart(&home, &known);
     }
     println!("{runs} failing calls, {refused} changes refused, {came_back} there after a restart");
@@ -248,6 +248,6 @@ fn a_record_that_cant_be_written_ends_changes_and_nothing_else() {
     assert_eq!(daemon.get("/v1/health").status, 503);
     let (code, log) = daemon.stop();
     assert_eq!(code, Some(0), "{log}");
-    tracer.wait().unwrap();
+    wait(&mut tracer);
     assert_eq!(check_restart(&home, &known), 0);
 }

@@ -1,4 +1,18 @@
 //! A hostile page in a real browser: nothing that it can send changes the registry.
+//!
+//! The page tries each way of sending a request that a page has, a vector, from each of [`PLACES`]. Each
+//! request names its vector and asks for a change of its own, so that what came through shows in the
+//! registry. The same page is run twice: as it is, when pald must refuse all that comes, and once with
+//! what tells a browser from curl taken out of its requests, when the registry must change. The
+//! second run shows that the first could fail. Without Chromium both are skipped.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | `tests/data/hostile_page.js` | the page: its vectors |
+//! | `site` | the server of the page, to which it reports what it tried and what it could read |
+//! | `browser` | Chromium, for which all names of the tests lead to the loopback |
+//! | `relay` | between the browser and pald: records each vector that came to pald, and its status |
+//! | `server` | the HTTP server below `site` and `relay` |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use socket2::{Domain, Type};
 
 use crate::daemon::{Home, PALD};
+use crate::faults::{PATIENCE, finish};
 use crate::skip::skip;
 
 /// A user that no test runs as, and a name that no user has.
@@ -78,6 +79,7 @@ fn answer(mut stream: TcpStream, manner: Manner) {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
                 Cross-Origin-Resource-Policy: same-origin\r\nConnection: close\r\n";
     let reply = format!("{head}Content-Length: {}\r\n\r\n{FORGED}", FORGED.len());
+    let _ = stream.set_read_timeout(Some(PATIENCE));
     if matches!(manner, Manner::Answers) {
         let _ = stream.read(&mut [0; 4096]);
     }
@@ -116,9 +118,7 @@ fn pald(home: &Home, line: &str, variables: &[(&str, &str)]) -> (Option<i32>, St
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/bin");
     command.env("PATH", format!("{}:/usr/bin:/bin", scripts.display()));
     command.args(line.split(' ')).current_dir(home.path()).envs(variables.iter().copied());
-    let output = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    finish(&mut command)
 }
 
 /// A home with a dump to import, a session of systemd and an installed service that is not running.

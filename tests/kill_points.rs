@@ -5,8 +5,9 @@
 //! main thread alone or on all threads from the start, and, once pald serves, on all threads, on
 //! the committer and on the writer of the dump.
 //!
-//! Needs strace and the right to trace, or else it is skipped. The suite tries every n-th point,
-//! from a random first one on; `PALD_KILL_POINT_STEP` is n, and 1 tries all.
+//! Needs strace and the right to trace, or else it is skipped. The suite always tries the points where
+//! a change becomes whole, and every n-th of the others from a random first one on;
+//! `PALD_KILL_POINT_STEP` is n, and 1 tries all.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 
 use crate::daemon::{Daemon, Home, PALD};
-use crate::faults::{Known, Random, copy_folder, count, keep, lost, no_strace, spawn_tracer};
+use crate::faults::{Known, Random, copy_folder, count, keep, lost, no_strace, spawn_tracer, wait};
 use crate::skip::skip;
 
 mod scene;
@@ -42,6 +43,9 @@ const CALLS: [&str; 15] = [
     "sendto",
 ];
 
+/// The calls that make a change whole: of a file, and of the store.
+const MAKE_WHOLE: [&str; 4] = ["rename", "renameat", "renameat2", "fdatasync"];
+
 /// Which threads are looked at, and from when on.
 #[derive(Debug, Clone, Copy)]
 enum View {
@@ -49,6 +53,13 @@ enum View {
     AllFromStart,
     AllServing,
     Serving { thread: &'static str },
+}
+
+impl View {
+    /// Whether a point is tried in each run. With a view of one thread it is always the same point.
+    fn always_tries(self, call: &str) -> bool {
+        matches!(self, Self::MainFromStart | Self::Serving { .. }) && MAKE_WHOLE.contains(&call)
+    }
 }
 
 const VIEWS: [View; 5] = [
@@ -92,7 +103,7 @@ fn run_script(scene: &Scene, home: &Home, view: View, options: &[String], known:
     let _ = rustix::process::kill_process(pald_of(home), Signal::TERM);
     daemon.wait();
     if let Some(mut tracer) = tracer {
-        tracer.wait().unwrap();
+        wait(&mut tracer);
     }
 }
 
@@ -272,7 +283,7 @@ fn a_kill_before_any_call_loses_nothing() {
     if let Some(reason) = no_strace() {
         return skip(reason);
     }
-    let step = count("PALD_KILL_POINT_STEP", 25);
+    let step = count("PALD_KILL_POINT_STEP", 40);
     let mut next = Random::new().index(step);
     let (mut points, mut tried, mut killed, mut wrong) = (0, 0, 0, Vec::new());
     for scene in Scene::all() {
@@ -287,11 +298,13 @@ fn a_kill_before_any_call_loses_nothing() {
             println!("{}, {view:?}: {calls:?}", scene.name);
             for (call, number) in calls.iter().flat_map(|(call, n)| (1..=*n).map(|n| (*call, n))) {
                 points += 1;
-                if next > 0 {
-                    next -= 1;
-                    continue;
+                if !view.always_tries(call) {
+                    if next > 0 {
+                        next -= 1;
+                        continue;
+                    }
+                    next = step - 1;
                 }
-                next = step - 1;
                 let (found, was_killed) = try_point(&scene, view, call, number);
                 tried += 1;
                 killed += usize::from(was_killed);
@@ -301,5 +314,6 @@ fn a_kill_before_any_call_loses_nothing() {
     }
     println!("{tried} of {points} kill points tried, {killed} kills, {} wrong", wrong.len());
     assert_eq!(wrong, Vec::<String>::new());
-    assert!(killed > 0);
+    // A thread may have made fewer calls than in the run that counted them.
+    assert!(killed * 2 > tried, "{killed} kills at {tried} points");
 }

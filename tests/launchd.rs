@@ -8,6 +8,7 @@ use std::process::Command;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::daemon::{Client, Home, PALD};
+use crate::faults::finish;
 
 /// A home whose settings are in its file, as an agent needs them, and the agent that runs there.
 struct Agent {
@@ -31,9 +32,7 @@ impl Agent {
         let mut command = Command::new(PALD);
         command.args(line.split_whitespace()).env_clear().env("HOME", self.home.path());
         command.env("PATH", format!("{}:/usr/bin:/bin", folder.display()));
-        let output = command.output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.code(), text(output.stdout), text(output.stderr))
+        finish(&mut command)
     }
 
     /// The words that launchctl got since the last call; of questions in a row only the first.

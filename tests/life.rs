@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::daemon::{Client, Home, PALD, parse, wait_for_dump};
+use crate::faults::{PATIENCE, wait};
 use crate::skip::lacks;
 
 #[test]
@@ -43,6 +44,7 @@ fn it_listens_on_both_loopback_addresses_and_nowhere_else() {
     };
     for ip in ["127.0.0.1", "::1"] {
         let mut stream = connect(ip).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(b"GET /get?service=shop HTTP/1.0\r\n\r\n").unwrap();
         let mut reply = String::new();
         stream.read_to_string(&mut reply).unwrap();
@@ -159,6 +161,7 @@ fn an_open_request_is_finished_before_pald_stops() {
     let home = Home::new(9);
     let daemon = home.start();
     let mut stream = TcpStream::connect(("127.0.0.1", home.listen)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let head = "POST /set HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n";
     write!(stream, "{head}Expect: 100-continue\r\nContent-Length: 12\r\n\r\n").unwrap();
     // The interim answer shows that the handler is waiting for the body.
@@ -196,7 +199,7 @@ fn a_log_that_is_not_read_blocks_nothing() {
         assert_eq!(client.set(&format!("service{number}")).port(), home.min + number);
     }
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(wait(&mut child).code(), Some(0));
     let mut log = String::new();
     child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
     assert!(log.contains("Serving"), "{log}");

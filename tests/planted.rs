@@ -10,7 +10,7 @@ use nix::unistd::mkfifo;
 use pald::store::Store;
 
 use crate::daemon::{Home, PALD};
-use crate::faults::no_strace;
+use crate::faults::{finish, no_strace};
 use crate::skip::skip;
 
 /// A user that no test runs as, and a name that no user has.
@@ -345,9 +345,7 @@ fn a_program_that_others_can_change_is_no_service_and_a_fault() {
         home.prepare(&mut command);
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/bin");
         command.env("PATH", format!("{}:/usr/bin:/bin", scripts.display()));
-        let output = command.args(arguments).output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.code(), text(output.stdout), text(output.stderr))
+        finish(command.args(arguments))
     };
     let (code, stdout, stderr) = run(&["install"]);
     assert_eq!((code, stdout.as_str()), (Some(4), ""));

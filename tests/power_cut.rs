@@ -15,7 +15,9 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::daemon::{Client, Daemon, Home};
-use crate::faults::{Known, Random, count, lost, no_strace, spawn_tracer, write_until_killed};
+use crate::faults::{
+    Known, Random, count, lost, no_strace, spawn_tracer, wait, write_until_killed,
+};
 use crate::skip::skip;
 
 mod disk;
@@ -71,7 +73,7 @@ fn change_until_cut(
         (counts.sum::<usize>(), copy)
     });
     if let Some(mut tracer) = tracer {
-        tracer.wait().unwrap();
+        wait(&mut tracer);
     }
     (known, acknowledged, copy)
 }
@@ -209,7 +211,7 @@ fn an_import_survives_a_power_cut_at_any_moment_of_the_first_start() {
             rustix::process::kill_process(pid, Signal::STOP).unwrap();
             let copy = disk.copy();
             pald.kill().unwrap();
-            pald.wait().unwrap();
+            wait(&mut pald);
             let _disk = disk.replace_by(copy, &home);
             match home.file("db").exists() {
                 true => made += 1,

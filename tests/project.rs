@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use crate::daemon::{Daemon, Home, PALD};
-use crate::faults::StartLimit;
+use crate::faults::finish;
 use crate::skip::skip;
 
 mod at_once;
@@ -86,19 +86,9 @@ impl Workplace {
         command
     }
 
-    fn run(&self, program: &str, folder: &Path, arguments: &[&str]) -> Output {
-        let mut command = self.command(program, folder);
-        let child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = child.spawn().unwrap();
-        let _limit = StartLimit::of(&child);
-        child.wait_with_output().unwrap()
-    }
-
     /// Runs pald in a folder below the home: its exit code, stdout and stderr.
     fn pald(&self, folder: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let output = self.run(PALD, &self.folder(folder), arguments);
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.code(), text(output.stdout), text(output.stderr))
+        finish(self.command(PALD, &self.folder(folder)).args(arguments))
     }
 
     /// The words of what pald prints on success.
@@ -110,9 +100,8 @@ impl Workplace {
 
     fn git(&self, folder: &str, line: &str) {
         let arguments: Vec<_> = line.split(' ').collect();
-        let output = self.run("git", &self.folder(folder), &arguments);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{folder}: git {line}: {said}");
+        let (code, _, said) = finish(self.command("git", &self.folder(folder)).args(arguments));
+        assert_eq!(code, Some(0), "{folder}: git {line}: {said}");
     }
 
     /// Makes a repository in a folder with a committed project.
@@ -153,8 +142,8 @@ impl Workplace {
             "fish" => format!("begin\n{script}end 2>&1"),
             _ => format!("exec 2>&1\n{script}"),
         };
-        let output = self.run(shell, &self.folder(folder), &["-c", &script]);
-        let seen = String::from_utf8(output.stdout).unwrap();
+        let mut command = self.command(shell, &self.folder(folder));
+        let (_, seen, _) = finish(command.args(["-c", &script]));
         assert!(seen == expected, "{shell}, expected:\n{expected}\nseen:\n{seen}");
     }
 }

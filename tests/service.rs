@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::daemon::{Home, PALD};
+use crate::faults::finish;
 use crate::skip::skip;
 
 /// A home whose settings are in its file, as a service needs them.
@@ -30,9 +31,7 @@ fn pald_with_path(home: &Home, line: &str, path: &str) -> (Option<i32>, String, 
     let mut command = Command::new(PALD);
     command.args(line.split_whitespace()).env_clear();
     command.env("HOME", home.path()).env("XDG_RUNTIME_DIR", home.path()).env("PATH", path);
-    let output = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    finish(&mut command)
 }
 
 /// Returns the commands that systemctl got since the last call, without `--user`.
@@ -177,8 +176,7 @@ fn a_pald_in_the_foreground_is_not_disturbed() {
 fn settings_that_the_service_will_not_see_are_warned_of() {
     let home = home();
     let mut command = home.command();
-    let output = command.arg("install").env("PATH", "/nowhere").output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
+    let (_, _, stderr) = finish(command.arg("install").env("PATH", "/nowhere"));
     for name in ["PALD_PORT_LISTEN", "PALD_PORT_MIN", "PALD_PORT_MAX"] {
         let line = format!("warning: {name} is set here, but the service will not see it\n");
         assert!(stderr.contains(&line), "{stderr}");

@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
 
 use crate::daemon::{Home, PALD, parse};
+use crate::faults::PATIENCE;
 use crate::skip::skip;
 
 /// The program with this descriptor as the one socket that is handed over.
@@ -26,6 +27,7 @@ fn with_socket(home: &Home, socket: impl Into<OwnedFd>) -> Command {
 /// Asks for a service by this address; the reply's status.
 fn status_at(address: SocketAddr) -> u16 {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(b"GET /get?service=shop HTTP/1.0\r\n\r\n").unwrap();
     let mut reply = String::new();
     stream.read_to_string(&mut reply).unwrap();

@@ -7,6 +7,7 @@ use std::process::Command;
 use super::terminal::on_terminal;
 use super::{pald as run, prepared};
 use crate::daemon::{Home, PALD};
+use crate::faults::PATIENCE;
 
 /// Clears the screen, forges a hint, reverses what follows, hides, and ends a line in five ways.
 const EVIL: &str = "e\u{1b}[2J\u{9b}31m\u{7f}\nhint: run evil\r\u{202e}\u{200b}\u{e0041}\u{2028}ö";
@@ -20,6 +21,7 @@ fn serve(home: &Home, reply: impl Fn(&str) -> (u16, &'static str, String) + Send
     let listener = TcpListener::bind(("127.0.0.1", home.listen)).unwrap();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
+            let _ = stream.set_read_timeout(Some(PATIENCE));
             let head = head(&mut stream);
             let (status, kind, body) = reply(head.lines().next().unwrap_or_default());
             let reply = format!(

@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use super::{prepared, shell};
 use crate::daemon::{Home, PALD};
-use crate::faults::StartLimit;
+use crate::faults::{TimeLimit, wait};
 
 /// Runs a command whose stdin and stderr are a terminal on which this is typed: its exit code, and
 /// what the terminal shows, with what was typed first.
@@ -17,18 +18,21 @@ pub(crate) fn on_terminal(command: &mut Command, typed: &str) -> (Option<i32>, S
     grantpt(&person).unwrap();
     unlockpt(&person).unwrap();
     let name = ptsname(&person, Vec::new()).unwrap().into_string().unwrap();
-    let terminal = File::options().read(true).write(true).open(name).unwrap();
+    // It must not become the terminal that sends the tests signals.
+    let flags = OFlags::RDWR | OFlags::NOCTTY;
+    let terminal = File::from(rustix::fs::open(name, flags, Mode::empty()).unwrap());
     let mut person = File::from(person);
     person.write_all(typed.as_bytes()).unwrap();
     command.stdin(terminal.try_clone().unwrap()).stderr(terminal).stdout(Stdio::null());
     let mut child = command.spawn().unwrap();
-    let _limit = StartLimit::of(&child);
+    let limit = TimeLimit::of(&child);
     // Closes the copies that the command holds; until then, reading the terminal does not end.
     command.stdin(Stdio::null()).stderr(Stdio::null());
     let mut shown = Vec::new();
     // A closed terminal is read to its end with an error (EIO).
     let _ = person.read_to_end(&mut shown);
-    (child.wait().unwrap().code(), String::from_utf8(shown).unwrap().replace("\r\n", "\n"))
+    drop(limit);
+    (wait(&mut child).code(), String::from_utf8(shown).unwrap().replace("\r\n", "\n"))
 }
 
 #[test]

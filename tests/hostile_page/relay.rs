@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use super::server::{Request, Server};
+use crate::faults::PATIENCE;
 
 /// A page is done with once nothing more has come for this long.
 const QUIET: Duration = Duration::from_millis(1500);
@@ -99,6 +100,7 @@ fn forward(request: &Request, port: u16, guise: Guise) -> io::Result<Vec<u8>> {
     }
     head.push_str("connection: close\r\n\r\n");
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(&[head.as_bytes(), &request.body].concat())?;
     let mut reply = Vec::new();
     stream.read_to_end(&mut reply)?;

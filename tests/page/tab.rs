@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::faults::wait;
 use crate::hostile_page::browser::SWITCHES;
 
 /// Keys, as WebDriver knows them.
@@ -221,7 +222,7 @@ fn port_of(driver: &mut Child) -> u16 {
         }
         line.clear();
     }
-    panic!("chromedriver has ended: {}", driver.wait().unwrap())
+    panic!("chromedriver has ended: {}", wait(driver))
 }
 
 impl Drop for Tab {

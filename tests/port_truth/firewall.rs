@@ -1,7 +1,6 @@
 //! What a firewall does to the loopback makes no port taken that is not, and nothing slow.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -9,7 +8,7 @@ use crate::daemon::{Client, Daemon, Home};
 use crate::skip::skip;
 
 use super::home;
-use super::network::{Network, ip_here, keep_clients_far, sysctl};
+use super::network::{self, Network, ip_here, keep_clients_far, sysctl};
 
 /// How many services are registered in each case.
 const SERVICES: u16 = 8;
@@ -60,14 +59,10 @@ fn swallow(ports: &str) -> String {
 
 /// Gives this thread's namespace rules.
 fn nft(rules: &str) -> Result<(), String> {
-    let mut nft = Command::new("nft");
-    nft.args(["-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped());
-    let mut nft = nft.spawn().map_err(|cause| format!("nft: {cause}"))?;
-    nft.stdin.take().unwrap().write_all(rules.as_bytes()).unwrap();
-    let output = nft.wait_with_output().unwrap();
-    match output.status.success() {
-        true => Ok(()),
-        false => panic!("{rules}: {}", String::from_utf8_lossy(&output.stderr).trim()),
+    match network::nft(rules) {
+        Ok(()) => Ok(()),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Err(format!("nft: {cause}")),
+        Err(cause) => panic!("{rules}: {cause}"),
     }
 }
 

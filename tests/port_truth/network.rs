@@ -1,7 +1,8 @@
 //! A network namespace of a test's own, with a second one behind a wire.
 
 use std::fs::File;
-use std::process::Command;
+use std::io::{self, Write as _};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::skip::skip;
@@ -108,6 +109,19 @@ fn ip(arguments: &str) -> Result<String, String> {
         return Err(format!("ip {arguments}: {}", stderr.trim()));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Gives this thread's namespace rules of a firewall.
+pub(super) fn nft(rules: &str) -> io::Result<()> {
+    let mut nft = Command::new("nft");
+    nft.args(["-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut nft = nft.spawn()?;
+    nft.stdin.take().unwrap().write_all(rules.as_bytes())?;
+    let output = nft.wait_with_output()?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
+    }
 }
 
 /// Gives a setting of the current thread's namespace another value; the value that it had.

@@ -1,9 +1,8 @@
 //! A rule that leads a port away without a socket, as containers have them.
 
-use std::io::{self, Write as _};
-use std::process::{Command, Stdio};
+use std::io;
 
-use super::network::{ELSEWHERE, WIRE, sysctl};
+use super::network::{ELSEWHERE, WIRE, nft, sysctl};
 
 /// Leads 127.0.0.1:`port` to the same port of the other namespace.
 pub(super) fn redirect(port: u16) -> io::Result<()> {
@@ -18,14 +17,5 @@ pub(super) fn redirect(port: u16) -> io::Result<()> {
          add rule ip pald leave oifname {WIRE} masquerade
         "
     );
-    let unsupported = |cause: String| io::Error::new(io::ErrorKind::Unsupported, cause);
-    let mut nft = Command::new("nft");
-    nft.args(["-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped());
-    let mut nft = nft.spawn().map_err(|cause| unsupported(format!("nft: {cause}")))?;
-    nft.stdin.take().unwrap().write_all(rules.as_bytes())?;
-    let output = nft.wait_with_output()?;
-    if !output.status.success() {
-        return Err(unsupported(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
-    }
-    Ok(())
+    nft(&rules).map_err(|cause| io::Error::new(io::ErrorKind::Unsupported, format!("nft: {cause}")))
 }

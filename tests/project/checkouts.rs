@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use super::{SHOP, Workplace, is_there};
-use crate::daemon::wait_for_dump;
+use crate::daemon::{PALD, wait_for_dump};
+use crate::faults::{finish, run};
 
 /// The full names of what `pald set` gives a folder.
 fn names(workplace: &Workplace, folder: &str) -> String {
@@ -261,11 +262,11 @@ fn any_path_that_git_takes_is_a_checkout() {
         let folder = workplace.folder("src").join(OsStr::from_bytes(name));
         fs::create_dir(&folder).unwrap();
         fs::write(folder.join("pald.toml"), SHOP).unwrap();
-        assert!(workplace.run("git", &folder, &["init", "-q"]).status.success());
-        let output = workplace.run(crate::daemon::PALD, &folder, &["set", "web", "--json"]);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{name:?}: {said}");
-        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        run(workplace.command("git", &folder).args(["init", "-q"]));
+        let mut set = workplace.command(PALD, &folder);
+        let (code, stdout, said) = finish(set.args(["set", "web", "--json"]));
+        assert_eq!(code, Some(0), "{name:?}: {said}");
+        let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
         assert_eq!(answer["name"], expected);
     }
     let services = workplace.services();

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use super::{SHOP, Workplace, is_there};
 use crate::command_line::terminal::on_terminal;
 use crate::daemon::PALD;
+use crate::faults::wait;
 use crate::skip::lacks;
 
 /// Programs of others, which say how they were called and what they were told.
@@ -352,7 +353,7 @@ fn a_preferred_port_may_be_in_use_by_the_checkout_itself() {
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let (code, stdout, stderr) = workplace.pald("src/shop", &["set"]);
         drop(server.stdin.take());
-        server.wait().unwrap();
+        wait(&mut server);
         assert_eq!(code, Some(0), "{stderr}");
         assert_eq!(stdout.contains(&port.to_string()), gets_it, "{folder}: {stdout}{stderr}");
         let told =
