@@ -305,3 +305,138 @@ fn next_record(before: &FoundRecord, seal: Seal) -> DbRecord {
         lost: plan::lost_revision(seal, before),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::port::{Port, PortRange};
+
+    fn options(folder: &Path) -> RegistryOptions {
+        RegistryOptions {
+            port_range: PortRange::new(Port::MIN, Port::MAX).unwrap(),
+            port_listen: Port::MAX,
+            data_dir: folder.join("db"),
+            max_holds: 0,
+            dump_file: folder.join("dump"),
+        }
+    }
+
+    /// What is in a folder.
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn what_stands_in_the_place_of_the_dump_has_its_kind() {
+        use plan::FoundDump as Found;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dump");
+        let sealed = {
+            let dump = dump::parse(b"a 1 # pald: since=2026-11-22T10:00:00Z").unwrap();
+            let registrations = dump.registrations();
+            let seal = Seal::of(7, &registrations);
+            (dump::render(&registrations, seal), seal)
+        };
+        let too_large = "#".repeat(dump_file::MAX_BYTES + 1);
+        let rows: [(&str, Found); 8] = [
+            ("", Found::Empty),
+            ("\n# nothing\n", Found::Blank),
+            (&sealed.0, Found::Sealed(sealed.1)),
+            (&sealed.0.replace("a\t1", "a\t2"), Found::Broken),
+            ("a 1 # pald: since=2026-11-22T10:00:00Z", Found::Broken),
+            ("a 1 # mine", Found::Foreign),
+            ("a 0", Found::BadLines),
+            (&too_large, Found::BadLines),
+        ];
+        assert_eq!(kind_of_dump(&dump_file::read(&path)), Found::None);
+        for (text, expected) in rows {
+            fs::write(&path, text).unwrap();
+            let start = &text[..text.len().min(80)];
+            assert_eq!(kind_of_dump(&dump_file::read(&path)), expected, "{start:?}");
+        }
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(kind_of_dump(&dump_file::read(&path)), Found::Unreadable);
+        let error = |kind: std::io::ErrorKind| {
+            Err(ReadError::Io { path: PathBuf::new(), source: kind.into() })
+        };
+        assert_eq!(kind_of_dump(&error(std::io::ErrorKind::NotFound)), Found::Unreadable);
+    }
+
+    #[test]
+    fn what_stands_in_the_place_of_the_store_has_its_kind() {
+        use plan::FoundStore as Found;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        assert_eq!(kind_of_store(&None, &FoundRecord::None), Found::Never);
+        assert_eq!(kind_of_store(&None, &FoundRecord::Unreadable), Found::Gone);
+        let seal = Seal::of(7, []);
+        let (store, contents) = Store::create(&path, &[], seal).unwrap();
+        assert_eq!(
+            kind_of_store(&Some(Ok((store, contents))), &FoundRecord::None),
+            Found::Whole(seal)
+        );
+        fs::remove_file(path.join("db")).unwrap();
+        let damaged = Some(Store::open(&path));
+        assert_eq!(kind_of_store(&damaged, &FoundRecord::None), Found::Damaged);
+        fs::remove_dir_all(&path).unwrap();
+        fs::write(&path, "a file").unwrap();
+        let no_folder = Some(Store::open(&path));
+        let kind = kind_of_store(&no_folder, &FoundRecord::None);
+        assert!(matches!(kind, Found::Unreadable), "{kind:?}: {no_folder:?}");
+    }
+
+    /// With its dates, the dump that pald would write of it is larger than what it reads back.
+    #[test]
+    fn a_dump_is_imported_with_a_copy_unless_it_would_become_too_large() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = options(folder.path());
+        let addresses = "a".repeat(2048);
+        let line = |port: u32| format!("{port:05}{} {port} {addresses}\n", "n".repeat(250));
+        let text: String = (1..7_200).map(line).collect();
+        assert!(text.len() <= dump_file::MAX_BYTES, "{}", text.len());
+        fs::write(&options.dump_file, &text).unwrap();
+        let refused = open_store(&options).map(|_| ());
+        assert!(matches!(refused, Err(OpenError::TooMuch { .. })), "{refused:?}");
+        // Nothing was made, and no copy either.
+        assert_eq!(names(folder.path()), ["dump"]);
+
+        let text = "shop 7\nweb 8\n";
+        fs::write(&options.dump_file, text).unwrap();
+        let Started { contents, .. } = open_store(&options).unwrap();
+        assert_eq!((contents.registrations.len(), contents.seal.revision), (2, 1));
+        let made = names(folder.path());
+        let copy = made.iter().find(|name| name.starts_with("dump.imported-")).unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join(copy)).unwrap(), text);
+    }
+
+    /// What was known of a dump, of the host and of a loss goes on, unless it is of another registry.
+    #[test]
+    fn the_record_of_a_start_takes_over_what_is_known_of_the_same_registry() {
+        let [ours, other] = [1, 2].map(|bits| Some(RegistryId::from_bits(bits)));
+        let seal = Seal::of(5, []).with_id(ours);
+        let mark = Some(Seal::of(4, []).into());
+        let before = |id, revision| {
+            FoundRecord::Whole(DbRecord { id, revision, dump: mark, ..DbRecord::default() })
+        };
+        let expected = DbRecord { host: host_name(), id: ours, revision: 5, ..DbRecord::default() };
+        let rows = [
+            (FoundRecord::None, None, None),
+            (FoundRecord::Unreadable, None, None),
+            (before(ours, 5), mark, None),
+            (before(ours, 8), mark, Some(8)),
+            (before(other, 8), None, None),
+        ];
+        for (found, dump, lost) in rows {
+            let expected = DbRecord { dump, lost, ..expected.clone() };
+            assert_eq!(next_record(&found, seal), expected, "{found:?}");
+        }
+    }
+}

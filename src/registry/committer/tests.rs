@@ -9,8 +9,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::addresses::Addresses;
+use crate::dump::{self, DumpEntry};
 use crate::probe;
-use crate::registry::{Pending, RegisterOptions, Registered, Target};
+use crate::registry::{Import, ImportMode, Pending, RegisterOptions, Registered, Target};
+use crate::seal::Seal;
 use crate::service_name::ServiceName;
 
 mod bench;
@@ -240,4 +242,56 @@ fn a_batch_is_one_change_and_has_a_limit() {
     bench.commit_waiting(2);
     assert_eq!(bench.committer().model.seal().revision, revision + 1);
     assert!(pending.into_iter().all(|pending| pending.wait().is_ok()));
+}
+
+/// The port of an unchanged `port_listen` may be a service's: a first start can have imported it.
+#[test]
+fn a_new_port_to_listen_on_must_be_nobodys() {
+    let registered = dump::parse(b"shop 7").unwrap().registrations();
+    let model = Model::new(registered, Seal::default());
+    let before = |number| DbRecord { port_listen: Some(port(number)), ..DbRecord::default() };
+    // (where pald listens, where it listened before, whether it is refused)
+    let rows = [
+        (8, None, false),
+        (8, Some(before(7)), false),
+        (7, None, false),
+        (7, Some(DbRecord::default()), false),
+        (7, Some(before(7)), false),
+        (7, Some(before(8)), true),
+    ];
+    for (listen, before, expected) in rows {
+        let refused = check_listen(&model, port(listen), before.as_ref());
+        assert_eq!(refused.is_err(), expected, "{listen} {before:?}");
+        if let Err(error) = refused {
+            let found = matches!(&error, OpenError::ListenRegistered { service, .. }
+                if service.as_str() == "shop");
+            assert!(found, "{error:?}");
+        }
+    }
+}
+
+/// A change of many services stores the registry anew, and the next start finds it.
+#[test]
+fn a_change_of_many_services_is_there_after_a_restart() {
+    for count in [MANY - 1, MANY, MANY + 1] {
+        let mut bench = Bench::open();
+        let entry = |number: usize| DumpEntry {
+            service: ServiceName::parse(format!("s{number}")).unwrap(),
+            port: port(u16::try_from(40_000 + number).unwrap()),
+            addresses: Addresses::default(),
+            created_at: None,
+            hold: Some(false),
+            folder: None,
+        };
+        let entries: Vec<_> = (0..count).map(entry).collect();
+        let import = Import { entries, mode: ImportMode::Merge, dry_run: false };
+        let pending = bench.import(import);
+        bench.commit_waiting(1);
+        assert_eq!(pending.wait().unwrap().added.len(), count);
+        let model = bench.committer().model.clone();
+        assert_eq!(model.len(), count);
+        bench.stop();
+        bench.start();
+        assert_eq!(bench.committer().model, model, "{count}");
+    }
 }

@@ -127,7 +127,7 @@ impl Bench {
         self.send(|sender| Request::RegisterSet { set, sender })
     }
 
-    fn import(&self, import: Import) -> Pending<Imported> {
+    pub(super) fn import(&self, import: Import) -> Pending<Imported> {
         self.send(|sender| Request::Import { import, sender })
     }
 
