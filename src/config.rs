@@ -28,8 +28,6 @@ use layer::Layer;
 const MAX_FILE_BYTES: usize = 1024 * 1024;
 /// The variable with the address of the pald to ask; only the command line reads it.
 pub const URL_VARIABLE: &str = "PALD_URL";
-/// The variable in which a command that pald runs finds its service's name; it is no setting.
-pub const SERVICE_VARIABLE: &str = "PALD_SERVICE";
 /// The variable that names a file to read instead of the user's.
 const FILE_VARIABLE: &str = "PALD_CONFIG";
 

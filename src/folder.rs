@@ -60,9 +60,27 @@ impl Folder {
         &self.0
     }
 
+    /// Returns the folder and those around it as they are encoded, from the inside out.
+    pub fn ancestors(&self) -> impl Iterator<Item = &str> {
+        std::iter::successors(Some(self.as_str()), |folder| parent(folder))
+    }
+
+    /// Returns whether the folder is another one, or inside it.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.ancestors().any(|folder| folder == other.as_str())
+    }
+
     /// Returns the path itself.
     pub fn path(&self) -> PathBuf {
         OsString::from_vec(percent_decode_str(&self.0).collect()).into()
+    }
+}
+
+fn parent(folder: &str) -> Option<&str> {
+    match folder.rsplit_once('/')? {
+        ("", "") => None,
+        ("", _) => Some("/"),
+        (parent, _) => Some(parent),
     }
 }
 
@@ -109,6 +127,24 @@ mod tests {
             assert_eq!(folder.as_str(), encoded);
             assert_eq!(folder.path(), path);
             assert_eq!(Folder::parse(encoded), Ok(folder));
+        }
+    }
+
+    #[test]
+    fn a_folder_is_within_itself_and_those_around_it() {
+        let folder = |text| Folder::parse(text).unwrap();
+        let ancestors = |text| folder(text).ancestors().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(ancestors("/a%20b/c"), ["/a%20b/c", "/a%20b", "/"]);
+        assert_eq!(ancestors("/"), ["/"]);
+        let rows = [
+            ("/a/b", "/a/b", true),
+            ("/a/b/c", "/a/b", true),
+            ("/a/bc", "/a/b", false),
+            ("/a", "/a/b", false),
+            ("/a", "/", true),
+        ];
+        for (inner, outer, expected) in rows {
+            assert_eq!(folder(inner).is_within(&folder(outer)), expected, "{inner} {outer}");
         }
     }
 

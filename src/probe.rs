@@ -16,4 +16,4 @@ pub use sys::{
     Claimer, HOLDS_PORTS, LACKS, RESERVES_PORTS, TELLS_USERS, Who, hold, listener_on,
     working_folder,
 };
-pub use who::{Holder, Look, PortState, Process, Reason, UnknownReason, User};
+pub use who::{Holder, Look, Origin, Place, PortState, Process, Reason, UnknownReason, User};

@@ -20,6 +20,8 @@ pub struct ServiceName(CompactString);
 impl ServiceName {
     /// The maximum length in bytes.
     pub const MAX_BYTES: usize = 255;
+    /// The variable in which a command that pald runs finds its service's name; it is no setting.
+    pub const VARIABLE: &'static str = "PALD_SERVICE";
 
     /// Parses a name, unchanged: nothing is trimmed.
     ///

@@ -26,7 +26,7 @@ pub struct OtherUser {
     /// The user.
     pub user: User,
     /// The program, if the system shows it.
-    pub process: Option<Process>,
+    pub process: Option<Box<Process>>,
 }
 
 /// Why whose program answers is unknown.

@@ -7,13 +7,14 @@ use config::{File, FileFormat, Source};
 use toml::de::DeValue;
 
 use super::key::{KEYS, Key, Kind};
-use super::{ConfigError, FILE_VARIABLE, SERVICE_VARIABLE, URL_VARIABLE};
+use super::{ConfigError, FILE_VARIABLE, URL_VARIABLE};
 use crate::port::Port;
 use crate::quoted::Quoted;
+use crate::service_name::ServiceName;
 use crate::toml_file::{Mistake, Place, TomlFile, port};
 
 /// Variables that are known and set nothing.
-const NO_SETTINGS: [&str; 3] = [FILE_VARIABLE, URL_VARIABLE, SERVICE_VARIABLE];
+const NO_SETTINGS: [&str; 3] = [FILE_VARIABLE, URL_VARIABLE, ServiceName::VARIABLE];
 
 /// The settings of one file or of the environment.
 pub(super) struct Layer {

@@ -11,7 +11,7 @@ use super::claim::Occupied;
 
 mod holder;
 
-pub use holder::{Holder, Process, User};
+pub use holder::{Holder, Origin, Place, Process, User};
 
 /// What uses a port of this network namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,9 +210,15 @@ mod tests {
             is_outside: false,
         };
         let outside = User { uid: 65534, name: None, is_outside: true };
-        let process = Process { pid: 8812, name: "node".to_owned(), since: None };
+        let process = Process {
+            pid: 8812,
+            name: "node".to_owned(),
+            command: "node server.js".to_owned(),
+            since: None,
+            origin: Origin::default(),
+        };
         let rows = [
-            (user(Some("ann")), Some(process), "node (pid 8812)"),
+            (user(Some("ann")), Some(Box::new(process)), "node (pid 8812)"),
             (user(Some("ann")), None, "user ann; process not visible"),
             (user(None), None, "user 1000; process not visible"),
             (outside, None, "a user outside this namespace; process not visible"),

@@ -19,7 +19,6 @@ use crate::cli::names::{Names, is_short, note_twin};
 use crate::cli::scope::Scope;
 use crate::cli::{Failure, Session, Terminal};
 use crate::client::Client;
-use crate::config::SERVICE_VARIABLE;
 use crate::project;
 use crate::quoted::Quoted;
 use crate::registry::Existing;
@@ -80,11 +79,11 @@ impl Run {
         let (program, arguments) = self.command.split_first().expect("clap requires a command");
         let mut command = Command::new(program);
         // They say what another command is run for.
-        command.env_remove(VariableName::port().as_str()).env_remove(SERVICE_VARIABLE);
+        command.env_remove(VariableName::port().as_str()).env_remove(ServiceName::VARIABLE);
         command.envs(environment.iter().map(|(name, value)| (name.as_str(), value.to_text())));
         if let Some((service, port)) = own {
             command.env(VariableName::port().as_str(), port.to_string());
-            command.env(SERVICE_VARIABLE, service.as_str());
+            command.env(ServiceName::VARIABLE, service.as_str());
         }
         for argument in arguments {
             command.arg(with_ports(&names, is_of_project, argument)?);

@@ -154,7 +154,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::probe::{Process, User};
+    use crate::probe::{Origin, Process, User};
 
     #[test]
     fn each_reason_has_a_code_for_programs() {
@@ -194,9 +194,11 @@ mod tests {
     fn names_in_any_script_are_shown_as_they_are() {
         let rows = [("сервер", "сервер"), ("开发", "开发"), ("a\u{1b}[2J", "a\\u{1b}[2J")];
         for (name, shown) in rows {
-            let process = Process { pid: 7, name: name.to_owned(), since: None };
+            let (name, command) = (name.to_owned(), String::new());
+            let process = Process { pid: 7, name, command, since: None, origin: Origin::default() };
             let user = User { uid: 7, name: Some("größe".to_owned()), is_outside: false };
-            let state = PortState::Running(vec![probe::Holder { user, process: Some(process) }]);
+            let state =
+                PortState::Running(vec![probe::Holder { user, process: Some(Box::new(process)) }]);
             let port = port(Port::MIN, &state, None, false, Sight::Whole);
             let holder = &port.holders[0];
             assert_eq!((holder.process.as_deref(), &*holder.user), (Some(shown), "größe"));

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use crate::folder::Folder;
 use crate::printable::Printable;
+use crate::service_name::ServiceName;
 use crate::timestamp::Timestamp;
 use crate::users::is_outside;
 
@@ -15,7 +17,7 @@ pub struct Holder {
     /// The user who made the socket. Its process may have changed its user since.
     pub user: User,
     /// A process that has it open. Only root sees the processes of other users.
-    pub process: Option<Process>,
+    pub process: Option<Box<Process>>,
 }
 
 /// A process. Its pid may be another process's later, so only pid and `since` together identify it.
@@ -23,10 +25,34 @@ pub struct Holder {
 pub struct Process {
     /// Its process ID.
     pub pid: u32,
-    /// Its short name of up to 15 bytes, as the system shows it.
+    /// Its short name. The system cuts it at 15 bytes; it is whole where the command line has the rest.
     pub name: String,
+    /// Its command line in one text, cut where it is long; empty if there is none.
+    pub command: String,
     /// When it started, to the second.
     pub since: Option<Timestamp>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Where a process comes from, as far as the system tells pald: only of processes of its own user, and
+/// of none that just passes on connections to a container.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// Where it works.
+    pub place: Option<Place>,
+    /// The service for which `pald run` started it, or a process above it.
+    pub service: Option<ServiceName>,
+}
+
+/// The working folder of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The folder, by its real path. It may be gone.
+    pub folder: Folder,
+    /// A folder that is or contains it, and above which other checkouts begin: the top of the git work
+    /// tree around it, or of a folder that is gone the topmost that is.
+    pub top: Option<Folder>,
 }
 
 /// A user of the machine.

@@ -14,6 +14,7 @@ use crate::probe::knocks::Knocks;
 use crate::probe::who::{Holder, Look, PortState, Reason, UnknownReason};
 
 mod evidence;
+mod origin;
 mod processes;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use std::process::Command;
 use listeners::{Listener, Protocol, SocketState};
 
 use crate::port::Port;
-use crate::probe::who::{Holder, PortState, Process, Reason, User};
+use crate::probe::who::{Holder, Origin, PortState, Process, Reason, User};
 
 /// A list of sockets, by their local ports.
 pub(super) struct Sockets {
@@ -74,8 +74,9 @@ fn holders<'a>(sockets: impl Iterator<Item = &'a Listener>) -> Vec<Holder> {
     let processes: BTreeMap<_, _> =
         sockets.map(|socket| (socket.process.pid, &socket.process.name)).collect();
     let holder = |(pid, name): (u32, &String)| {
-        let process = Process { pid, name: name.clone(), since: None };
-        Some(Holder { user: User::of(user_of(pid)?), process: Some(process) })
+        let (name, command) = (name.clone(), String::new());
+        let process = Process { pid, name, command, since: None, origin: Origin::default() };
+        Some(Holder { user: User::of(user_of(pid)?), process: Some(Box::new(process)) })
     };
     processes.into_iter().filter_map(holder).collect()
 }

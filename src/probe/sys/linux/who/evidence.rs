@@ -165,7 +165,8 @@ impl Holders {
         });
         let visible = visible
             .into_iter()
-            .map(|(process, uid)| Holder { user: self.user(uid), process: Some(process.shown()) });
+            .map(|(process, uid)| (self.user(uid), Some(Box::new(process.shown()))))
+            .map(|(user, process)| Holder { user, process });
         let invisible = invisible.into_iter();
         visible.chain(invisible.map(|uid| Holder { user: self.user(uid), process: None })).collect()
     }

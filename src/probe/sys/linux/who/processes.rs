@@ -11,6 +11,7 @@ use procfs::FromRead;
 use procfs::process::Stat;
 use rustix::fs::{CWD, Dir, Mode, OFlags, openat, readlinkat_raw};
 
+use super::origin;
 use crate::port::Port;
 use crate::probe::who::Process;
 use crate::timestamp::Timestamp;
@@ -19,6 +20,11 @@ use crate::timestamp::Timestamp;
 const MAX_TARGET_BYTES: usize = 32;
 /// How much of a process's arguments, and of its environment, is read.
 const MAX_TOLD_BYTES: u64 = 128 * 1024;
+/// How much of a command line is shown.
+const MAX_COMMAND_BYTES: u64 = 512;
+/// A name of so many bytes may be cut, and one is not shown longer than so many characters.
+const NAME_BYTES: usize = 15;
+const MAX_NAME_CHARS: usize = 64;
 /// How many generations are gone up to find a service manager.
 const MAX_DEPTH: usize = 32;
 /// The name of the processes that keep the sockets of the services that they start: that of the
@@ -102,12 +108,9 @@ impl FoundProcess {
     /// do that was started for it.
     pub(super) fn was_told(&self, port: Port) -> bool {
         let port = port.to_string();
-        [c"cmdline", c"environ"].into_iter().any(|file| {
-            let mut text = Vec::new();
-            let read = open(&*self.folder, file, OFlags::empty())
-                .and_then(|file| File::from(file).take(MAX_TOLD_BYTES).read_to_end(&mut text).ok());
-            read.is_some() && names_number(&text, port.as_bytes())
-        })
+        [c"cmdline", c"environ"]
+            .into_iter()
+            .any(|file| names_number(&self.read(file, MAX_TOLD_BYTES), port.as_bytes()))
     }
 
     pub(super) fn shown(&self) -> Process {
@@ -115,8 +118,37 @@ impl FoundProcess {
         let since = since_boot.and_then(|since_boot| {
             Timestamp::from_unix_seconds(procfs::boot_time_secs().ok()?.checked_add(since_boot)?)
         });
-        Process { pid: self.pid, name: self.name.clone(), since }
+        let arguments = self.read(c"cmdline", MAX_COMMAND_BYTES);
+        let origin = origin::of(&self.folder, &self.name);
+        let name = whole_name(&self.name, &arguments);
+        Process { pid: self.pid, name, command: command(&arguments), since, origin }
     }
+
+    /// Reads the beginning of a file of the process; nothing of one that is hidden from us.
+    fn read(&self, file: &CStr, max_bytes: u64) -> Vec<u8> {
+        read(&self.folder, file, max_bytes)
+    }
+}
+
+/// Returns the whole name of a process whose name the kernel has cut (proc(5), `comm`), if one of its
+/// first arguments or the title that it gave itself goes on. Node calls its main thread as below.
+fn whole_name(name: &str, arguments: &[u8]) -> String {
+    let texts = arguments.split(|byte| *byte == 0).take(3).map(String::from_utf8_lossy);
+    let mut texts = texts.map(|text| text.trim().to_owned());
+    let file_name = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
+    let found = match name {
+        "MainThread" | "node-MainThread" => texts.next().map(|text| file_name(&text)),
+        name if name.len() < NAME_BYTES => None,
+        name => texts.flat_map(|text| [file_name(&text), text]).find(|it| it.starts_with(name)),
+    };
+    let found = found.filter(|it| !it.is_empty());
+    found.map_or_else(|| name.to_owned(), |it| it.chars().take(MAX_NAME_CHARS).collect())
+}
+
+/// Returns the arguments of a process, or the title that it wrote over them, as one text.
+fn command(arguments: &[u8]) -> String {
+    let text = String::from_utf8_lossy(arguments);
+    text.trim_end_matches('\0').replace('\0', " ").trim().to_owned()
 }
 
 /// Whether a number is in a text, and not just a part of a longer one.
@@ -151,6 +183,15 @@ fn socket_inodes(process: &OwnedFd) -> Vec<u64> {
     names(&files).filter_map(inode).collect()
 }
 
+/// Reads the beginning of a file in a process's folder; nothing of one that is hidden from us.
+pub(super) fn read(process: &OwnedFd, file: &CStr, max_bytes: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // A process that ends while it is read has told what it has.
+    let _ = open(process, file, OFlags::empty())
+        .map(|file| File::from(file).take(max_bytes).read_to_end(&mut bytes));
+    bytes
+}
+
 fn open(folder: impl AsFd, name: &CStr, flags: OFlags) -> Option<OwnedFd> {
     openat(folder, name, flags | OFlags::CLOEXEC, Mode::empty()).ok()
 }
@@ -164,6 +205,26 @@ fn names(folder: &OwnedFd) -> impl Iterator<Item = CString> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A server of Next.js was called `next-server (v1`.
+    #[test]
+    fn a_name_that_the_kernel_cut_is_whole_again() {
+        let rows = [
+            ("next-server (v1", "next-server (v14.2.3)\0\0\0\0", "next-server (v14.2.3)"),
+            ("a-very-long-pro", "/usr/bin/a-very-long-program\0-x", "a-very-long-program"),
+            ("a-very-long-scr", "/usr/bin/perl\0/a/a-very-long-script", "a-very-long-script"),
+            ("fifteen-bytes-l", "something\0else", "fifteen-bytes-l"),
+            ("node", "node\0server.js", "node"),
+            ("MainThread", "/usr/bin/node\0server.js", "node"),
+            ("MainThread", "", "MainThread"),
+        ];
+        for (name, arguments, expected) in rows {
+            assert_eq!(whole_name(name, arguments.as_bytes()), expected, "{arguments:?}");
+        }
+        assert_eq!(command(b"node\0server.js\0--port=1\0"), "node server.js --port=1");
+        assert_eq!(command(b"redis-server *:6379\0\0\0"), "redis-server *:6379");
+        assert_eq!(command(b""), "");
+    }
 
     #[test]
     fn a_number_counts_as_named_only_if_it_is_whole() {

@@ -8,6 +8,9 @@ use std::time::Instant;
 use socket2::{Domain, Socket, Type};
 
 use super::*;
+use crate::folder::Folder;
+use crate::probe::who::{Origin, Place};
+use crate::service_name::ServiceName;
 use crate::timestamp::Timestamp;
 
 const NOBODY: u32 = 65534;
@@ -281,8 +284,13 @@ struct Child(std::process::Child);
 impl Child {
     fn with(socket: impl Into<std::os::fd::OwnedFd>, program: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(program);
-        command.args(arguments).stdin(socket.into()).stdout(Stdio::null());
-        Self(command.spawn().unwrap())
+        command.args(arguments);
+        Self::spawn(socket, command)
+    }
+
+    /// Takes the command, which would keep the socket too.
+    fn spawn(socket: impl Into<std::os::fd::OwnedFd>, mut command: Command) -> Self {
+        Self(command.stdin(socket.into()).stdout(Stdio::null()).spawn().unwrap())
     }
 }
 
@@ -438,4 +446,97 @@ fn what_there_was_no_time_for_is_unknown() {
     assert_eq!(look(Duration::MAX), []);
     // They are remembered, so that the next list has time for others.
     assert_eq!(look(Duration::ZERO), []);
+}
+
+/// Where a `sleep` comes from that has a listening socket and was started as `prepare` says, after
+/// `change` has changed something.
+fn origin(prepare: impl Fn(&mut Command), change: impl Fn()) -> Origin {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut command = Command::new("sleep");
+    command.arg("1000").env_clear().current_dir("/");
+    prepare(&mut command);
+    let _child = Child::spawn(listener, command);
+    change();
+    let PortState::Running(holders) = state(address) else { panic!("{:?}", state(address)) };
+    holders[0].process.as_ref().unwrap().origin.clone()
+}
+
+#[test]
+fn a_process_tells_its_folder_with_the_checkout_around_it_and_its_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().canonicalize().unwrap();
+    let at = |name: &str| path.join(name);
+    for name in ["shop/.git", "shop/app", "shop/tree/app", "plain/gone", "old/app"] {
+        std::fs::create_dir_all(at(name)).unwrap();
+    }
+    std::fs::write(at("shop/tree/.git"), "gitdir: elsewhere").unwrap();
+    std::os::unix::fs::symlink(at("shop"), at("link")).unwrap();
+    let in_folder = |name: &str| {
+        let path = at(name);
+        move |command: &mut Command| {
+            command.current_dir(&path);
+        }
+    };
+    let place = |folder: &str, top: Option<&str>| {
+        let folder_of = |name| Folder::of(&at(name)).unwrap();
+        Some(Place { folder: folder_of(folder), top: top.map(folder_of) })
+    };
+    let nothing = || ();
+    // (working folder, place)
+    let rows = [
+        ("shop/app", place("shop/app", Some("shop"))),
+        ("shop", place("shop", Some("shop"))),
+        ("shop/tree/app", place("shop/tree/app", Some("shop/tree"))),
+        ("link/app", place("shop/app", Some("shop"))),
+    ];
+    for (name, expected) in rows {
+        let found = origin(in_folder(name), nothing);
+        assert_eq!(found, Origin { place: expected, service: None }, "{name}");
+    }
+    let remove = |name: &'static str| move || std::fs::remove_dir_all(at(name)).unwrap();
+    let gone = origin(in_folder("plain/gone"), remove("plain/gone"));
+    assert_eq!(gone.place, place("plain/gone", Some("plain/gone")));
+    let gone = origin(in_folder("old/app"), remove("old"));
+    assert_eq!(gone.place, place("old/app", Some("old")));
+    // What is there now is another folder.
+    let made_again = origin(in_folder("shop/app"), || {
+        std::fs::rename(at("shop/app"), at("shop/before")).unwrap();
+        std::fs::remove_dir(at("shop/before")).unwrap();
+        std::fs::create_dir_all(at("shop/before")).unwrap();
+    });
+    assert_eq!(made_again.place, None);
+    let service = origin(
+        |command| {
+            command.env("PALD_SERVICE", "shop.web");
+        },
+        nothing,
+    )
+    .service;
+    assert_eq!(service.as_ref().map(ServiceName::as_str), Some("shop.web"));
+}
+
+/// What another user's process says proves nothing, and a container's server runs elsewhere.
+#[test]
+fn other_users_and_proxies_of_containers_tell_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let proxy = folder.path().join("rootlessport");
+    std::os::unix::fs::symlink("/bin/sleep", &proxy).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut command = Command::new(&proxy);
+    command.arg("1000").env("PALD_SERVICE", "shop.web");
+    let _child = Child::spawn(listener, command);
+    let PortState::Running(holders) = state(address) else { panic!("{:?}", state(address)) };
+    let process = holders[0].process.as_ref().unwrap();
+    // Where all programs are one, the link decides which it is, and the name is as expected.
+    assert_eq!(process.origin, Origin::default(), "{process:?}");
+    if our_uid() != 0 {
+        eprintln!("skipped: only root can start a process as another user");
+        return;
+    }
+    let as_nobody = |command: &mut Command| {
+        command.env("PALD_SERVICE", "shop.web").uid(NOBODY);
+    };
+    assert_eq!(origin(as_nobody, || ()), Origin::default());
 }
