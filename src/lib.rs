@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | [`cli`] | the command line, a file for each command, and the one table of exit codes |
 //! | [`http`], [`client`], [`config`], [`project`] | the HTTP service, with the page for browsers; its one client; the layers of settings; `pald.toml` and checkouts |
-//! | [`registry`] | the rules: register, release, import, lookup; the model, and the committer that changes it |
+//! | [`registry`] | the rules: register, release, import, lookup, and whose a listener is; the model, and the committer that changes it |
 //! | [`store`], [`probe`], [`dump_file`] | sled; what the machine says about a port; the dump on disk |
 //! | [`dump`] | the dump's text, to entries and back |
 //! | [`toml_file`] | files that people write, with the place of each mistake |

@@ -12,8 +12,5 @@ pub use claim::{Hold, Occupied};
 pub use ephemeral::{Ephemeral, Overlap, ReservedPorts, overlap};
 pub use knocks::{Family, Knocks, LeftOut};
 pub use peers::{Connection, OwnEnd, Peers, Server};
-pub use sys::{
-    Claimer, HOLDS_PORTS, LACKS, RESERVES_PORTS, TELLS_USERS, Who, hold, listener_on,
-    working_folder,
-};
+pub use sys::{Claimer, HOLDS_PORTS, LACKS, RESERVES_PORTS, TELLS_USERS, Who, hold, listener_on};
 pub use who::{Holder, Look, Origin, Place, PortState, Process, Reason, UnknownReason, User};

@@ -32,6 +32,7 @@ mod project_set;
 mod remembered;
 mod start;
 mod survey;
+mod verdict;
 
 pub use crate::dump_file::Snapshot;
 pub use change::{
@@ -43,6 +44,7 @@ pub use holds::{HoldError, HoldsStatus};
 pub use pending::Pending;
 pub use port_set::PortSet;
 pub use survey::States;
+pub use verdict::{Checkouts, Verdict};
 
 use batch::Request;
 use committer::{Committer, Failure};
@@ -164,6 +166,20 @@ impl Registry {
         self.surveyor.states(ports)
     }
 
+    /// Whose the listener on the port of a service is, by what uses that port.
+    pub fn verdict(
+        &self,
+        service: &ServiceName,
+        folder: Option<&Folder>,
+        state: &PortState,
+    ) -> Option<Verdict> {
+        match state {
+            PortState::Free => None,
+            state => Checkouts::of(self.snapshot().registrations.iter().map(|it| &**it))
+                .verdict(service, folder, state),
+        }
+    }
+
     /// What any port is used for, right now; pald's own hold counts as nothing.
     ///
     /// Blocks for milliseconds; not for an async worker.
@@ -218,6 +234,21 @@ impl Registry {
     /// When the answer comes, it is on disk.
     pub fn register_set(&self, set: ProjectSet) -> Pending<RegisteredSet> {
         self.request(|sender| Request::RegisterSet { set, sender })
+    }
+
+    /// Returns the preferred ports of a set on which processes of its checkout listen, and no others
+    /// that are known.
+    ///
+    /// Blocks for milliseconds; not for an async worker.
+    pub fn own_ports(&self, set: &ProjectSet) -> Vec<Port> {
+        let own_port = |service: &ProjectService| {
+            // Only the main checkout, which has no label, gets preferred ports.
+            let (port, name) = (service.prefer?, service.name.full(&set.project, None).ok()?);
+            let state = self.state(port, Look::Quiet);
+            let verdict = self.verdict(&name, Some(&set.folder), &state);
+            (verdict == Some(Verdict::Own)).then_some(port)
+        };
+        set.services.iter().filter_map(own_port).collect()
     }
 
     /// Returns the folder whose checkout has the label that a set is to get first, if that folder is

@@ -9,10 +9,10 @@ pub mod portable;
 #[cfg(all(target_os = "linux", not(feature = "portable")))]
 pub use linux::{
     Claimer, HOLDS_PORTS, LACKS, PeerLookup, RESERVES_PORTS, TELLS_USERS, Who, ephemeral, hold,
-    listener_on, working_folder,
+    listener_on,
 };
 #[cfg(any(feature = "portable", not(target_os = "linux")))]
 pub use portable::{
     Claimer, HOLDS_PORTS, LACKS, PeerLookup, RESERVES_PORTS, TELLS_USERS, Who, ephemeral, hold,
-    listener_on, working_folder,
+    listener_on,
 };

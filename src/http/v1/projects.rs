@@ -1,7 +1,5 @@
 //! `POST /v1/services`: the services of a project, for one checkout and as one change.
 
-use std::path::Path;
-
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -18,7 +16,6 @@ use crate::http::register::explained;
 use crate::http::reply;
 use crate::http::viewers::Sight;
 use crate::port::Port;
-use crate::probe::{self, Holder, Look, PortState};
 use crate::quoted::Quoted;
 use crate::registry::{Existing, ProjectService, ProjectSet, Registry};
 use crate::short_name::ShortName;
@@ -66,7 +63,7 @@ pub(super) async fn register(
     let mut set = set(wanted)?;
     let looked_up = Data::clone(&registry);
     let looked = run_blocking(move || {
-        set.own_ports = own_ports(&looked_up, &set);
+        set.own_ports = looked_up.own_ports(&set);
         let gone = looked_up.gone_in_the_way(&set);
         (set, gone)
     });
@@ -124,31 +121,4 @@ fn label(text: &str) -> Result<Option<ShortName>, HttpError> {
     let label = ShortName::parse(text).filter(|_| text.len() <= MAX_LABEL_BYTES);
     let wrong = || HttpError::Field { name: "a label", value: Quoted::new(text), allowed: LABEL };
     label.map(Some).ok_or_else(wrong)
-}
-
-/// Returns the preferred ports on which only processes of the checkout listen. Blocks.
-fn own_ports(registry: &Registry, set: &ProjectSet) -> Vec<Port> {
-    let preferred = set.services.iter().filter_map(|service| service.prefer);
-    let folders =
-        || registry.snapshot().registrations.into_iter().filter_map(|it| it.folder.clone());
-    let is_own = |port: &Port| match registry.state(*port, Look::Quiet) {
-        PortState::Running(holders) => {
-            !holders.is_empty()
-                && holders.iter().all(|holder| is_in(holder, &set.folder, folders()))
-        }
-        _ => false,
-    };
-    preferred.filter(is_own).collect()
-}
-
-/// Returns whether the deepest of all folders that a holder works in is this checkout's, with no other
-/// checkout in between.
-fn is_in(holder: &Holder, folder: &Folder, others: impl Iterator<Item = Folder>) -> bool {
-    let pid = holder.process.as_ref().map(|process| process.pid);
-    let Some(place) = pid.and_then(probe::working_folder) else { return false };
-    let top = folder.path();
-    let is_deeper = |other: &Path| other.starts_with(&top) && *other != top;
-    place.starts_with(&top)
-        && !others.map(|other| other.path()).any(|it| is_deeper(&it) && place.starts_with(&it))
-        && !place.ancestors().take_while(|it| is_deeper(it)).any(|it| it.join(".git").exists())
 }

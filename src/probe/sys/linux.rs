@@ -1,7 +1,5 @@
 //! Linux: netlink's sock_diag lists every socket, and `/proc` shows whose they are.
 
-use std::path::PathBuf;
-
 mod claim;
 mod ephemeral;
 mod knock;
@@ -13,11 +11,6 @@ pub use claim::{Claimer, hold};
 pub use ephemeral::ephemeral;
 pub use peers::PeerLookup;
 pub use who::{Who, listener_on};
-
-/// Returns the working folder of a process, where this user may see it (proc(5)).
-pub fn working_folder(pid: u32) -> Option<PathBuf> {
-    std::fs::read_link(format!("/proc/{pid}/cwd")).ok()
-}
 
 /// Whether pald holds ports: a bound socket keeps others away, and lets the service in.
 pub const HOLDS_PORTS: bool = true;

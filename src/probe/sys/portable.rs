@@ -1,8 +1,6 @@
 //! Any Unix: ports are claimed by binding and connecting alone, and only the sockets of processes that
 //! this user may look into are known.
 
-use std::path::PathBuf;
-
 mod claim;
 mod connect;
 mod ephemeral;
@@ -14,11 +12,6 @@ pub use claim::{Claimer, hold};
 pub use ephemeral::ephemeral;
 pub use peers::PeerLookup;
 pub use who::{Who, listener_on};
-
-/// Returns the working folder of a process: unknown here.
-pub fn working_folder(_pid: u32) -> Option<PathBuf> {
-    None
-}
 
 /// Whether pald holds ports.
 ///
