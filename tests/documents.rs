@@ -3,9 +3,10 @@
 //! Each document has a home and a daemon of its own, and each section starts without services.
 
 use std::fs;
+use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use snapbox::assert_data_eq;
 
@@ -99,13 +100,16 @@ fn commands(lines: &[&str]) -> Vec<(String, String)> {
 /// A shell in a test's home; the ports that a document shows stand for the home's own.
 struct Shell<'a> {
     home: &'a Home,
+    program: &'a str,
     folder: PathBuf,
 }
 
 impl<'a> Shell<'a> {
     /// A shell in a home with stand-ins, and with a repository in its folder `shop`.
-    fn new(home: &'a Home) -> Self {
-        let shell = Self { home, folder: home.path().to_owned() };
+    fn new(home: &'a Home, program: &'a str) -> Self {
+        let shell = Self { home, program, folder: home.path().to_owned() };
+        // On a terminal curl shows no progress of what it prints.
+        shell.write(".curlrc", "silent\nshow-error\n");
         shell.write(".gitconfig", "[user]\nname = Ann\nemail = ann@localhost\n");
         for (name, script) in STAND_INS {
             shell.write(&format!("bin/{name}"), &format!("#!/bin/sh\n{script}\n"));
@@ -134,16 +138,21 @@ impl<'a> Shell<'a> {
 
     /// Runs a command; returns stdout and stderr together, as a terminal shows them.
     fn run(&self, command: &str) -> String {
-        let mut shell = Command::new("sh");
+        let mut shell = Command::new(self.program);
         self.home.prepare(&mut shell);
         let folder = Path::new(PALD).parent().unwrap().to_str().unwrap();
         let bin = self.home.path().join("bin").display().to_string();
         let path = format!("{bin}:{folder}:{}", std::env::var("PATH").unwrap());
-        // On a terminal curl shows no progress of what it prints.
-        let prelude = "exec 2>&1; curl() { command curl -sS \"$@\"; };";
-        shell.args(["-c", &format!("{prelude} {}", self.own(command))]);
-        shell.env("PATH", path).current_dir(&self.folder).stderr(Stdio::null());
-        String::from_utf8(shell.output().unwrap().stdout).unwrap()
+        shell.args(["-c", &self.own(command)]).env("PATH", path).current_dir(&self.folder);
+        let (mut printed, stdout) = io::pipe().unwrap();
+        let stderr = stdout.try_clone().unwrap();
+        let mut running = shell.stdout(stdout).stderr(stderr).spawn().unwrap();
+        // It keeps the ends of the pipe that it gives to the shell.
+        drop(shell);
+        let mut text = String::new();
+        printed.read_to_string(&mut text).unwrap();
+        running.wait().unwrap();
+        text
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -191,6 +200,7 @@ fn is_there(program: &str) -> bool {
 fn documents() -> Vec<PathBuf> {
     let docs = fs::read_dir(root().join("docs")).unwrap();
     let docs = docs.map(|entry| Path::new("docs").join(entry.unwrap().file_name()));
+    let docs = docs.filter(|file| file.extension().is_some_and(|it| it == "md"));
     let mut all: Vec<_> =
         ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map(PathBuf::from).into();
     all.extend(docs);
@@ -201,13 +211,13 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Runs the console blocks of a document; returns how many commands were run.
-fn run_document(document: &Path, left_out: &mut Vec<String>) -> usize {
+/// Runs the console blocks of a document in a shell; returns how many commands were run.
+fn run_document(document: &Path, program: &str, left_out: &mut Vec<String>) -> usize {
     let sections = sections(&fs::read_to_string(root().join(document)).unwrap());
     let home = Home::new(9);
-    let mut shell = Shell::new(&home);
+    let mut shell = Shell::new(&home, program);
     let mut run = 0;
-    for Section { heading, blocks } in sections {
+    for Section { heading, blocks } in sections.into_iter().filter(|it| !it.blocks.is_empty()) {
         let daemon = home.start();
         home.path().clone_into(&mut shell.folder);
         for block in blocks {
@@ -236,7 +246,8 @@ fn run_document(document: &Path, left_out: &mut Vec<String>) -> usize {
                     continue;
                 }
                 let printed = shell.run(&command);
-                let shown = format!("{}: ## {heading}\n$ {command}\n", document.display());
+                let shown =
+                    format!("{} in {program}: ## {heading}\n$ {command}\n", document.display());
                 assert_data_eq!(
                     shown.clone() + &with_the_documents_dates(&printed),
                     shown + &shell.own(&expected)
@@ -260,11 +271,29 @@ fn each_console_block_happens() {
         return skip("git is missing");
     }
     let mut left_out = Vec::new();
-    let run: usize = documents().iter().map(|document| run_document(document, &mut left_out)).sum();
+    let run: usize =
+        documents().iter().map(|document| run_document(document, "sh", &mut left_out)).sum();
     if !left_out.is_empty() {
         println!("Left out, since they are not installed: {}", left_out.join(", "));
     }
     assert!(run > 15, "only {run} commands were run");
+}
+
+#[test]
+fn what_the_readme_shows_works_in_each_shell() {
+    if !is_there("git") {
+        return skip("git is missing");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        match is_there(shell) {
+            true => assert!(run_document(Path::new("README.md"), shell, &mut Vec::new()) > 9),
+            false => skip(format!("{shell} is missing")),
+        }
+    }
+    // On a terminal, zsh does not know comments.
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let commands = text.lines().filter(|line| line.starts_with("$ "));
+    assert_eq!(commands.filter(|line| line.contains(" #")).collect::<Vec<_>>(), [""; 0]);
 }
 
 #[test]
