@@ -139,12 +139,12 @@ fn what_happens_elsewhere_is_seen_and_what_is_hidden_asks_nothing() {
     assert!(times[2] < Duration::from_secs(3), "{times:?}");
 
     let listener = std::net::TcpListener::bind(("127.0.0.1", home.min)).unwrap();
-    tab.wait("return document.querySelector('tbody tr').className === 'running'");
+    tab.wait("return document.querySelector('tbody tr').matches('.running')");
     let holder = "return document.querySelector('.holder').textContent";
     let pid = std::process::id().to_string();
     assert!(tab.js(holder).as_str().unwrap().contains(&pid), "{}", tab.js(holder));
     drop(listener);
-    tab.wait("return document.querySelector('tbody tr').className === 'idle'");
+    tab.wait("return document.querySelector('tbody tr').matches('.idle')");
 
     // A tab that nobody looks at; Chromium without a window has none, so it is told so.
     let show = |is_hidden| {

@@ -1,14 +1,16 @@
-// What the user does here: registers, releases and copies. Every change goes through `/v1`.
+// What the user does here: registers, releases, prunes and copies. Every change goes through `/v1`.
 
-import { KEY, byId, put } from "./dom.js";
-import { focusRow, positionOf, serviceAt } from "./table.js";
+import { KEY, byId, number, put } from "./dom.js";
+import { addressOf, focusRow, folderOf, positionOf, serviceAt } from "./table.js";
 
 export const [name, port] = [byId("name"), byId("port")];
 const dialog = document.querySelector("dialog");
 export const NO_NAME = "Type a name: 1 to 255 letters, digits and . _ -";
 export const NO_PORT = "A port is a number from 1 to 65535";
-/** The service that the dialog asks about. */
-let asked;
+/** What a yes in the dialog does. */
+let agreed;
+/** The services whose folder is gone. */
+let gone = [];
 /** The headers of a registration. */
 let conditions = {};
 
@@ -18,11 +20,12 @@ export function watchForms(look) {
     event.preventDefault();
     register(look);
   });
-  byId("release").addEventListener("click", () => release(look));
+  byId("release").addEventListener("click", () => agree(look));
+  byId("prune").addEventListener("click", ({ target }) => target.tagName === "BUTTON" && askForGone());
   document.addEventListener("click", ({ target }) => {
     const button = target.closest("button");
     if (button?.className === "release") askFor(serviceAt(button));
-    else if (button?.className === "copy") copy(`http://localhost:${serviceAt(button).port}/`);
+    else if (button?.className === "copy") copy(addressOf(serviceAt(button)));
     else if (button?.dataset.copies) copy(byId(button.dataset.copies).textContent);
   });
   // The row that had the focus may be gone.
@@ -81,28 +84,52 @@ export function refuse(field, text) {
   field?.focus();
 }
 
-function askFor(service) {
-  asked = service;
-  const { name, port, holder } = service;
-  put("target", name);
-  const user = holder?.process ? ` ${holder.process} (pid ${holder.pid}) keeps using it.` : "";
-  put("consequence", `Another service may then get port ${port}.${user}`);
+/** Asks before something is released. */
+function ask(what, consequence, act) {
+  agreed = act;
+  put("target", what);
+  put("consequence", consequence);
   put("refusal", "");
   dialog.showModal();
 }
 
-async function release(look) {
-  const { name, port } = asked;
-  const position = positionOf(asked);
+async function agree(look) {
   try {
+    await agreed(look);
+  } catch (problem) {
+    put("refusal", inWords(problem));
+  }
+}
+
+function askFor(service) {
+  const { name, port, holder } = service;
+  const user = holder?.process ? ` ${holder.process} (pid ${holder.pid}) keeps using it.` : "";
+  const position = positionOf(service);
+  ask(name, `Another service gets port ${port} only where no other is left, and ${name} gets it back.${user}`, async (look) => {
     await send("DELETE", isDots(name) ? `/v1/ports/${port}` : pathOf(name));
     dialog.close();
     await look(name);
     put("news", `Released ${name} and its port ${port}`);
     focusRow(position);
-  } catch (problem) {
-    put("refusal", inWords(problem));
-  }
+  });
+}
+
+/** Offers to release the services whose folder is gone; `null` if this user may not. */
+export function showGoneFolders(answer) {
+  gone = (answer?.services ?? []).filter(({ kept }) => kept === null);
+  byId("prune").hidden = gone.length === 0;
+  put("pruned", gone.length === 1 ? `The folder of ${gone[0].name} is gone.` : `The folders of ${number(gone.length)} services are gone.`);
+}
+
+function askForGone() {
+  const names = gone.map(({ name }) => name);
+  const lines = gone.map((service) => `${service.port} ${service.name}, ${folderOf(service)}`);
+  ask(names.length === 1 ? names[0] : `${number(names.length)} services`, lines.join("\n"), async (look) => {
+    const { released } = await send("POST", "/v1/prune", { services: names });
+    dialog.close();
+    await look(...released);
+    put("news", `Released ${number(released.length)} services`);
+  });
 }
 
 async function copy(text) {

@@ -1,7 +1,7 @@
 // Follows pald while the page is visible, and says so when pald does not answer.
 
 import { fillIn } from "./address.js";
-import { watchForms } from "./change.js";
+import { showGoneFolders, watchForms } from "./change.js";
 import { KEY, byId, duration, put, show } from "./dom.js";
 import { drawRange } from "./range.js";
 import { showServices } from "./table.js";
@@ -10,6 +10,8 @@ import { showServices } from "./table.js";
 const PAUSE = 900;
 /** How long to wait for an answer, in ms. */
 const TIMEOUT = 5000;
+/** The pause between looks at folders, in ms. */
+const FOLDERS_PAUSE = 30_000;
 
 /** The ETag of the list that is shown, and its services by name. */
 let tag = "";
@@ -20,9 +22,13 @@ let goneSince = "";
 let timer;
 let looking = Promise.resolve();
 
-/** Asks pald, after any look under way; `name` is the service that this page changed, if any. */
-function look(name) {
-  if (name) own.add(name);
+/** When folders are looked at again. */
+let foldersAt = 0;
+
+/** Asks pald, after any look under way; `names` are the services that this page changed. */
+function look(...names) {
+  names.forEach((name) => own.add(name));
+  if (names.length > 0) foldersAt = 0;
   looking = looking.then(lookOnce);
   return looking;
 }
@@ -40,13 +46,19 @@ async function lookOnce() {
       showList(await list.json());
       tag = list.headers.get("ETag");
     }
+    if (known && performance.now() >= foldersAt) {
+      foldersAt = performance.now() + FOLDERS_PAUSE;
+      const hasFolders = [...known.values()].some(({ folder }) => folder);
+      const gone = hasFolders ? await ask("/v1/prune") : { ok: false };
+      showGoneFolders(gone.ok ? await gone.json() : null);
+    }
     showGone(list.ok || list.status === 304 ? "" : `pald answered with status ${list.status}.`);
   } catch {
     goneSince ||= new Date().toLocaleTimeString("sv");
-    showGone(`pald has not answered since ${goneSince}. Start it with “pald start”; the page then continues by itself.`);
+    showGone(`pald has not answered since ${goneSince}. Start it as you did (“pald start” if it is a service, else “pald”); the page then continues by itself.`);
   }
   // A long list keeps pald and the browser busy for at most half of the time.
-  if (!document.hidden) timer = setTimeout(look, Math.max(PAUSE, performance.now() - start));
+  if (!document.hidden) timer = setTimeout(() => look(), Math.max(PAUSE, performance.now() - start));
 }
 
 const ask = (path, headers) => fetch(path, { headers: { ...KEY, ...headers }, cache: "no-store", signal: AbortSignal.timeout(TIMEOUT) });

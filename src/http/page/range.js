@@ -7,7 +7,7 @@ const STATES = ["running", "idle", "blocked", "unknown"];
 /** More cells would look alike. */
 const MAX_CELLS = 1600;
 /** The room for the port at the start of a line, and the sizes of a cell, in pixels. */
-const [GUTTER, SMALL, LARGE] = [44, 7, 11];
+const [GUTTER, SMALL, LARGE] = [44, 5, 7];
 
 const map = document.getElementById("map");
 /** What is drawn: `cells` count their ports in each state, `names` has the service of a port. */
@@ -40,7 +40,7 @@ export function drawRange({ services, pool: { min, max, used, free } }) {
 /** Returns the largest round number of columns that fits, and the size of a cell. */
 function grid() {
   const width = map.parentElement.clientWidth - GUTTER;
-  const columns = [100, 50, 40, 25].find((columns) => width / columns >= SMALL) ?? 20;
+  const columns = [200, 100, 50, 40].find((columns) => width / columns >= SMALL) ?? 25;
   return { columns, pitch: Math.min(width / columns, LARGE) };
 }
 
