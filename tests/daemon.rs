@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::faults::{PATIENCE, TimeLimit, finish, wait};
@@ -191,14 +193,14 @@ impl Daemon {
         self.log.lock().unwrap().clone()
     }
 
-    pub(crate) fn send_signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn send_signal(&self, signal: Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
     /// Asks pald to end with SIGTERM; its exit code and its whole log.
     pub(crate) fn stop(self) -> (Option<i32>, String) {
-        self.send_signal(rustix::process::Signal::TERM);
+        self.send_signal(Signal::TERM);
         self.wait()
     }
 
@@ -209,10 +211,11 @@ impl Daemon {
         (status.code(), self.log())
     }
 
-    /// Ends pald with SIGKILL.
+    /// Ends pald with SIGKILL, until which it was there.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        let status = wait(&mut self.child);
+        assert_eq!(status.signal(), Some(Signal::KILL.as_raw()), "{status}\n{}", self.log());
     }
 
     pub(crate) fn get(&self, path: &str) -> Reply {

@@ -278,42 +278,71 @@ fn files_below(folder: &Path) -> Vec<(PathBuf, u64)> {
     below.collect()
 }
 
-#[test]
-fn a_kill_before_any_call_loses_nothing() {
+/// Kills pald at points of one scene, and starts it again.
+fn try_points(scene: fn() -> Scene) {
     if let Some(reason) = no_strace() {
         return skip(reason);
     }
+    let scene = scene();
     let step = count("PALD_KILL_POINT_STEP", 40);
     let mut next = Random::new().index(step);
     let (mut points, mut tried, mut killed, mut wrong) = (0, 0, 0, Vec::new());
-    for scene in Scene::all() {
-        let views = match (scene.restores, scene.imports) {
-            // Once a restored store is served, it is as any other.
-            (true, _) => &VIEWS[..2],
-            (_, true) => &VIEWS[2..],
-            _ => &VIEWS[..],
-        };
-        for &view in views {
-            let calls = count_calls(&scene, view);
-            println!("{}, {view:?}: {calls:?}", scene.name);
-            for (call, number) in calls.iter().flat_map(|(call, n)| (1..=*n).map(|n| (*call, n))) {
-                points += 1;
-                if !view.always_tries(call) {
-                    if next > 0 {
-                        next -= 1;
-                        continue;
-                    }
-                    next = step - 1;
+    let views = match (scene.restores, scene.imports) {
+        // Once a restored store is served, it is as any other.
+        (true, _) => &VIEWS[..2],
+        (_, true) => &VIEWS[2..],
+        _ => &VIEWS[..],
+    };
+    for &view in views {
+        let calls = count_calls(&scene, view);
+        println!("{}, {view:?}: {calls:?}", scene.name);
+        for (call, number) in calls.iter().flat_map(|(call, n)| (1..=*n).map(|n| (*call, n))) {
+            points += 1;
+            if !view.always_tries(call) {
+                if next > 0 {
+                    next -= 1;
+                    continue;
                 }
-                let (found, was_killed) = try_point(&scene, view, call, number);
-                tried += 1;
-                killed += usize::from(was_killed);
-                wrong.extend(found);
+                next = step - 1;
             }
+            let (found, was_killed) = try_point(&scene, view, call, number);
+            tried += 1;
+            killed += usize::from(was_killed);
+            wrong.extend(found);
         }
     }
-    println!("{tried} of {points} kill points tried, {killed} kills, {} wrong", wrong.len());
+    println!("{}: {tried} of {points} points tried, {killed} kills", scene.name);
     assert_eq!(wrong, Vec::<String>::new());
     // A thread may have made fewer calls than in the run that counted them.
     assert!(killed * 2 > tried, "{killed} kills at {tried} points");
+}
+
+#[test]
+fn a_kill_before_any_call_of_a_first_start_loses_nothing() {
+    try_points(Scene::first_start);
+}
+
+#[test]
+fn a_kill_before_any_call_of_a_later_start_loses_nothing() {
+    try_points(Scene::second_start);
+}
+
+#[test]
+fn a_kill_before_any_call_of_an_import_loses_nothing() {
+    try_points(Scene::import);
+}
+
+#[test]
+fn a_kill_before_any_call_of_a_restore_loses_nothing() {
+    try_points(Scene::no_data);
+}
+
+#[test]
+fn a_kill_before_any_call_of_a_restore_over_bad_data_loses_nothing() {
+    try_points(Scene::bad_data);
+}
+
+#[test]
+fn a_kill_before_any_call_of_a_restore_of_a_lost_end_loses_nothing() {
+    try_points(Scene::lost_end);
 }

@@ -171,6 +171,7 @@ fn a_second_name_is_refused_only_where_another_user_can_have_given_it() {
     fs::create_dir(&backup).unwrap();
     for name in ["db", "conf"] {
         fs::hard_link(store.join(name), backup.join(name)).unwrap();
+        assert_eq!(fs::metadata(store.join(name)).unwrap().nlink(), 2);
     }
     let setting = fs::read_to_string("/proc/sys/fs/protected_hardlinks");
     if setting.is_ok_and(|setting| setting == "1\n") {

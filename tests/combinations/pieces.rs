@@ -134,6 +134,9 @@ fn to_file(_: &Kit, home: &Home, path: &Path) {
     symlink(home.path().join("precious/file"), path).unwrap();
 }
 
+/// How many of the stores, dumps, records and leftovers, from the first on, are no strange files.
+pub(super) const PLAIN: [usize; 4] = [6, 9, 4, 1];
+
 pub(super) const STORES: [Piece; 14] = [
     piece("none", Services::None, nothing),
     piece("empty folder", Services::None, |_, _, path| fs::create_dir(path).unwrap()),

@@ -24,28 +24,12 @@ pub(super) struct Scene {
 pub(super) const IMPORTED: usize = 600;
 
 impl Scene {
-    pub(super) fn all() -> [Self; 6] {
-        let damages: [fn(&Home); 2] = [
-            |home| fs::remove_file(home.file("db/db")).unwrap(),
-            |home| fs::write(home.file("db/db"), [0x5a; 9000]).unwrap(),
-        ];
-        let [gone, overwritten] = damages;
-        [
-            Self::first_start(),
-            Self::second_start(),
-            Self { name: "import", imports: true, ..Self::second_start() },
-            Self::restore("restore, no data", gone),
-            Self::restore("restore, bad data", overwritten),
-            Self::lost_end(),
-        ]
-    }
-
     fn new(name: &'static str, folder: TempDir, known: Known) -> Self {
         Self { name, folder, known, lost: None, restores: false, imports: false }
     }
 
     /// An old dump that is still to be imported.
-    fn first_start() -> Self {
+    pub(super) fn first_start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let known: Known = (1..=40).map(|port| (format!("old{port}"), Some(port))).collect();
         let dump: String = (1..=40).map(|port| format!("old{port}\t{port}\t10.0.0.1\n")).collect();
@@ -54,7 +38,7 @@ impl Scene {
     }
 
     /// A store that was in use, ended by a kill.
-    fn second_start() -> Self {
+    pub(super) fn second_start() -> Self {
         let Self { folder, mut known, .. } = Self::first_start();
         let home = Home::new(9);
         copy_folder(folder.path(), &home.file(""));
@@ -64,6 +48,21 @@ impl Scene {
         }
         daemon.kill();
         Self::new("second start", folder_of(&home), known)
+    }
+
+    /// The same, and an import.
+    pub(super) fn import() -> Self {
+        Self { name: "import", imports: true, ..Self::second_start() }
+    }
+
+    /// A store whose data is gone.
+    pub(super) fn no_data() -> Self {
+        Self::restore("no data", |home| fs::remove_file(home.file("db/db")).unwrap())
+    }
+
+    /// A store whose data is something else.
+    pub(super) fn bad_data() -> Self {
+        Self::restore("bad data", |home| fs::write(home.file("db/db"), [0x5a; 9000]).unwrap())
     }
 
     /// A store with 25 services, which is damaged, and a dump from when there were 5.
@@ -79,7 +78,7 @@ impl Scene {
     }
 
     /// A whole store with 5 services, and a newer dump with all 25.
-    fn lost_end() -> Self {
+    pub(super) fn lost_end() -> Self {
         let home = Home::new(25);
         let mut known = set(&home, 0..5);
         copy_folder(&home.file("db"), &home.file("old"));
