@@ -306,10 +306,10 @@ fn a_dump_that_is_behind_is_only_refreshed() {
     let home = home_with_three();
     let old = home.dump();
     let daemon = home.start();
-    assert_eq!(daemon.set("d").port(), home.min + 3);
     let record = fs::read(home.file("db.record")).unwrap();
+    assert_eq!(daemon.set("d").port(), home.min + 3);
     daemon.kill();
-    // As a kill leaves it that comes before the dump is written.
+    // As a kill leaves it that comes right after the answer.
     fs::write(home.file("dump"), old).unwrap();
     fs::write(home.file("db.record"), record).unwrap();
     let daemon = home.start();
@@ -572,12 +572,12 @@ fn an_interrupted_restore_is_said_at_the_next_start_too() {
         daemon.set(&format!("early{number}")).port();
     }
     daemon.stop();
+    let dump = home.dump();
     let daemon = home.start();
     // 25 in the store, 3 in the dump.
     for number in 0..22 {
         daemon.set(&format!("late{number}")).port();
     }
-    let dump = home.dump();
     daemon.kill();
     fs::write(home.file("dump"), dump).unwrap();
     // A kill between the two renames of a restore.

@@ -85,3 +85,6 @@ impl Explain for AddressesError {
         Exit::Usage
     }
 }
+
+#[cfg(test)]
+mod tests;
