@@ -66,7 +66,7 @@ fn commit(bencher: Bencher, size: u16) {
         is_registered = !is_registered;
         match is_registered {
             true => drop(registry.register(service.clone(), options.clone()).wait().unwrap()),
-            false => drop(registry.release(Target::Port(Port::MAX)).wait().unwrap()),
+            false => drop(registry.release(vec![Target::Port(Port::MAX)]).wait().unwrap()),
         }
     });
 }

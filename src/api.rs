@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 mod problem;
+mod prune;
 mod text;
 
 pub use problem::{LineProblem, Problem, ProblemType};
+pub use prune::{GoneService, GoneServices, KeptCode, Pruned, ServiceNames};
 pub use text::names;
 
 /// All services, or those whose names match the pattern.
@@ -163,7 +165,7 @@ pub struct RegisterRequest {
     pub is_move: bool,
 }
 
-/// The services of a set, in its order.
+/// Services, in the order in which they were named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProjectServices {
     /// The services.

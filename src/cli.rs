@@ -27,6 +27,7 @@ mod restart;
 mod scope;
 mod service;
 mod session;
+mod table;
 mod terminal;
 
 use commands::Command;

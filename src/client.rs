@@ -15,8 +15,8 @@ use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, RequestBuilder};
 
 use crate::api::{
-    Health, Imported, Port as PortAnswer, ProjectRequest, ProjectServices, RegisterRequest,
-    Service, Services,
+    GoneServices, Health, Imported, Port as PortAnswer, ProjectRequest, ProjectServices, Pruned,
+    RegisterRequest, Service, ServiceNames, Services,
 };
 use crate::port::Port;
 use crate::registry::{Existing, ImportMode};
@@ -43,6 +43,9 @@ const CONNECT_TIME: Duration = Duration::from_secs(2);
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 /// The same for an import, which may be 16 MiB.
 const IMPORT_TIME: Duration = Duration::from_secs(60);
+
+/// The route of services whose folder is gone.
+const PRUNE: &str = "/v1/prune";
 
 /// A client of one pald, which keeps its connection open.
 #[derive(Debug, Clone)]
@@ -137,9 +140,7 @@ impl Client {
         let answer = Answer::of(sent, &self.url)?;
         match answer.success::<ProjectServices>() {
             Some(registered) => Ok(registered.services),
-            None if answer.is_unknown_method() => {
-                Err(ClientError::TooOld { url: self.url.clone() })
-            }
+            None if answer.is_unknown_method() => Err(self.too_old("knows no projects")),
             None => Err(answer.to_error(&self.url)),
         }
     }
@@ -183,20 +184,34 @@ impl Client {
         Ok(Registered { service, is_new: answer.is_created() })
     }
 
-    /// Releases a service; on return the change is on disk.
+    /// Releases services as one change, all or none; on return it is on disk.
+    ///
+    /// Returns what their registrations were.
     ///
     /// # Errors
-    /// As for [`Client::service`].
-    pub fn release(&self, service: &ServiceName) -> Result<(), ClientError> {
-        self.no_content(self.agent.delete(self.service_url(service)).call())
+    /// As for [`Client::service`], and pald can't do this yet.
+    pub fn release(&self, services: Vec<String>) -> Result<Vec<Service>, ClientError> {
+        let answer = self.send_names("/v1/release", services)?;
+        let released: Option<ProjectServices> = answer.success();
+        Ok(released.ok_or_else(|| self.old_or_error(&answer, "can't do that"))?.services)
     }
 
-    /// Releases the service that has a port; on return the change is on disk.
+    /// Returns the services whose folder is not there.
     ///
     /// # Errors
-    /// As for [`Client::services`]; the problem is `NotFound` if the port is not registered.
-    pub fn release_port(&self, port: Port) -> Result<(), ClientError> {
-        self.no_content(self.agent.delete(self.port_url(port)).call())
+    /// As for [`Client::services`], and pald can't do this yet.
+    pub fn gone(&self) -> Result<GoneServices, ClientError> {
+        let answer = Answer::of(self.agent.get(self.url_of(PRUNE)).call(), &self.url)?;
+        answer.success().ok_or_else(|| self.old_or_error(&answer, "knows no `pald prune`"))
+    }
+
+    /// Releases those of these services whose folder is gone, as one change; on return it is on disk.
+    ///
+    /// # Errors
+    /// As for [`Client::gone`].
+    pub fn prune(&self, services: Vec<String>) -> Result<Pruned, ClientError> {
+        let answer = self.send_names(PRUNE, services)?;
+        answer.success().ok_or_else(|| self.old_or_error(&answer, "knows no `pald prune`"))
     }
 
     /// Returns a port, registered or not, with what uses it.
@@ -266,13 +281,25 @@ impl Client {
         self.url_of(&format!("/v1/ports/{port}"))
     }
 
+    fn send_names(&self, path: &str, services: Vec<String>) -> Result<Answer, ClientError> {
+        let body = serde_json::to_string(&ServiceNames { services }).expect("names are JSON");
+        Answer::of(self.agent.post(self.url_of(path)).content_type(JSON).send(body), &self.url)
+    }
+
+    /// Explains the answer of a route that an older pald lacks.
+    fn old_or_error(&self, answer: &Answer, lacks: &'static str) -> ClientError {
+        match answer.is_unknown_path() {
+            true => self.too_old(lacks),
+            false => answer.to_error(&self.url),
+        }
+    }
+
+    fn too_old(&self, lacks: &'static str) -> ClientError {
+        ClientError::TooOld { url: self.url.clone(), lacks }
+    }
+
     fn json<T: DeserializeOwned>(&self, sent: Sent) -> Result<T, ClientError> {
         let answer = Answer::of(sent, &self.url)?;
         answer.success().ok_or_else(|| answer.to_error(&self.url))
-    }
-
-    fn no_content(&self, sent: Sent) -> Result<(), ClientError> {
-        let answer = Answer::of(sent, &self.url)?;
-        if answer.is_no_content() { Ok(()) } else { Err(answer.to_error(&self.url)) }
     }
 }

@@ -1,8 +1,6 @@
 //! The registry: which service has which port, and the rules by which that changes.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::thread::JoinHandle;
@@ -22,6 +20,7 @@ mod claims;
 mod committer;
 mod decide;
 mod error;
+mod gone;
 mod holds;
 mod import;
 mod model;
@@ -40,6 +39,7 @@ pub use change::{
     Registered, RegisteredSet, Target,
 };
 pub use error::{ChangeError, DumpProblem, ImportConflict, OccupiedCount, OpenError};
+pub use gone::{Gone, Kept};
 pub use holds::{HoldError, HoldsStatus};
 pub use pending::Pending;
 pub use port_set::PortSet;
@@ -257,16 +257,32 @@ impl Registry {
     /// Blocks for milliseconds; not for an async worker.
     pub fn gone_in_the_way(&self, set: &ProjectSet) -> Option<Folder> {
         let (folder, ports) = project_set::first_in_the_way(&self.readers.read(), set)?;
-        let states = || self.states(&ports);
-        let is_idle = || ports.iter().all(|port| *states().get(*port) == PortState::Free);
-        (is_gone(&folder) && is_idle()).then_some(folder)
+        let is_idle = || {
+            let states = self.surveyor.fresh_states(&ports);
+            ports.iter().all(|port| gone::is_idle(states.get(*port)))
+        };
+        (gone::is_gone(&folder) && is_idle()).then_some(folder)
     }
 
-    /// Ends a registration; the answer is what it was.
+    /// Returns the services whose folder is not there, and why some of them are kept nevertheless.
+    ///
+    /// Blocks on the disk, and for milliseconds; not for an async worker.
+    pub fn gone(&self) -> Vec<Gone> {
+        gone::among(self.snapshot().registrations, |ports| self.surveyor.fresh_states(ports))
+    }
+
+    /// Ends registrations, all of them as one change, or none; the answer is what they were.
     ///
     /// When the answer comes, it is on disk.
-    pub fn release(&self, target: Target) -> Pending<Arc<Registration>> {
-        self.request(|sender| Request::Release { target, sender })
+    pub fn release(&self, targets: Vec<Target>) -> Pending<Vec<Arc<Registration>>> {
+        self.request(|sender| Request::Release { targets, sender })
+    }
+
+    /// Ends those registrations that still are exactly like this, as one change; the answer is which.
+    ///
+    /// When the answer comes, it is on disk.
+    pub fn prune(&self, gone: Vec<Arc<Registration>>) -> Pending<Vec<Arc<Registration>>> {
+        self.request(|sender| Request::Prune { gone, sender })
     }
 
     /// Takes a dump over, all of it as one change, or nothing.
@@ -301,15 +317,6 @@ impl Drop for Registry {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-/// Returns whether a folder is not there, while the one above it is.
-fn is_gone(folder: &Folder) -> bool {
-    let path = folder.path();
-    let is_missing = |path: &Path| {
-        fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-    };
-    is_missing(&path) && path.parent().is_some_and(Path::is_dir)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -318,6 +318,18 @@ fn another_user_may_look_and_must_not_change() {
     }
     let del = SET_AS_ANOTHER.replace("/set?service=anothers", &format!("/del?port={}", home.min));
     assert_eq!(parse(&ask_as(NOBODY, &home, &del)).status, 403);
+    // Which folders are there is not for others to know.
+    let gone = SET_AS_ANOTHER.replace("/set?service=anothers", "/v1/prune");
+    let reply = parse(&ask_as(NOBODY, &home, &gone));
+    assert_eq!(
+        (reply.status, &reply.json()["type"]),
+        (403, &"urn:pald:error:user-not-allowed".into())
+    );
+    for path in ["prune", "release", "services/shop/rename"] {
+        let change = gone.replace("GET /v1/prune", &format!("POST /v1/{path}"));
+        let change = change.replace("HTTP/1.0", "HTTP/1.0\\r\\nContent-Length: 0");
+        assert_eq!(parse(&ask_as(NOBODY, &home, &change)).status, 403, "{path}");
+    }
     let get = SET_AS_ANOTHER.replace("/set?service=anothers", "/get?service=shop");
     assert_eq!(parse(&ask_as(NOBODY, &home, &get)).port(), home.min);
     for path in ["/v1/services/shop", "/v1/services/%73hop", "/%761/ports/"] {

@@ -90,12 +90,13 @@ fn answer(mut stream: TcpStream, manner: Manner) {
     }
 }
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "get shop",
     "get --json shop",
     "set shop",
     "del shop",
     "del --port 31337",
+    "prune",
     "list",
     "list --json",
     "who 31337",

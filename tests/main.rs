@@ -24,6 +24,7 @@ mod launchd;
 mod life;
 mod many_clients;
 mod mistakes;
+mod names;
 mod own_port;
 mod page;
 mod paper;

@@ -113,7 +113,7 @@ fn commits(registry: &Registry, clients: usize) -> Done {
     });
     let mut done = done.into_inner().unwrap();
     done.elapsed = started.elapsed();
-    let release = |port| registry.release(Target::Port(port));
+    let release = |port| registry.release(vec![Target::Port(port)]);
     let released: Vec<_> = pinned.into_inner().unwrap().into_iter().map(release).collect();
     released.into_iter().for_each(|pending| drop(pending.wait().unwrap()));
     done

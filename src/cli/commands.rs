@@ -15,6 +15,7 @@ mod init;
 mod install;
 mod list;
 mod man;
+mod prune;
 mod remove;
 mod run;
 mod serve;
@@ -31,6 +32,7 @@ pub(super) enum Command {
     Get(get::Get),
     Set(set::Set),
     Del(del::Del),
+    Prune(prune::Prune),
     List(list::List),
     Who(who::Who),
     Run(run::Run),
@@ -62,6 +64,7 @@ impl Command {
             Self::Get(get) => get.run(session),
             Self::Set(set) => set.run(session),
             Self::Del(del) => del.run(session),
+            Self::Prune(prune) => prune.run(session),
             Self::List(list) => list.run(session),
             Self::Who(who) => who.run(session),
             Self::Run(run) => run.run(session),

@@ -82,8 +82,10 @@ pub(super) enum CommandError {
     JsonFile,
     #[error("{variable} is {value}, which programs that read .env files understand differently")]
     Dotenv { variable: String, value: Quoted },
-    #[error("`pald del --here` can't ask for confirmation here")]
-    UnconfirmedRelease,
+    #[error("`{command}` can't ask for confirmation here")]
+    UnconfirmedRelease { command: &'static str, list: String },
+    #[error("{what} is not registered")]
+    NotRegistered { what: String, hint: Option<String> },
     #[error("Nothing was released")]
     NotReleased,
     #[error("Can't read {}", Shown(.path))]
@@ -138,7 +140,10 @@ impl Explain for CommandError {
             Self::NotOurs(_) => "Move it away, or name another file",
             Self::JsonFile => "Choose another format, or write it with `>`",
             Self::Dotenv { .. } => "Use `-f sh` or `-f json`, or leave quotes and backslashes out",
-            Self::UnconfirmedRelease => "Add `--yes`, or see what it is with `pald list --here`",
+            Self::UnconfirmedRelease { list, .. } => {
+                return Some(format!("Add `--yes`, or see what it is with `{list}`"));
+            }
+            Self::NotRegistered { hint, .. } => return hint.clone(),
             Self::InUse { .. } => "Stop it first",
             Self::Held { service, .. } => return Some(without_hold(service)),
             Self::BadLines { .. } => "Fix the dump and import it again",

@@ -79,6 +79,7 @@ impl Exit {
             | CommandError::NoService { .. }
             | CommandError::NotHere { .. }
             | CommandError::NothingHere(_)
+            | CommandError::NotRegistered { .. }
             | CommandError::NoMatch(_)
             | CommandError::Dotenv { .. }
             | CommandError::NotReleased
@@ -94,7 +95,7 @@ impl Exit {
             | CommandError::HomeFolder
             | CommandError::MoveWhere
             | CommandError::JsonFile
-            | CommandError::UnconfirmedRelease
+            | CommandError::UnconfirmedRelease { .. }
             | CommandError::Pattern { .. }
             | CommandError::NotAFile { .. }
             | CommandError::UnknownCommand(_)

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::error::CommandError;
-use super::explain::Explain as _;
 use super::restart;
 use super::{Failure, Session, Terminal};
 use crate::api::{ProblemType, ProjectRequest, ProjectServiceRequest, Service};
 use crate::client::{Client, ClientError};
 use crate::files::Shown;
 use crate::project::{
-    self, Label, Project, ProjectFile, ProjectService, Registered, RegisteredService, ShortName,
+    self, Label, Project, ProjectFile, ProjectService, Registered, RegisteredService,
 };
 use crate::service_name::ServiceName;
 use crate::suggest::nearest;
@@ -101,10 +100,7 @@ impl Here {
             services,
             is_move,
         };
-        let answer = self
-            .client
-            .register_project(&request)
-            .map_err(|error| self.explain(&file.project, error))?;
+        let answer = self.client.register_project(&request).map_err(|error| self.explain(error))?;
         let is_other = |it: &&Service| !answer.iter().any(|answered| answered.name == it.name);
         let after: Vec<_> = before.iter().filter(is_other).chain(&answer).cloned().collect();
         let registered = self.remember(file, &after);
@@ -190,20 +186,14 @@ impl Here {
     }
 
     /// Explains why a set was refused.
-    fn explain(&self, project: &ShortName, error: ClientError) -> Failure {
+    fn explain(&self, error: ClientError) -> Failure {
         let hint = match &error {
-            ClientError::TooOld { .. } => self.client.health().ok().map(|health| {
-                let command = restart::restart(&self.client, health.pid);
-                command.map_or(restart::UNKNOWN.to_owned(), |it| format!("Restart pald: {it}"))
-            }),
             ClientError::Problem(problem) if problem.kind == ProblemType::NameTaken => {
-                Some(format!(
-                    "Release what is left of it with `pald del NAME`; `pald list '{project}.*'` shows the names"
-                ))
+                "`pald prune` releases what is left of it".to_owned()
             }
-            error => error.hint(),
+            _ => return restart::explain(&self.client, error),
         };
-        Failure { hint, ..error.into() }
+        Failure { hint: Some(hint), ..error.into() }
     }
 
     /// Says why the checkout is not the main one, when it gets its label.

@@ -1,7 +1,7 @@
 //! Suggests registered names for names that are not registered.
 
 use super::Failure;
-use crate::api::ProblemType;
+use crate::api::{ProblemType, Service};
 use crate::client::{Client, ClientError};
 use crate::service_name::ServiceName;
 use crate::suggest::nearest;
@@ -39,8 +39,15 @@ pub(super) fn is_not_found(error: &ClientError) -> bool {
 ///
 /// An error here means no suggestion: the error being explained matters more.
 fn nearest_to(client: &Client, service: &ServiceName) -> Option<String> {
-    let services = client.registered_services(None).ok()?;
+    nearest_of(client.registered_services(None).ok()?.iter(), service.as_str()).map(str::to_owned)
+}
+
+/// Returns the name of the service with the nearest name.
+pub(super) fn nearest_of<'a>(
+    services: impl Iterator<Item = &'a Service>,
+    name: &str,
+) -> Option<&'a str> {
     // The user may paste the name into a command.
-    let names = services.into_iter().map(|service| service.name);
-    nearest(service.as_str(), names.filter(|name| ServiceName::parse(name).is_ok()))
+    let names = services.map(|service| &*service.name);
+    nearest(name, names.filter(|name| ServiceName::parse(name).is_ok()))
 }

@@ -5,6 +5,7 @@ use ureq::Body;
 use ureq::http::Response;
 
 use super::{ClientError, Url};
+use crate::api::Problem;
 
 /// The maximum length of an answer; services on all ports, with the longest addresses, need less.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
@@ -19,8 +20,6 @@ pub(super) type Sent = Result<Response<Body>, ureq::Error>;
 /// An answer, read to its end.
 pub(super) struct Answer {
     status: u16,
-    /// Whether it has a header that all answers of pald have. A 204 shows nothing else of pald.
-    is_guarded: bool,
     kind: String,
     body: Vec<u8>,
 }
@@ -31,11 +30,9 @@ impl Answer {
         let error = |error| ClientError::of(error, url);
         let mut response = sent.map_err(error)?;
         let status = response.status().as_u16();
-        let policy = response.headers().get("cross-origin-resource-policy");
-        let is_guarded = policy.is_some_and(|policy| policy == "same-origin");
         let kind = response.body().mime_type().unwrap_or_default().to_owned();
         let body = response.body_mut().with_config().limit(MAX_BYTES).read_to_vec();
-        Ok(Self { status, is_guarded, kind, body: body.map_err(error)? })
+        Ok(Self { status, kind, body: body.map_err(error)? })
     }
 
     /// Returns the JSON of a success, if it has this type.
@@ -53,11 +50,6 @@ impl Answer {
         (self.is_success() && self.kind == TEXT).then(|| self.body.clone())
     }
 
-    /// Whether this is pald's success without a body.
-    pub(super) fn is_no_content(&self) -> bool {
-        self.status == 204 && self.is_guarded
-    }
-
     /// Whether this is a success that made something new.
     pub(super) fn is_created(&self) -> bool {
         self.status == 201
@@ -66,6 +58,13 @@ impl Answer {
     /// Whether this is how pald refuses a method that a path does not have (RFC 9110 section 15.5.6).
     pub(super) fn is_unknown_method(&self) -> bool {
         self.status == 405 && self.kind == PROBLEM
+    }
+
+    /// Whether this is how pald says that there is nothing at a path.
+    pub(super) fn is_unknown_path(&self) -> bool {
+        let is_of_path = |problem: Problem| problem.service.is_none() && problem.port.is_none();
+        let problem = || serde_json::from_slice(&self.body).ok();
+        self.status == 404 && self.kind == PROBLEM && problem().is_some_and(is_of_path)
     }
 
     /// Returns the answer as an error: a problem of pald, or the answer of another program.

@@ -49,10 +49,12 @@ pub enum ClientError {
         url: Url,
     },
     /// The pald that answers is older than this program.
-    #[error("The pald that answers at {url} is older than this program, and knows no projects")]
+    #[error("The pald that answers at {url} is older than this program, and {lacks}")]
     TooOld {
         /// The URL of pald.
         url: Url,
+        /// What it lacks, as in "knows no projects".
+        lacks: &'static str,
     },
     /// pald refused or failed.
     #[error("{}", .0.detail)]

@@ -95,12 +95,19 @@ impl Guard {
         let is_change = head.is_change();
         let admission = head.check_as(is_change, &self.hosts)?;
         self.page_key.check(&head)?;
-        let is_checked = !is_change || admission != Admission::Whole;
-        if is_checked || self.users == Users::Anybody {
+        if !is_change || admission != Admission::Whole {
             return Ok(admission);
         }
-        match self.user_of(request.request()) {
-            user if self.users.include(user) => Ok(admission),
+        self.check_user(request.request()).map(|()| admission)
+    }
+
+    /// Checks that the user whose connection a request came on may make changes.
+    pub(super) fn check_user(&self, request: &HttpRequest) -> Result<(), Refusal> {
+        if self.users == Users::Anybody {
+            return Ok(());
+        }
+        match self.user_of(request) {
+            user if self.users.include(user) => Ok(()),
             Some(user) => Err(Refusal::User(user)),
             None => Err(Refusal::UnknownUser),
         }
@@ -108,7 +115,7 @@ impl Guard {
 
     /// Whether the user whose connection a request came on may make changes.
     pub(super) fn may_change(&self, request: &HttpRequest) -> bool {
-        self.users == Users::Anybody || self.users.include(self.user_of(request))
+        self.check_user(request).is_ok()
     }
 
     /// Returns the user whose connection a request came on, if that is known.

@@ -70,7 +70,7 @@ async fn del(
 ) -> Result<HttpResponse, HttpError> {
     let parameters = Parameters::of(&request, payload).await?;
     let port = Port::parse(parameters.exactly_one("port")?)?;
-    registry.release(Target::Port(port)).await?;
+    registry.release(vec![Target::Port(port)]).await?;
     Ok(reply::text("OK\n".to_owned()))
 }
 

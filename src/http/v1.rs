@@ -16,6 +16,8 @@ mod health;
 mod openapi;
 mod ports;
 mod projects;
+mod prune;
+mod release;
 mod responses;
 mod services;
 pub(super) mod shapes;
@@ -53,7 +55,16 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route(web::get().to(openapi::show))
         .route(web::head().to(openapi::show))
         .default_service(web::to(async || refuse_method("GET, HEAD")));
+    let prune = web::resource("/v1/prune")
+        .route(web::get().to(prune::show))
+        .route(web::head().to(prune::show))
+        .route(web::post().to(prune::prune))
+        .default_service(web::to(async || refuse_method("GET, HEAD, POST")));
+    let release = web::resource("/v1/release")
+        .route(web::post().to(release::release))
+        .default_service(web::to(async || refuse_method("POST")));
     config.service(services).service(service).service(port);
+    config.service(prune).service(release);
     config.service(dump).service(health).service(openapi);
 }
 

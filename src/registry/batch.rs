@@ -25,8 +25,10 @@ pub(super) enum Request {
     Register { service: ServiceName, options: RegisterOptions, sender: Sender<Registered> },
     /// To register services of a project, all or none.
     RegisterSet { set: ProjectSet, sender: Sender<RegisteredSet> },
-    /// To release a service.
-    Release { target: Target, sender: Sender<Arc<Registration>> },
+    /// To release services, all or none.
+    Release { targets: Vec<Target>, sender: Sender<Vec<Arc<Registration>>> },
+    /// To release those services that are registered like this still.
+    Prune { gone: Vec<Arc<Registration>>, sender: Sender<Vec<Arc<Registration>>> },
     /// To import a dump.
     Import { import: Import, sender: Sender<Imported> },
 }
@@ -37,7 +39,9 @@ impl Request {
         match self {
             Self::Register { sender, .. } => drop(sender.send(Err(error))),
             Self::RegisterSet { sender, .. } => drop(sender.send(Err(error))),
-            Self::Release { sender, .. } => drop(sender.send(Err(error))),
+            Self::Release { sender, .. } | Self::Prune { sender, .. } => {
+                drop(sender.send(Err(error)));
+            }
             Self::Import { sender, .. } => drop(sender.send(Err(error))),
         }
     }
@@ -84,8 +88,12 @@ impl<'a> Batch<'a> {
                 let registered = self.apply(decision);
                 self.keep_answer(registered, sender);
             }
-            Request::Release { target, sender } => {
-                let released = self.apply(decide::release(self.model, target));
+            Request::Release { targets, sender } => {
+                let released = self.apply(decide::release(self.model, targets));
+                self.keep_answer(released, sender);
+            }
+            Request::Prune { gone, sender } => {
+                let released = self.apply(Ok(decide::prune(self.model, gone)));
                 self.keep_answer(released, sender);
             }
             Request::Import { import: Import { entries, mode, dry_run }, sender } => {

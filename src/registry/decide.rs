@@ -3,6 +3,7 @@
 //! Pure but for the claim of a port. A decision that fails gives no operation, and its claim is
 //! dropped with it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::claims::Claims;
@@ -110,18 +111,38 @@ fn insert(
     Ok(Decision { operations, holds: hold.into_iter().collect(), answer })
 }
 
-/// Releases a service; the answer is what its registration was.
+/// Releases services, all or none; the answer is what their registrations were.
 pub(super) fn release(
     model: &Model,
-    target: Target,
-) -> Result<Decision<Arc<Registration>>, ChangeError> {
-    let found = match &target {
-        Target::Port(port) => model.at_port(*port),
-        Target::Service(service) => model.of_service(service.as_ref()),
-    };
-    let registration = found.cloned().ok_or(ChangeError::NotRegistered(target))?;
-    let operations = vec![Operation::Remove(Arc::clone(&registration))];
-    Ok(Decision { operations, holds: Vec::new(), answer: registration })
+    targets: Vec<Target>,
+) -> Result<Decision<Vec<Arc<Registration>>>, ChangeError> {
+    let (mut released, mut ports) = (Vec::new(), HashSet::new());
+    for target in targets {
+        let found = match &target {
+            Target::Port(port) => model.at_port(*port),
+            Target::Service(service) => model.of_service(service.as_ref()),
+        };
+        let registration = found.cloned().ok_or(ChangeError::NotRegistered(target))?;
+        // A service may be named twice, by its name and by its port.
+        if ports.insert(registration.port) {
+            released.push(registration);
+        }
+    }
+    Ok(removal(released))
+}
+
+/// Releases those services that are registered exactly like this still; the answer is which.
+pub(super) fn prune(
+    model: &Model,
+    mut gone: Vec<Arc<Registration>>,
+) -> Decision<Vec<Arc<Registration>>> {
+    gone.retain(|known| model.of_service(known.service.as_ref()) == Some(known));
+    removal(gone)
+}
+
+fn removal(released: Vec<Arc<Registration>>) -> Decision<Vec<Arc<Registration>>> {
+    let operations = released.iter().cloned().map(Operation::Remove).collect();
+    Decision { operations, holds: Vec::new(), answer: released }
 }
 
 /// Makes sure that a dump of the registry can still be read after these operations. What makes the
@@ -203,7 +224,7 @@ mod tests {
         assert_eq!(with_addresses("a"), Ok(1));
         // As long as before.
         assert_eq!(with_addresses(&"b".repeat(2048)), Ok(1));
-        assert!(release(&model, Target::Service(known.clone())).is_ok());
+        assert!(release(&model, vec![Target::Service(known.clone())]).is_ok());
         // The dump of just one more would be too large.
         let insert = Operation::Insert(Arc::new(longest(Port::MAX)));
         assert_eq!(check_size(&model, std::slice::from_ref(&insert)), Err(ChangeError::TooLarge));

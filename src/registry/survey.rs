@@ -71,6 +71,13 @@ impl Surveyor {
         Arc::clone(&survey.states)
     }
 
+    /// What these ports are used for, right now. Blocks.
+    pub(super) fn fresh_states(&self, ports: &[Port]) -> States {
+        let mut states = States::default();
+        self.look(ports, &mut states);
+        states
+    }
+
     fn look(&self, ports: &[Port], states: &mut States) {
         // They are asked for once the sockets are listed, so that no hold among them is missed.
         let holds = OnceCell::new();

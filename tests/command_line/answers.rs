@@ -60,7 +60,7 @@ hint: Did you mean shop.db?
 $ pald del shop.db; echo $?
 0
 $ pald del --port 49201 -v; echo $?
-Released port 49201
+Released shop.web and its port 49201
 0
 $ pald del --port 49201; echo $?
 Error: Port 49201 is not registered

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use super::{answer_each, pald, ports, session};
 use crate::daemon::Home;
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 11] = [
     &["get", "shop"],
     &["set", "shop"],
     &["del", "shop"],
     &["del", "--port", "1"],
+    &["prune"],
     &["list"],
     &["who", "1"],
     &["env", "shop"],

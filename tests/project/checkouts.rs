@@ -144,7 +144,7 @@ fn a_checkout_that_moves_is_another_one() {
     let (code, stdout, stderr) = workplace.pald("src/moved", &["set"]);
     let message = "\
 Error: shop is registered for the checkout ~/src/shop, which is gone
-hint: Release what is left of it with `pald del NAME`; `pald list 'shop.*'` shows the names
+hint: `pald prune` releases what is left of it
 ";
     assert_eq!((stderr.as_str(), code, stdout.as_str()), (message, Some(4), ""));
     assert_eq!(workplace.revision(), before);
@@ -152,6 +152,11 @@ hint: Release what is left of it with `pald del NAME`; `pald list 'shop.*'` show
     fs::rename(workplace.folder("src/moved"), workplace.folder("src/shop")).unwrap();
     assert_eq!(names(&workplace, "src/shop"), "shop.web");
     assert_eq!(workplace.revision(), before);
+    // Once what is left of it is released, it has its ports at its new place.
+    let ports = workplace.answer("src/shop", &["set"]);
+    fs::rename(workplace.folder("src/shop"), workplace.folder("src/moved")).unwrap();
+    workplace.answer("src", &["prune", "--yes"]);
+    assert_eq!(workplace.answer("src/moved", &["set"]), ports);
 }
 
 #[test]

@@ -141,7 +141,11 @@ fn errors_of_commands_have_their_exit_codes_and_hints() {
             1,
             "Use `-f sh` or `-f json`, or leave quotes and backslashes out",
         ),
-        row(E::UnconfirmedRelease, 2, "Add `--yes`, or see what it is with `pald list --here`"),
+        row(
+            E::UnconfirmedRelease { command: "pald prune", list: text("pald list") },
+            2,
+            "Add `--yes`, or see what it is with `pald list`",
+        ),
         row(E::NotReleased, 1, None),
         row(E::Read { path: path(), source: denied() }, 74, None),
         row(E::TooLarge { path: path() }, 65, None),
@@ -413,6 +417,6 @@ fn errors_of_a_service_and_of_a_client_have_their_exit_codes_and_hints() {
             3,
             "Give pald's address with `--url` or PALD_URL, or set another `port_listen`",
         ),
-        row(ClientError::TooOld { url: url() }, 4, "Restart pald"),
+        row(ClientError::TooOld { url: url(), lacks: "knows no projects" }, 4, "Restart pald"),
     ]);
 }

@@ -51,7 +51,7 @@ export function folderOf({ folder }) {
 /** Returns the address of a service's port, which is a link only if a browser may open it. */
 export function addressOf({ port, state, holder }) {
   const isLink = state !== "blocked" && !NOT_HTTP.test(holder?.process);
-  return `${isLink ? "http://" : ""}localhost:${port}${isLink ? "/" : ""}`;
+  return isLink ? `http://localhost:${port}/` : `localhost:${port}`;
 }
 
 /** Returns the service of the row that has an element. */

@@ -8,7 +8,7 @@ use actix_web::web::Bytes;
 use utoipa::OpenApi;
 
 use super::responses::Refusals;
-use super::{dump, health, ports, projects, services};
+use super::{dump, health, ports, projects, prune, release, services};
 use crate::http::reply;
 
 /// The OpenAPI 3.1 document.
@@ -27,6 +27,9 @@ use crate::http::reply;
         services::release,
         ports::show,
         ports::release,
+        release::release,
+        prune::show,
+        prune::prune,
         dump::export,
         dump::import,
         health::show,

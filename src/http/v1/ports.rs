@@ -60,6 +60,6 @@ pub(super) async fn release(
     request: HttpRequest,
     registry: Data<Registry>,
 ) -> Result<HttpResponse, HttpError> {
-    registry.release(Target::Port(port_of(&request)?)).await?;
+    registry.release(vec![Target::Port(port_of(&request)?)]).await?;
     Ok(reply::no_content())
 }

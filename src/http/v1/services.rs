@@ -306,7 +306,7 @@ pub(super) async fn release(
     request: HttpRequest,
     registry: Data<Registry>,
 ) -> Result<HttpResponse, HttpError> {
-    registry.release(Target::Service(service_of(&request)?)).await?;
+    registry.release(vec![Target::Service(service_of(&request)?)]).await?;
     Ok(reply::no_content())
 }
 

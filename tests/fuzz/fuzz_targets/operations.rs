@@ -181,8 +181,8 @@ impl World {
             }
             Operation::Del(number) => {
                 let changed = del(&self.model, number);
-                let answer = self.registry().release(Target::Port(port(number))).wait();
-                self.expect(answer.map(|registration| registration.service.clone()), changed);
+                let answer = self.registry().release(vec![Target::Port(port(number))]).wait();
+                self.expect(answer.map(|released| released[0].service.clone()), changed);
             }
             Operation::Fail(fault) if self.fault.is_none() => self.fail(fault),
             Operation::Fail(_) => {}

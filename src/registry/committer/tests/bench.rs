@@ -103,8 +103,8 @@ impl Bench {
         self.send(|sender| Request::Register { service: name(service), options, sender })
     }
 
-    pub(super) fn release(&self, target: Target) -> Pending<Arc<Registration>> {
-        self.send(|sender| Request::Release { target, sender })
+    pub(super) fn release(&self, target: Target) -> Pending<Vec<Arc<Registration>>> {
+        self.send(|sender| Request::Release { targets: vec![target], sender })
     }
 
     fn set(&self, folder: u8, services: &BTreeSet<u8>) -> Pending<RegisteredSet> {
@@ -163,7 +163,7 @@ impl Bench {
                     let answer = expected.release(target.clone());
                     let pending = self.release(target);
                     checks.push(Box::new(move || {
-                        assert_eq!(pending.wait().map(|it| it.service.clone()), answer);
+                        assert_eq!(pending.wait().map(|it| it[0].service.clone()), answer);
                     }));
                 }
                 Step::Set { folder, services } => {
