@@ -30,9 +30,10 @@
 //! 2. [`Registry::register`](registry::Registry::register) looks the name up in the readers' model,
 //!    and its port is the answer; or else the request goes to the committer.
 //! 3. The committer takes the requests that wait as one batch. It decides each against its own
-//!    model: a new service gets the port that it released last, or else the lowest free one that is
-//!    remembered for nobody and that a [`probe::Claimer`] finds unused, and a
-//!    decision gives operations, which are applied to that model. It stores the operations of the
+//!    model: a new service gets the port that it released last, unless the listener there is
+//!    [foreign](registry::Verdict), or else the lowest free one that is remembered for nobody and
+//!    that a [`probe::Claimer`] finds unused, and a decision gives operations, which are applied to that
+//!    model. It stores the operations of the
 //!    batch in one transaction, syncs them to the disk, replays them in the readers' model, keeps
 //!    the holds on the claimed ports, and answers. The record beside the store, the dump and the
 //!    log come after the answers.

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use super::model::Model;
 use super::remembered::Remembered;
+use super::verdict::{Checkouts, Verdict};
 use super::{ChangeError, PortSet};
+use crate::folder::Folder;
 use crate::port::{Port, PortRange};
-use crate::probe::{Claimer, Hold, Occupied};
+use crate::probe::{self, Claimer, Hold, Look, Occupied, PortState, Who};
 use crate::service_name::ServiceName;
 use crate::store::Operation;
 
@@ -45,10 +47,25 @@ impl<'a> Claims<'a> {
         Self { port_range, port_listen, claimer, unavailable, remembered, freed, occupied }
     }
 
-    /// The port that a service released last, if it can have it again.
-    pub(super) fn remembered(&self, model: &Model, service: &ServiceName) -> Option<Port> {
+    /// The port that a service released last, if it can have it again: its own server may still run on
+    /// it, or what nobody knows, but no foreign one.
+    pub(super) fn remembered(
+        &self,
+        model: &Model,
+        service: &ServiceName,
+        folder: Option<&Folder>,
+    ) -> Option<Port> {
         let port = self.remembered.port_of(service)?;
-        self.check_unregistered(model, port, service).ok()
+        let port = self.check_unregistered(model, port, service).ok()?;
+        // Where this succeeds nothing listens, and a look takes some milliseconds.
+        if matches!(probe::hold(port), Ok(Some(_))) {
+            return Some(port);
+        }
+        let state = Who::open().state(port, Look::Quiet, &|_| false);
+        let checkouts = || Checkouts::of(model.registrations().map(|known| &**known));
+        let is_foreign = state != PortState::Free
+            && checkouts().verdict(service, folder, &state) == Some(Verdict::Foreign);
+        (!is_foreign).then_some(port)
     }
 
     /// Claims the lowest port of the range that is free, and holds it. A remembered port is taken if

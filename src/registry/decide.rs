@@ -88,7 +88,7 @@ fn insert(
     let (port, hold) = match options.port {
         // It is not probed: the service may be running on it, or starting.
         Some(port) => (claims.check_unregistered(model, port, &service)?, None),
-        None => match claims.remembered(model, &service) {
+        None => match claims.remembered(model, &service, None) {
             // Nor is this one: the service may still run on it.
             Some(port) => (port, None),
             None => {

@@ -130,7 +130,9 @@ impl Draft<'_> {
             let given = self.decision.operations.iter().filter_map(Operation::after);
             given.into_iter().any(|it| it.port == *port)
         };
-        let remembered = claims.remembered(model, &name).filter(|port| !is_given(port));
+        let folder = self.folder(service);
+        let remembered = claims.remembered(model, &name, folder.as_ref());
+        let remembered = remembered.filter(|port| !is_given(port));
         let (port, hold) = match remembered {
             Some(port) => (port, None),
             None => match self.preferred(claims, service)? {
@@ -144,7 +146,7 @@ impl Draft<'_> {
             addresses: service.addresses.clone().unwrap_or_default(),
             created_at: Timestamp::now(),
             hold: service.hold.unwrap_or(true),
-            folder: self.folder(service),
+            folder,
         });
         self.decision.answer.is_new = true;
         self.keep(claims, Operation::Insert(Arc::clone(&registration)), hold);
@@ -364,6 +366,36 @@ mod tests {
         let ports: Vec<_> = registrations.iter().map(|it| it.port.number()).collect();
         assert_eq!(ports[..2], [1, 2]);
         assert!(ports[2] >= 20_000, "{ports:?}");
+    }
+
+    /// A service came back to the port on which another checkout's server had started meanwhile.
+    #[test]
+    fn a_remembered_port_is_not_had_again_while_a_foreign_server_listens_on_it() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = Port::new(listener.local_addr().unwrap().port()).unwrap();
+        let here = Folder::of(&std::env::current_dir().unwrap()).unwrap().to_string();
+        let range = PortRange::new(self::port(20_000), self::port(29_999)).unwrap();
+        // (registered, folder of what comes back, whether this process is foreign to it)
+        let rows = [
+            (format!("other.web@{here}"), "/nowhere", true),
+            (String::new(), "/nowhere", false),
+            (format!("other.web@{here}"), &*here, false),
+        ];
+        for (list, folder, is_foreign) in rows {
+            let (mut claimer, mut remembered) = (Claimer::default(), Remembered::default());
+            let mut released =
+                Registration::clone(model("shop.web@/x").at_port(Port::MIN).unwrap());
+            released.port = port;
+            remembered.follow(&Operation::Remove(Arc::new(released)));
+            let model = model(&list);
+            let mut claims = Claims::new(&model, range, Port::MAX, &mut claimer, &mut remembered);
+            let wanted = set(folder, &[""], "web");
+            let answer = register(&model, &mut claims, &wanted).unwrap().answer;
+            let gets_it = answer.registrations[0].port == port;
+            // Elsewhere nobody knows where a process works.
+            let is_known = crate::probe::LACKS.is_none();
+            assert_eq!(gets_it, !(is_foreign && is_known), "{list} {folder}");
+        }
     }
 
     #[test]
