@@ -57,9 +57,27 @@ pub struct Service {
     /// service manager that only keeps the socket.
     #[serde(default)]
     pub holders: Vec<Holder>,
+    /// Whose the listener on its port is; null if nothing listens, if that was not looked up, and for who
+    /// may not make changes.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
     /// Whether pald holds its port now.
     #[serde(default)]
     pub held: bool,
+}
+
+/// Whose the listener on a service's port is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The service's: it works in the folder of the service's checkout, or was started there by `pald run`.
+    /// For a service without a folder only the latter counts, and only for that service.
+    Own,
+    /// Another one's: it works in another checkout, or was started for a service of one.
+    Foreign,
+    /// pald can't tell: nothing is known of it, as of another user's process.
+    #[serde(other)]
+    Unknown,
 }
 
 /// An address.
@@ -125,11 +143,20 @@ pub struct Holder {
     pub pid: Option<u32>,
     /// The short name of the process.
     pub process: Option<String>,
+    /// The beginning of its command line.
+    #[serde(default)]
+    pub command: Option<String>,
     /// The user's name, or number if there is no name; or `a user outside this namespace`.
     pub user: String,
     /// When the process started (RFC 3339, UTC).
     #[schema(format = DateTime)]
     pub since: Option<String>,
+    /// Its working folder, percent-encoded; null where pald can't tell, as for another user's process.
+    #[serde(default)]
+    pub folder: Option<String>,
+    /// The service for which `pald run` started it, or a process above it.
+    #[serde(default)]
+    pub service: Option<String>,
 }
 
 /// The range of ports that pald gives out.
@@ -230,6 +257,10 @@ pub struct Port {
     /// manager that only keeps the socket.
     #[serde(default)]
     pub holders: Vec<Holder>,
+    /// Whose the listener on it is; null if nothing listens, if no service has it, and for who may not
+    /// make changes.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
     /// Whether pald holds it for its service now.
     #[serde(default)]
     pub held: bool,

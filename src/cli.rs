@@ -21,6 +21,8 @@ mod explain;
 mod failure;
 mod here;
 mod holder;
+mod in_use_by;
+mod listener;
 mod mistyped;
 mod names;
 mod restart;

@@ -153,6 +153,14 @@ impl Client {
         self.json(self.agent.get(self.service_url(service)).call())
     }
 
+    /// Returns a service, with what uses its port as far as sockets tell: for who asks again and again.
+    ///
+    /// # Errors
+    /// As for [`Client::service`].
+    pub fn service_by_sockets(&self, service: &ServiceName) -> Result<Service, ClientError> {
+        self.json(self.agent.get(self.service_url(service)).query("knock", "false").call())
+    }
+
     /// Returns a service, without what uses its port, which is fast.
     ///
     /// # Errors

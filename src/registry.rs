@@ -43,7 +43,7 @@ pub use gone::{Gone, Kept};
 pub use holds::{HoldError, HoldsStatus};
 pub use pending::Pending;
 pub use port_set::PortSet;
-pub use survey::States;
+pub use survey::{Age, States};
 pub use verdict::{Checkouts, Verdict};
 
 use batch::Request;
@@ -159,15 +159,19 @@ impl Registry {
         self.port_listen
     }
 
-    /// What these ports are used for, as of up to a second ago.
+    /// What these ports are used for.
     ///
     /// Blocks for milliseconds; not for an async worker.
-    pub fn states(&self, ports: &[Port]) -> Arc<States> {
-        self.surveyor.states(ports)
+    pub fn states(&self, ports: &[Port], age: Age) -> Arc<States> {
+        self.surveyor.states(ports, age)
     }
 
     /// Whose the listener on the port of a service is, by what uses that port.
-    pub fn verdict(
+    pub fn verdict(&self, of: &Registration, state: &PortState) -> Option<Verdict> {
+        self.verdict_for(&of.service, of.folder.as_ref(), state)
+    }
+
+    fn verdict_for(
         &self,
         service: &ServiceName,
         folder: Option<&Folder>,
@@ -245,7 +249,7 @@ impl Registry {
             // Only the main checkout, which has no label, gets preferred ports.
             let (port, name) = (service.prefer?, service.name.full(&set.project, None).ok()?);
             let state = self.state(port, Look::Quiet);
-            let verdict = self.verdict(&name, Some(&set.folder), &state);
+            let verdict = self.verdict_for(&name, Some(&set.folder), &state);
             (verdict == Some(Verdict::Own)).then_some(port)
         };
         set.services.iter().filter_map(own_port).collect()
@@ -258,7 +262,7 @@ impl Registry {
     pub fn gone_in_the_way(&self, set: &ProjectSet) -> Option<Folder> {
         let (folder, ports) = project_set::first_in_the_way(&self.readers.read(), set)?;
         let is_idle = || {
-            let states = self.surveyor.fresh_states(&ports);
+            let states = self.states(&ports, Age::Now);
             ports.iter().all(|port| gone::is_idle(states.get(*port)))
         };
         (gone::is_gone(&folder) && is_idle()).then_some(folder)
@@ -268,7 +272,7 @@ impl Registry {
     ///
     /// Blocks on the disk, and for milliseconds; not for an async worker.
     pub fn gone(&self) -> Vec<Gone> {
-        gone::among(self.snapshot().registrations, |ports| self.surveyor.fresh_states(ports))
+        gone::among(self.snapshot().registrations, |ports| self.states(ports, Age::Now))
     }
 
     /// Ends registrations, all of them as one change, or none; the answer is what they were.

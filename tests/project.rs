@@ -10,6 +10,7 @@ use crate::skip::skip;
 
 mod at_once;
 mod checkouts;
+mod listeners;
 mod mistakes;
 mod sessions;
 

@@ -85,8 +85,11 @@ mod tests {
         let holder = |process: Option<&str>, pid| Holder {
             pid,
             process: process.map(str::to_owned),
+            command: None,
             user: "ann".to_owned(),
             since: None,
+            folder: None,
+            service: None,
         };
         let node = holder(Some("node"), Some(812));
         let rows = [
@@ -118,6 +121,7 @@ mod tests {
                 service: None,
                 holder: holder.cloned(),
                 holders: Vec::new(),
+                verdict: None,
                 held: false,
             };
             assert_eq!(port.usage().as_deref(), expected, "{port:?}");
@@ -129,8 +133,11 @@ mod tests {
         let holder = |pid: u32| Holder {
             pid: Some(pid),
             process: Some("node".to_owned()),
+            command: None,
             user: "ann".to_owned(),
             since: None,
+            folder: None,
+            service: None,
         };
         let all: Vec<Holder> = (1..=5).map(holder).collect();
         let rows = [
@@ -145,7 +152,7 @@ mod tests {
             assert_eq!(names(&holders).as_deref(), expected, "{count}");
         }
         let outside =
-            Holder { pid: None, process: None, user: "a user outside".to_owned(), since: None };
+            Holder { pid: None, process: None, user: "a user outside".to_owned(), ..holder(1) };
         assert_eq!(outside.to_string(), "a user outside; process not visible");
     }
 }

@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 use super::{Failure, Session};
 
+mod check;
 mod completions;
 mod del;
 mod doctor;
@@ -23,6 +24,7 @@ mod set;
 mod start;
 mod status;
 mod stop;
+mod wait;
 mod who;
 
 #[derive(Debug, Subcommand)]
@@ -35,6 +37,8 @@ pub(super) enum Command {
     Prune(prune::Prune),
     List(list::List),
     Who(who::Who),
+    Check(check::Check),
+    Wait(wait::Wait),
     Run(run::Run),
     Env(env::Env),
     Export(export::Export),
@@ -67,6 +71,8 @@ impl Command {
             Self::Prune(prune) => prune.run(session),
             Self::List(list) => list.run(session),
             Self::Who(who) => who.run(session),
+            Self::Check(check) => check.run(session),
+            Self::Wait(wait) => wait.run(session),
             Self::Run(run) => run.run(session),
             Self::Env(env) => env.run(session),
             Self::Export(export) => export.run(session),

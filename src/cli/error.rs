@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::Exit;
+use super::duration::duration;
 use super::explain::{Explain, sentence};
 use crate::client::UrlError;
 use crate::dump_file::MAX_BYTES;
@@ -30,8 +31,12 @@ pub(super) enum CommandError {
     Pattern { pattern: Quoted, reason: &'static str },
     #[error("Variable {0} is set twice")]
     VariableTwice(String),
-    #[error("Port {port} is in use by {holder}")]
-    InUse { port: String, holder: String },
+    #[error("Port {port} is used by {by}")]
+    Used { port: String, number: u16, by: String, pid: Option<u32> },
+    #[error("Nothing listens on port {port}{}", waited(*.seconds))]
+    Silent { port: String, seconds: Option<u64> },
+    #[error("{0} is not a time; use seconds, or a number with ms, s, min or h, as in `30s`")]
+    Time(Quoted),
     #[error("Nothing uses port {port}")]
     Unused { port: String },
     #[error("Port {port} is held for {service}; nothing listens")]
@@ -144,7 +149,10 @@ impl Explain for CommandError {
                 return Some(format!("Add `--yes`, or see what it is with `{list}`"));
             }
             Self::NotRegistered { hint, .. } => return hint.clone(),
-            Self::InUse { .. } => "Stop it first",
+            Self::Used { number, pid: Some(pid), .. } => {
+                return Some(format!("Stop it with `kill {pid}`, or see `pald who {number}`"));
+            }
+            Self::Used { number, .. } => return Some(format!("See `pald who {number}`")),
             Self::Held { service, .. } => return Some(without_hold(service)),
             Self::BadLines { .. } => "Fix the dump and import it again",
             Self::Unconfirmed => "Add `--yes`, or see what would change with `--dry-run`",
@@ -196,6 +204,11 @@ fn are(names: &[String]) -> String {
         [one] => format!("{one} is"),
         [first @ .., last] => format!("{} and {last} are", first.join(", ")),
     }
+}
+
+/// Says how long was waited, in seconds.
+fn waited(seconds: Option<u64>) -> String {
+    seconds.map(|seconds| format!(", after {}", duration(seconds))).unwrap_or_default()
 }
 
 fn faults(count: usize) -> String {

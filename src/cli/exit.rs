@@ -75,6 +75,7 @@ impl Exit {
             CommandError::Faults(_)
             | CommandError::Unused { .. }
             | CommandError::Held { .. }
+            | CommandError::Silent { .. }
             | CommandError::UnknownUse { .. }
             | CommandError::NoService { .. }
             | CommandError::NotHere { .. }
@@ -94,13 +95,14 @@ impl Exit {
             | CommandError::ProjectService(_)
             | CommandError::HomeFolder
             | CommandError::MoveWhere
+            | CommandError::Time(_)
             | CommandError::JsonFile
             | CommandError::UnconfirmedRelease { .. }
             | CommandError::Pattern { .. }
             | CommandError::NotAFile { .. }
             | CommandError::UnknownCommand(_)
             | CommandError::Unconfirmed => Self::Usage,
-            CommandError::InUse { .. }
+            CommandError::Used { .. }
             | CommandError::PortTaken { .. }
             | CommandError::FileExists(_)
             | CommandError::NotOurs(_) => Self::Conflict,

@@ -1,31 +1,54 @@
-//! How tables and long sentences name what uses a port; short ones name it as the API does.
+//! How sentences name what uses a port, and where it comes from.
 
-use crate::api::{Holder, Service};
+use crate::api::{Holder, Service, names};
+use crate::files::Shown;
+use crate::folder::Folder;
 
-/// Names holders for a table: `node (8812)`, or `user root` if the process is not visible, and how many
-/// more there are; `None` if there are none.
-pub(super) fn in_column(holders: &[&Holder]) -> Option<String> {
-    let (first, others) = holders.split_first()?;
-    let first = match (&first.process, first.pid) {
-        (Some(process), Some(pid)) => format!("{process} ({pid})"),
-        (None, Some(pid)) => format!("pid {pid}"),
-        _ => first.whose(),
-    };
-    match others.len() {
-        0 => Some(first),
-        more => Some(format!("{first} +{more}")),
-    }
-}
-
-/// Names a holder with its user and start:
-/// `node (pid 8812) of user ann, since 2026-11-22T10:00:00Z,`.
+/// Names a holder with its user, its folder and its start:
+/// `node (pid 8812) of user ann, in ~/src/shop, since 2026-11-22T10:00:00Z,`.
 pub(super) fn in_full(holder: &Holder) -> String {
     let user = holder.whose();
     if holder.pid.is_none() {
         return format!("A process of {user} that is not visible");
     }
-    let since = holder.since.iter().map(|since| format!(", since {since},"));
-    format!("{holder} of {user}{}", since.collect::<String>())
+    let folder = folder(holder).map(|folder| format!(", in {folder}"));
+    let since = holder.since.as_ref().map(|since| format!(", since {since}"));
+    let more: String = folder.into_iter().chain(since).collect();
+    let comma = if more.is_empty() { "" } else { "," };
+    format!("{holder} of {user}{more}{comma}")
+}
+
+/// Names holders by where they come from: `node (pid 8812) of shop.web, in ~/src/shop`; `None` if there
+/// are none.
+pub(super) fn with_origins(holders: &[&Holder]) -> Option<String> {
+    let described = origins(holders).into_iter().map(|group| {
+        let of = group.iter().find_map(|holder| holder.service.as_deref());
+        let of = of.map(|service| format!(" of {service}")).unwrap_or_default();
+        let at = folder(group[0]).map(|folder| format!(", in {folder}")).unwrap_or_default();
+        format!("{}{of}{at}", names(&group).unwrap_or_default())
+    });
+    Some(described.collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty())
+}
+
+/// Groups holders that come from the same place, in their order. No group is empty.
+pub(super) fn origins<'a>(holders: &[&'a Holder]) -> Vec<Vec<&'a Holder>> {
+    let mut groups: Vec<Vec<&Holder>> = Vec::new();
+    for holder in holders {
+        let is_same = |group: &&mut Vec<&Holder>| {
+            (&group[0].service, &group[0].folder) == (&holder.service, &holder.folder)
+        };
+        match groups.iter_mut().find(is_same) {
+            Some(group) => group.push(holder),
+            None => groups.push(vec![holder]),
+        }
+    }
+    groups
+}
+
+/// Names the working folder of a holder.
+pub(super) fn folder(holder: &Holder) -> Option<String> {
+    let folder = Folder::parse(holder.folder.as_deref()?).ok()?;
+    Some(Shown(&folder.path()).to_string())
 }
 
 /// Names a port with its service, if it has one: `49201 (shop.web)`.
@@ -42,36 +65,65 @@ pub(super) fn port_of(service: &Service) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_holder_is_named_as_precisely_as_possible() {
-        let holder = |process: Option<&str>, pid, since: Option<&str>| Holder {
+    fn holder(process: Option<&str>, pid: Option<u32>) -> Holder {
+        Holder {
             pid,
             process: process.map(str::to_owned),
+            command: None,
             user: "ann".to_owned(),
-            since: since.map(str::to_owned),
-        };
-        let since = Some("2026-11-22T10:00:00Z");
-        // (holder, in a column, in full)
+            since: None,
+            folder: None,
+            service: None,
+        }
+    }
+
+    #[test]
+    fn a_holder_is_named_as_precisely_as_possible() {
+        let node = || holder(Some("node"), Some(8812));
+        let since = Some("2026-11-22T10:00:00Z".to_owned());
+        let folder = Some("/src/my%20shop".to_owned());
         let rows = [
             (
-                holder(Some("node"), Some(8812), since),
-                "node (8812)",
+                Holder { since: since.clone(), ..node() },
                 "node (pid 8812) of user ann, since 2026-11-22T10:00:00Z,",
             ),
-            (holder(Some("node"), Some(8812), None), "node (8812)", "node (pid 8812) of user ann"),
-            (holder(None, Some(8812), None), "pid 8812", "pid 8812 of user ann"),
-            (holder(None, None, None), "user ann", "A process of user ann that is not visible"),
+            (
+                Holder { since, folder, ..node() },
+                "node (pid 8812) of user ann, in /src/my shop, since 2026-11-22T10:00:00Z,",
+            ),
+            (node(), "node (pid 8812) of user ann"),
+            (holder(None, Some(8812)), "pid 8812 of user ann"),
+            (holder(None, None), "A process of user ann that is not visible"),
         ];
-        for (holder, column, full) in rows {
-            assert_eq!(
-                (in_column(&[&holder]).as_deref(), &*in_full(&holder)),
-                (Some(column), full)
-            );
-            let three = in_column(&[&holder, &holder, &holder]);
-            assert_eq!(three, Some(format!("{column} +2")));
+        for (holder, full) in rows {
+            assert_eq!(in_full(&holder), full);
         }
-        assert_eq!(in_column(&[]), None);
         assert_eq!(port(49201, Some("shop.web")), "49201 (shop.web)");
         assert_eq!(port(49201, None), "49201");
+    }
+
+    #[test]
+    fn holders_are_named_by_where_they_come_from() {
+        let at = |pid, folder: &str, service: Option<&str>| Holder {
+            folder: Some(folder.to_owned()),
+            service: service.map(str::to_owned),
+            ..holder(Some("node"), Some(pid))
+        };
+        let rows: [(&[Holder], Option<&str>); 5] = [
+            (&[], None),
+            (
+                &[at(1, "/src/shop", Some("shop.web"))],
+                Some("node (pid 1) of shop.web, in /src/shop"),
+            ),
+            (&[at(1, "/a%20b", None)], Some("node (pid 1), in /a b")),
+            (&[holder(None, None)], Some("user ann; process not visible")),
+            (
+                &[at(1, "/a", None), at(2, "/b", Some("b")), at(3, "/a", None)],
+                Some("node (pid 1) and node (pid 3), in /a; node (pid 2) of b, in /b"),
+            ),
+        ];
+        for (holders, expected) in rows {
+            assert_eq!(with_origins(&holders.iter().collect::<Vec<_>>()).as_deref(), expected);
+        }
     }
 }

@@ -2,10 +2,11 @@
 
 use clap::Args;
 
-use super::here::Here;
+use super::here::{Here, Missing};
 use super::names::is_short;
 use super::{Failure, Session};
 use crate::project::Location;
+use crate::service_name::ServiceName;
 
 /// The option of all commands that take names of services.
 #[derive(Debug, Clone, Copy, Args)]
@@ -30,6 +31,17 @@ impl Scope {
             true => Ok(session.here()?.ok()),
             false => Ok(None),
         }
+    }
+
+    /// Returns the full name of a registered service: in a project a short name is one of its own.
+    pub(super) fn full_name(
+        self,
+        session: &Session,
+        name: &ServiceName,
+    ) -> Result<ServiceName, Failure> {
+        let Some(here) = self.here(session, [name.as_str()])? else { return Ok(name.clone()) };
+        let known = here.service(name.as_str(), Missing::Refuse("pald set"))?;
+        Ok(ServiceName::parse(known.full_name)?)
     }
 
     /// Returns the project here, or else where it was looked for; none with `-g`.

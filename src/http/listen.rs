@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use super::v1::shapes;
+use super::v1::shapes::{self, Seen};
 use super::viewers::Sight;
 use crate::port::Port;
 use crate::probe::{self, Holder, Look, PortState, UnknownReason};
@@ -71,8 +71,8 @@ pub enum ListenError {
 
 /// Says what is in the way, as the end of a sentence.
 fn because(address: SocketAddr, state: &PortState) -> String {
-    let port =
-        Port::new(address.port()).map(|port| shapes::port(port, state, None, false, Sight::Whole));
+    let port = Port::new(address.port());
+    let port = port.map(|port| shapes::port(port, Seen::of(state), None, false, Sight::Whole));
     let usage = port.and_then(|port| port.usage());
     usage.map_or_else(String::new, |usage| format!(": {usage}"))
 }

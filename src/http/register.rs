@@ -5,10 +5,10 @@ use actix_web::web::Data;
 
 use super::blocking::run_blocking;
 use super::error::HttpError;
-use super::v1::shapes;
+use super::v1::shapes::{self, Seen};
 use super::viewers::Sight;
 use crate::probe::{Occupied, PortState};
-use crate::registry::{ChangeError, RegisterOptions, Registered, Registry};
+use crate::registry::{Age, ChangeError, RegisterOptions, Registered, Registry};
 use crate::service_name::ServiceName;
 
 /// Registers a service; on return the change is on disk.
@@ -32,11 +32,12 @@ pub(super) async fn explained(registry: &Data<Registry>, error: ChangeError) -> 
     let (met, registry) = (first_occupied.clone(), Data::clone(registry));
     let occupied = run_blocking(move || {
         let in_use = met.iter().filter(|(_, occupied)| is_socket(*occupied));
-        let states = registry.states(&in_use.map(|(port, _)| *port).collect::<Vec<_>>());
+        let ports: Vec<_> = in_use.map(|(port, _)| *port).collect();
+        let states = registry.states(&ports, Age::UpToASecond);
         // Who was let in to register may see it.
         let shown = |(port, occupied)| {
             let state = state(occupied, states.get(port));
-            shapes::port(port, &state, None, false, Sight::Whole)
+            shapes::port(port, Seen::of(&state), None, false, Sight::Whole)
         };
         met.into_iter().map(shown).collect()
     });

@@ -150,6 +150,7 @@ mod tests {
                 reason_code: None,
                 holder: None,
                 holders: Vec::new(),
+                verdict: None,
                 held: false,
             }
         };

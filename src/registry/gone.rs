@@ -42,7 +42,7 @@ pub enum Kept {
 /// Returns the services whose folder is not there, in the order given; `states` looks ports up.
 pub(super) fn among(
     registrations: Vec<Arc<Registration>>,
-    states: impl FnOnce(&[Port]) -> States,
+    states: impl FnOnce(&[Port]) -> Arc<States>,
 ) -> Vec<Gone> {
     let missing = registrations.into_iter().filter_map(|registration| {
         let kept = find(registration.folder.as_ref()?).err()?;

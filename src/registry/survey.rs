@@ -1,4 +1,5 @@
-//! What ports are used for, remembered for a second: to find out walks over all processes.
+//! What ports are used for. To find out walks over all processes, so who asks at once shares a look, and
+//! who asks again and again may take one that is a second old.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -10,15 +11,20 @@ use super::holds::HoldsWatch;
 use crate::port::Port;
 use crate::probe::{Knocks, Look, PortState, UnknownReason, Who};
 
-/// The oldest answer that is given again.
-const MAX_AGE: Duration = Duration::from_secs(1);
+/// How old an answer may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// From after the question.
+    Now,
+    /// From up to a second before it.
+    UpToASecond,
+}
 
 /// Asks for the states of ports.
 #[derive(Debug)]
 pub(super) struct Surveyor {
     holds: HoldsWatch,
     knocks: Arc<Knocks>,
-    max_age: Duration,
     last: Mutex<Option<Survey>>,
 }
 
@@ -52,15 +58,25 @@ struct Survey {
 
 impl Surveyor {
     pub(super) fn new(holds: HoldsWatch, knocks: Arc<Knocks>) -> Self {
-        Self { holds, knocks, max_age: MAX_AGE, last: Mutex::new(None) }
+        Self { holds, knocks, last: Mutex::new(None) }
     }
 
-    /// What these ports are used for, as of up to a second ago. Blocks.
+    /// What these ports are used for. Blocks.
     ///
     /// Callers that ask at the same time wait for one look.
-    pub(super) fn states(&self, ports: &[Port]) -> Arc<States> {
+    pub(super) fn states(&self, ports: &[Port], age: Age) -> Arc<States> {
+        let now = Instant::now();
+        let oldest = match age {
+            Age::Now => now,
+            Age::UpToASecond => now.checked_sub(Duration::from_secs(1)).unwrap_or(now),
+        };
+        self.states_since(ports, oldest)
+    }
+
+    /// What these ports were used for at this time or later.
+    fn states_since(&self, ports: &[Port], oldest: Instant) -> Arc<States> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(last.take_if(|survey| survey.made_at.elapsed() >= self.max_age));
+        drop(last.take_if(|survey| survey.made_at < oldest));
         let survey = last.get_or_insert_with(Survey::new);
         let missing = ports.iter().copied().filter(|port| !survey.ports.contains(*port));
         let missing: Vec<Port> = missing.collect();
@@ -69,13 +85,6 @@ impl Surveyor {
             missing.into_iter().for_each(|port| survey.ports.insert(port));
         }
         Arc::clone(&survey.states)
-    }
-
-    /// What these ports are used for, right now. Blocks.
-    pub(super) fn fresh_states(&self, ports: &[Port]) -> States {
-        let mut states = States::default();
-        self.look(ports, &mut states);
-        states
     }
 
     fn look(&self, ports: &[Port], states: &mut States) {
@@ -117,17 +126,17 @@ mod tests {
         }
     }
 
-    fn surveyor(max_age: Duration) -> Surveyor {
+    fn surveyor() -> Surveyor {
         let holds = Holds::start(std::iter::empty(), 0).unwrap().watch();
-        Surveyor { max_age, ..Surveyor::new(holds, Arc::default()) }
+        Surveyor::new(holds, Arc::default())
     }
 
     /// Each refused request had its own walk over /proc.
     #[test]
     fn callers_that_ask_at_once_share_one_look() {
-        let surveyor = surveyor(Duration::MAX);
+        let (surveyor, asked_at) = (surveyor(), Instant::now());
         let all: Vec<_> = thread::scope(|scope| {
-            let ask = || surveyor.states(&[Port::MIN]);
+            let ask = || surveyor.states_since(&[Port::MIN], asked_at);
             let asked: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
             asked.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
@@ -135,17 +144,16 @@ mod tests {
         assert!(all.iter().all(|states| Arc::ptr_eq(states, &all[0])));
     }
 
+    /// For up to a second, a list contradicted what was asked of one port.
     #[test]
-    fn a_state_is_looked_up_unless_it_is_remembered() {
-        let surveyor = surveyor(Duration::MAX);
-        surveyor.states(&[]);
+    fn a_state_is_looked_up_unless_it_is_new_enough() {
+        let (surveyor, before) = (surveyor(), Instant::now());
+        surveyor.states(&[], Age::Now);
         assert!(!surveyor.has_looked_at(Port::MIN));
-        surveyor.states(&[Port::MIN]);
-        assert!(surveyor.has_looked_at(Port::MIN));
-        surveyor.states(&[Port::MAX]);
+        surveyor.states_since(&[Port::MIN], before);
+        surveyor.states_since(&[Port::MAX], before);
         assert!(surveyor.has_looked_at(Port::MIN) && surveyor.has_looked_at(Port::MAX));
-        let forgetful = Surveyor { max_age: Duration::ZERO, ..surveyor };
-        forgetful.states(&[Port::MAX]);
-        assert!(!forgetful.has_looked_at(Port::MIN));
+        surveyor.states(&[Port::MAX], Age::Now);
+        assert!(!surveyor.has_looked_at(Port::MIN) && surveyor.has_looked_at(Port::MAX));
     }
 }

@@ -6,8 +6,13 @@ use super::{pald, session, shell};
 use crate::daemon::Home;
 
 /// The name and ID of this process, as a holder.
-fn own_process() -> (String, u32) {
-    let name = std::fs::read_to_string("/proc/self/comm").unwrap();
+pub(super) fn own_process() -> (String, u32) {
+    let program = std::env::current_exe().unwrap();
+    let name = match pald::probe::LACKS {
+        None => program.file_name().unwrap().to_string_lossy().into_owned(),
+        // The kernel cuts it.
+        Some(_) => std::fs::read_to_string("/proc/self/comm").unwrap(),
+    };
     (name.trim_end().to_owned(), std::process::id())
 }
 
@@ -144,11 +149,16 @@ fn a_port_in_use_is_shown_with_its_holder() {
     // Only Linux tells it.
     let since = service["holder"]["since"].as_str();
     assert!(since.is_some() || pald::probe::LACKS.is_some(), "{json}");
-    let since = since.map_or(String::new(), |since| format!(", since {since},"));
+    let since = since.map_or(String::new(), |since| format!(", since {since}"));
+    let folder = service["holder"]["folder"].as_str();
+    let folder = folder.map_or(String::new(), |folder| format!(", in {folder}"));
+    let comma = if since.is_empty() { "" } else { "," };
     let user = service["holder"]["user"].as_str().unwrap();
     let (name, pid) = own_process();
     let in_use_by = format!("{name} ({pid})");
     let width = in_use_by.len().max(12);
+    // How long the tests have been running.
+    let no_time = "sed -E 's/[0-9]+ (s|min) +/-        /'";
     let (heading, unused) = ("IN USE BY", "-");
     let idle = match pald::probe::HOLDS_PORTS {
         true => {
@@ -161,23 +171,32 @@ fn a_port_in_use_is_shown_with_its_holder() {
         &home,
         &format!(
             "\
-$ pald list
-PORT   NAME      {heading:width$}  SINCE
-49201  shop.web  {in_use_by:width$}  {date}
-49202  shop.db   {unused:width$}  {date}
+$ pald list | {no_time}
+PORT   NAME      {heading:width$}  UP       REGISTERED
+49201  shop.web  {in_use_by:width$}  -        {date}
+49202  shop.db   {unused:width$}  -        {date}
 $ pald list 'shop.d?'
-PORT   NAME     IN USE BY     SINCE
-49202  shop.db  -             {date}
+PORT   NAME     IN USE BY     UP       REGISTERED
+49202  shop.db  -             -        {date}
 $ pald list nothing; echo $?
-PORT   NAME  IN USE BY     SINCE
+PORT   NAME  IN USE BY     UP       REGISTERED
 0
 $ pald list '[a'; echo $?
 Error: The pattern \"[a\" can't be used: invalid range pattern
 2
 $ pald list | head -n 1
-PORT   NAME      {heading:width$}  SINCE
+PORT   NAME      {heading:width$}  UP       REGISTERED
+$ pald list --running | {no_time}
+PORT   NAME      {heading:width$}  UP       REGISTERED
+49201  shop.web  {in_use_by:width$}  -        {date}
 $ pald who 49201
-{name} (pid {pid}) of user {user}{since} listens on port 49201 (shop.web)
+{name} (pid {pid}) of user {user}{folder}{since}{comma} listens on port 49201 (shop.web)
+$ pald who shop.web
+{name} (pid {pid}) of user {user}{folder}{since}{comma} listens on port 49201 (shop.web)
+$ pald who shop.wev; echo $?
+Error: shop.wev is not registered
+hint: Did you mean shop.web?
+1
 $ pald who 49202; echo $?
 {idle}
 1
@@ -185,8 +204,8 @@ $ pald who 49203; echo $?
 Error: Nothing uses port 49203
 1
 $ pald run shop.web -- npm start; echo $?
-Error: Port 49201 (shop.web) is in use by {name} (pid {pid})
-hint: Stop it first
+Error: Port 49201 (shop.web) is used by {name} (pid {pid}){folder}
+hint: Stop it with `kill {pid}`, or see `pald who 49201`
 4
 "
         ),

@@ -111,7 +111,7 @@ fn a_blocked_port_is_a_warning_that_names_the_blocker() {
     let home = Home::new(3);
     let (daemon, port) = start(&home);
     let _socket = UdpSocket::bind(("127.0.0.1", port)).unwrap();
-    let name = fs::read_to_string("/proc/self/comm").unwrap();
+    let name = super::answers::own_process().0;
     let warning = format!(
         "warn  port     {port} (shop) is blocked by a UDP socket: {} (pid {})\n      hint: pald who {port}\n",
         name.trim_end(),
@@ -181,7 +181,7 @@ fault daemon   Nothing answers at http://127.0.0.1:49200
 
     let _stranger = TcpListener::bind(("::1", home.listen)).unwrap();
     let (code, stdout, _) = doctor(&home);
-    let name = fs::read_to_string("/proc/self/comm").unwrap();
+    let name = super::answers::own_process().0;
     let taken = ports(
         &home,
         &format!(

@@ -197,7 +197,7 @@ fn servers_start_and_stop_on_their_port_repeatedly() {
             let pid = server.0.id();
             let (code, stdout, stderr) = pald(&home, &["run", "shop.web", "--", "true"]);
             assert_eq!((code, stdout.as_str()), (Some(4), ""), "{command:?}");
-            assert!(stderr.contains(&format!("(pid {pid})\nhint: Stop it first")), "{stderr}");
+            assert!(stderr.contains(&format!("(pid {pid}) of shop.web")), "{stderr}");
             let (status, stderr) = server.end(signal);
             let end = status.code().ok_or(status.signal().unwrap_or_default());
             assert_eq!(end, expected, "{command:?}: {stderr}");

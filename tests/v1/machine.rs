@@ -69,7 +69,7 @@ fn states_and_holders_are_those_of_the_machine() {
         let port = client.get(&format!("/v1/ports/{}", row["port"])).json();
         let expected = json!({"port": row["port"], "state": row["state"], "reason": row["reason"],
             "reason_code": row["reason_code"], "service": row["name"], "holder": row["holder"],
-            "holders": row["holders"], "held": row["held"]});
+            "holders": row["holders"], "verdict": row["verdict"], "held": row["held"]});
         assert_eq!(port, expected);
     }
     assert_eq!(names(&client.get("/v1/services?name=%3F%3F%3Fe").json()), ["idle", "late"]);

@@ -3,19 +3,23 @@
 use clap::Args;
 use glob::Pattern;
 
-use crate::api::{Service, Services, State};
+use crate::api::{Service, State};
+use crate::cli::duration::duration;
 use crate::cli::error::CommandError;
-use crate::cli::holder::in_column;
+use crate::cli::in_use_by::in_use_by;
 use crate::cli::{Failure, Session};
 use crate::printable::Printable;
 use crate::quoted::Quoted;
+use crate::timestamp::Timestamp;
 
 /// List services and what uses their ports
+///
+/// A listener of another checkout has a `!` before it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   pald list --here
-  pald list 'shop.*'
+  pald list 'shop.*' --running
   pald list --json | jq '.services[].port'")]
 pub(in crate::cli) struct List {
     /// Only services whose whole name matches this pattern: *, ? and [...]
@@ -23,6 +27,9 @@ pub(in crate::cli) struct List {
     /// Only services of this checkout
     #[arg(long)]
     here: bool,
+    /// Only services on whose port something listens
+    #[arg(long)]
+    running: bool,
     /// Print JSON, as /v1/services returns it
     #[arg(long)]
     json: bool,
@@ -41,57 +48,63 @@ impl List {
             let is_here = |it: &Service| it.folder.as_deref() == Some(folder.as_str());
             services.services.retain(is_here);
         }
+        if self.running {
+            services.services.retain(|it| it.state == Some(State::Running));
+        }
         match self.json {
             true => session.terminal.answer_json(&services)?,
-            false => session.terminal.answer(table(&services))?,
+            false => session.terminal.answer(table(&services.services, Timestamp::now()))?,
         }
         Ok(())
     }
 }
 
 /// The minimum widths of the columns, so that they stay in place as processes come and go.
-const MIN_WIDTHS: [usize; 4] = [5, 4, 12, 0];
+const MIN_WIDTHS: [usize; 5] = [5, 4, 12, 7, 0];
 
-fn table(services: &Services) -> Vec<String> {
-    let mut rows = vec![["PORT", "NAME", "IN USE BY", "SINCE"].map(str::to_owned)];
-    rows.extend(services.services.iter().map(row));
+fn table(services: &[Service], now: Timestamp) -> Vec<String> {
+    let mut rows = vec![["PORT", "NAME", "IN USE BY", "UP", "REGISTERED"].map(str::to_owned)];
+    let uses = in_use_by(services);
+    rows.extend(services.iter().zip(uses).map(|(service, in_use_by)| row(service, in_use_by, now)));
     let mut widths = MIN_WIDTHS;
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    let [port_width, name_width, use_width, _] = widths;
-    let line = |[port, name, in_use_by, since]: &[String; 4]| {
-        format!("{port:port_width$}  {name:name_width$}  {in_use_by:use_width$}  {since}")
+    let [port_width, name_width, use_width, up_width, _] = widths;
+    let line = |[port, name, in_use_by, up, registered]: &[String; 5]| {
+        format!(
+            "{port:port_width$}  {name:name_width$}  {in_use_by:use_width$}  {up:up_width$}  {registered}"
+        )
     };
     rows.iter().map(line).collect()
 }
 
-fn row(service: &Service) -> [String; 4] {
+fn row(service: &Service, in_use_by: String, now: Timestamp) -> [String; 5] {
     // The date ends at the T (RFC 3339).
     let date = service.created_at.split('T').next().unwrap_or_default();
     // The columns are as wide as what is shown.
     let [name, in_use_by, date] =
-        [&service.name, &in_use_by(service), date].map(|cell: &str| Printable(cell).to_string());
-    [service.port.to_string(), name, in_use_by, date]
+        [&service.name, &in_use_by, date].map(|cell: &str| Printable(cell).to_string());
+    [service.port.to_string(), name, in_use_by, up(service, now), date]
 }
 
-fn in_use_by(service: &Service) -> String {
-    match (service.state, in_column(&service.all_holders()), &service.reason) {
-        (Some(State::Idle), _, _) => "-".to_owned(),
-        (Some(State::Running | State::Blocked), Some(holders), _) => holders,
-        (Some(State::Blocked), _, Some(reason)) => reason.clone(),
-        _ => "?".to_owned(),
-    }
+/// How long the server on the port of a service has been up.
+fn up(service: &Service, now: Timestamp) -> String {
+    let first = service.all_holders().first().copied();
+    let since = first.and_then(|holder| Timestamp::parse(holder.since.as_deref()?));
+    let since = since.filter(|_| service.state == Some(State::Running));
+    let seconds = since.map(|since| now.unix_seconds().saturating_sub(since.unix_seconds()));
+    seconds.map_or_else(|| "-".to_owned(), duration)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Holder, RangeUsage};
+    use crate::api::Holder;
 
-    fn service(name: &str, port: u16, state: State) -> Service {
+    fn service(name: &str, port: u16, holder: Option<Holder>) -> Service {
         Service {
             name: name.to_owned(),
             port,
@@ -99,58 +112,59 @@ mod tests {
             created_at: "2026-11-22T10:00:00Z".to_owned(),
             hold: true,
             folder: None,
-            state: Some(state),
+            state: Some(if holder.is_some() { State::Running } else { State::Idle }),
             reason: None,
             reason_code: None,
-            holder: None,
+            holder,
             holders: Vec::new(),
+            verdict: None,
             held: false,
         }
     }
 
-    fn holder(pid: Option<u32>) -> Option<Holder> {
-        let process = pid.map(|_| "node".to_owned());
-        Some(Holder { pid, process, user: "root".to_owned(), since: None })
+    fn holder(since: Option<&str>) -> Option<Holder> {
+        Some(Holder {
+            pid: Some(8812),
+            process: Some("node".to_owned()),
+            command: None,
+            user: "root".to_owned(),
+            since: since.map(str::to_owned),
+            folder: None,
+            service: None,
+        })
     }
 
     #[test]
-    fn each_use_of_a_port_is_shown() {
-        let rows = [
-            service("db", 80, State::Idle),
-            Service { holder: holder(Some(8812)), ..service("shop.web", 49201, State::Running) },
-            Service { holder: holder(None), ..service("a", 49202, State::Running) },
-            Service {
-                reason: Some("a UDP socket has it".to_owned()),
-                ..service("b", 49203, State::Blocked)
-            },
-            Service { reason: Some("x".to_owned()), ..service("c", 49204, State::Unknown) },
-        ];
+    fn a_row_tells_what_uses_the_port_and_for_how_long() {
+        let now = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
         let table_of = |services: &[Service]| {
-            let range = RangeUsage { min: 1, max: 2, used: 0, free: 2 };
-            let lines = table(&Services { services: services.to_vec(), range, revision: 1 });
-            lines.iter().map(|line| format!("{line}\n")).collect::<String>()
+            table(services, now).iter().map(|line| format!("{line}\n")).collect::<String>()
         };
+        let rows = [
+            service("db", 80, None),
+            service("shop.web", 49201, holder(Some("2026-11-22T09:59:59Z"))),
+            service("a", 49202, holder(None)),
+            // Clocks are set back.
+            service("b", 49203, holder(Some("2026-11-22T12:00:01Z"))),
+        ];
         assert_eq!(
-            table_of(&rows[1..3]),
-            "PORT   NAME      IN USE BY     SINCE\n\
-             49201  shop.web  node (8812)   2026-11-22\n\
-             49202  a         user root     2026-11-22\n"
+            table_of(&rows[..2]),
+            "PORT   NAME      IN USE BY     UP       REGISTERED\n\
+             80     db        -             -        2026-11-22\n\
+             49201  shop.web  node (8812)   2 h      2026-11-22\n"
         );
         assert_eq!(
-            table_of(&rows),
-            "PORT   NAME      IN USE BY            SINCE\n\
-             80     db        -                    2026-11-22\n\
-             49201  shop.web  node (8812)          2026-11-22\n\
-             49202  a         user root            2026-11-22\n\
-             49203  b         a UDP socket has it  2026-11-22\n\
-             49204  c         ?                    2026-11-22\n"
+            table_of(&rows[2..]),
+            "PORT   NAME  IN USE BY     UP       REGISTERED\n\
+             49202  a     node (8812)   -        2026-11-22\n\
+             49203  b     node (8812)   0 s      2026-11-22\n"
         );
         assert_eq!(
-            table_of(&[service("a\u{1b}\n", 1, State::Idle), service("b", 2, State::Idle)]),
-            "PORT   NAME       IN USE BY     SINCE\n\
-             1      a\\u{1b}\\n  -             2026-11-22\n\
-             2      b          -             2026-11-22\n"
+            table_of(&[service("a\u{1b}\n", 1, None), service("b", 2, None)]),
+            "PORT   NAME       IN USE BY     UP       REGISTERED\n\
+             1      a\\u{1b}\\n  -             -        2026-11-22\n\
+             2      b          -             -        2026-11-22\n"
         );
-        assert_eq!(table_of(&[]), "PORT   NAME  IN USE BY     SINCE\n");
+        assert_eq!(table_of(&[]), "PORT   NAME  IN USE BY     UP       REGISTERED\n");
     }
 }

@@ -10,14 +10,14 @@ use std::process::Command;
 
 use clap::Args;
 
-use crate::api::{ReasonCode, RegisterRequest, Service, State, names};
+use crate::api::{ReasonCode, RegisterRequest, Service, State};
 use crate::cli::assignment::{Assignment, check_distinct};
 use crate::cli::error::CommandError;
 use crate::cli::here::Missing;
 use crate::cli::holder::port_of;
 use crate::cli::names::{Names, is_short, note_twin};
 use crate::cli::scope::Scope;
-use crate::cli::{Failure, Session, Terminal};
+use crate::cli::{Failure, Session, Terminal, listener};
 use crate::client::Client;
 use crate::project;
 use crate::quoted::Quoted;
@@ -170,11 +170,7 @@ fn check_free(client: &Client, service: &ServiceName, terminal: Terminal) -> Res
     let service = client.service(service)?;
     let port = port_of(&service);
     match &service {
-        Service { state: Some(State::Running), .. } => {
-            let holder = names(&service.all_holders());
-            let holder = holder.unwrap_or_else(|| "a process that is not visible".to_owned());
-            return Err(CommandError::InUse { port, holder }.into());
-        }
+        Service { state: Some(State::Running), .. } => return Err(listener::used(&service).into()),
         // A restarted server finds connections in TIME_WAIT, and most servers start anyway.
         Service {
             state: Some(State::Blocked), reason_code: Some(ReasonCode::TimeWait), ..

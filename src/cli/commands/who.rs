@@ -8,16 +8,24 @@ use clap::Args;
 use crate::api::{self, State};
 use crate::cli::error::CommandError;
 use crate::cli::holder::{in_full, port};
+use crate::cli::mistyped::suggest;
+use crate::cli::scope::Scope;
 use crate::cli::{Failure, Session};
 use crate::port::Port;
+use crate::service_name::ServiceName;
 
-/// Show what uses a port
+/// Show what uses a port, or the port of a service
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  pald who 3000")]
+#[command(after_help = "\
+Examples:
+  pald who 3000
+  pald who web")]
 pub(in crate::cli) struct Who {
-    /// The port, registered or not
-    #[arg(allow_hyphen_values = true)]
+    /// The port, registered or not; or a service: in a project one of its own, or a full name
+    #[arg(value_name = "PORT|NAME", allow_hyphen_values = true)]
     port: OsString,
+    #[command(flatten)]
+    scope: Scope,
     /// Print JSON, as /v1/ports returns it
     #[arg(long)]
     json: bool,
@@ -25,8 +33,8 @@ pub(in crate::cli) struct Who {
 
 impl Who {
     pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
-        let port = Port::parse(self.port.as_bytes())?;
-        let answer = session.client()?.port(port)?;
+        let (client, port) = (session.client()?, self.port(session)?);
+        let answer = client.port(port)?;
         if self.json {
             session.terminal.answer_json(&answer)?;
         }
@@ -35,6 +43,21 @@ impl Who {
             session.terminal.answer(sentences)?;
         }
         Ok(())
+    }
+}
+
+impl Who {
+    /// Returns the port, or that of the service.
+    fn port(&self, session: &Session) -> Result<Port, Failure> {
+        let is_name = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+        if !self.port.as_bytes().first().is_some_and(is_name) {
+            return Ok(Port::parse(self.port.as_bytes())?);
+        }
+        let name = ServiceName::parse(self.port.as_bytes())?;
+        let (client, name) = (session.client()?, self.scope.full_name(session, &name)?);
+        let known = client.registered_service(&name);
+        let known = known.map_err(|error| suggest(&client, &name, error))?;
+        Ok(Port::try_from(u64::from(known.port))?)
     }
 }
 

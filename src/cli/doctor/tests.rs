@@ -42,6 +42,7 @@ fn services() -> Services {
         reason_code: None,
         holder: None,
         holders: Vec::new(),
+        verdict: None,
         held: false,
     };
     let range = RangeUsage { min: 49201, max: 49999, used: 1, free: 798 };

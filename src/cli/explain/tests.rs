@@ -82,6 +82,7 @@ fn errors_of_commands_have_their_exit_codes_and_hints() {
     let taken = |service: &str| E::PortTaken { port: 7, service: service.to_owned() };
     let held = |service: &str| E::Held { port: 7, service: service.to_owned() };
     let text = |text: &str| text.to_owned();
+    let used = |pid| E::Used { port: text("7"), number: 7, by: text("node"), pid };
     check(vec![
         row(E::UrlFlag(Url::parse("x").unwrap_err()), 2, None),
         row(E::UrlVariable(Url::parse("x").unwrap_err()), 78, None),
@@ -89,7 +90,10 @@ fn errors_of_commands_have_their_exit_codes_and_hints() {
         row(E::Text { text: quoted() }, 2, None),
         row(E::Pattern { pattern: quoted(), reason: "why" }, 2, None),
         row(E::VariableTwice(text("A")), 2, "Choose another name, as in `WEB=shop.web`"),
-        row(E::InUse { port: text("7"), holder: text("node") }, 4, "Stop it first"),
+        row(used(Some(8)), 4, "Stop it with `kill 8`, or see `pald who 7`"),
+        row(used(None), 4, "See `pald who 7`"),
+        row(E::Silent { port: text("7"), seconds: None }, 1, None),
+        row(E::Time(quoted()), 2, None),
         row(E::Unused { port: text("7") }, 1, None),
         row(
             held("shop"),

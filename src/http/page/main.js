@@ -39,7 +39,7 @@ async function lookOnce() {
   try {
     if (await isOld()) return loadAgain();
     const headers = { "If-None-Match": tag };
-    const [list, health] = await Promise.all([ask("/v1/services", headers), ask("/v1/health")]);
+    const [list, health] = await Promise.all([ask("/v1/services?fresh=false", headers), ask("/v1/health")]);
     // A 503 has the health too: the store failed.
     if (health.ok || health.status === 503) showHealth(await health.json());
     if (list.ok) {

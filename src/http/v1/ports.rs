@@ -5,7 +5,8 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::responses::{Busy, Missing, Refusals, Wrong};
-use super::{look, port_of, shapes};
+use super::shapes::{self, Seen};
+use super::{look, port_of};
 use crate::api::Port;
 use crate::http::blocking::run_blocking;
 use crate::http::error::HttpError;
@@ -37,10 +38,16 @@ pub(super) async fn show(
     let port = port_of(&request)?;
     let look = look(&Parameters::of_query(&request)?)?;
     let turn = viewers.turn(&request).await?;
-    let service = registry.service_at(port).map(|registration| registration.service.to_string());
-    let look = move || (registry.state(port, look), registry.is_held(port));
-    let (state, held) = run_blocking(look).await?;
-    Ok(reply::json(StatusCode::OK, &shapes::port(port, &state, service, held, turn.sight)))
+    let known = registry.service_at(port);
+    let service = known.as_ref().map(|registration| registration.service.to_string());
+    let look = move || {
+        let state = registry.state(port, look);
+        let verdict = known.and_then(|known| registry.verdict(&known, &state));
+        (state, verdict, registry.is_held(port))
+    };
+    let (state, verdict, held) = run_blocking(look).await?;
+    let seen = Seen { state: &state, verdict };
+    Ok(reply::json(StatusCode::OK, &shapes::port(port, seen, service, held, turn.sight)))
 }
 
 /// Releases the service that has a port

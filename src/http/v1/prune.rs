@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::release::{NAMES, names};
 use super::responses::{BadBody, Refusals, Wrong};
-use super::shapes;
+use super::shapes::{self, Seen};
 use crate::api::{GoneService, GoneServices, KeptCode, Pruned, ServiceNames};
 use crate::http::blocking::run_blocking;
 use crate::http::body;
@@ -88,7 +88,8 @@ fn code_and_reason(kept: &Kept, gone: &Gone) -> (KeptCode, String) {
     let (code, reason) = match kept {
         Kept::InUse(state) => {
             // Who may prune may see it.
-            let port = shapes::port(gone.registration.port, state, None, false, Sight::Whole);
+            let seen = Seen::of(state);
+            let port = shapes::port(gone.registration.port, seen, None, false, Sight::Whole);
             return (KeptCode::InUse, port.usage().unwrap_or_default());
         }
         Kept::NotVisible(kind) => {

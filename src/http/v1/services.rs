@@ -10,7 +10,8 @@ use glob::Pattern;
 use serde::Serialize;
 
 use super::responses::{BadBody, Busy, Missing, Refusals, Wrong};
-use super::{look, service_of, shapes};
+use super::shapes::{self, Seen};
+use super::{look, service_of};
 use crate::addresses::Addresses;
 use crate::api::{Problem, RangeUsage, RegisterRequest, Service, Services};
 use crate::http::blocking::run_blocking;
@@ -23,7 +24,9 @@ use crate::http::viewers::{Sight, Turn, Viewers};
 use crate::port::Port;
 use crate::quoted::Quoted;
 use crate::registration::Registration;
-use crate::registry::{Existing, RegisterOptions, Registry, Snapshot, States, Target};
+use crate::registry::{
+    Age, Checkouts, Existing, RegisterOptions, Registry, Snapshot, States, Target, Verdict,
+};
 
 /// The body of a PUT.
 const REGISTER_REQUEST: Expected = Expected {
@@ -47,10 +50,12 @@ const PORTION: usize = 64;
             description = "Only services whose whole name matches this pattern, with `*`, `?` and `[...]`"),
         ("state" = Option<bool>, Query,
             description = "`false` leaves out what the ports are used for, which takes the longest to find out"),
+        ("fresh" = Option<bool>, Query,
+            description = "`false` takes what was found out up to a second ago: for who asks again and again"),
         ("If-None-Match" = Option<String>, Header, description = "The ETag of an earlier reply"),
     ),
     responses(
-        (status = 200, description = "The services; states are up to a second old", body = Services,
+        (status = 200, description = "The services, and what their ports are used for now", body = Services,
             headers(("ETag" = String, description = "A hash of the reply"))),
         (status = 304, description = "Nothing changed since the reply with that ETag"),
         Wrong,
@@ -66,6 +71,10 @@ pub(super) async fn list(
     let parameters = Parameters::of_query(&request)?;
     let pattern = parameters.at_most_one("name")?.map(|text| pattern(&text)).transpose()?;
     let with_states = parameters.switch("state")?.unwrap_or(true);
+    let age = match parameters.switch("fresh")?.unwrap_or(true) {
+        true => Age::Now,
+        false => Age::UpToASecond,
+    };
     let is_wanted = move |registration: &Arc<Registration>| {
         pattern.as_ref().is_none_or(|pattern| pattern.matches(registration.service.as_str()))
     };
@@ -75,13 +84,16 @@ pub(super) async fn list(
     let body = run_blocking(move || {
         let Snapshot { mut registrations, seal } = registry.snapshot();
         let range = range_usage(&registry, &registrations);
+        let all = registrations.clone();
         registrations.retain(is_wanted);
         let states = with_states.then(|| {
             let ports: Vec<_> = registrations.iter().map(|known| known.port).collect();
-            registry.states(&ports)
+            registry.states(&ports, age)
         });
         let held = registrations.iter().map(|known| registry.is_held(known.port)).collect();
-        let list = List { registrations, states, held, sight, range, revision: seal.revision };
+        let verdicts = states.as_ref().map(|states| verdicts(&all, &registrations, states));
+        let revision = seal.revision;
+        let list = List { registrations, states, verdicts, held, sight, range, revision };
         Portions::new(move |number| list.portion(number))
     });
     Ok(not_modified_or(&request, body.await?, turn))
@@ -92,6 +104,8 @@ struct List {
     registrations: Vec<Arc<Registration>>,
     /// What their ports are used for, if that was looked up.
     states: Option<Arc<States>>,
+    /// Of each registration, whose the listener is.
+    verdicts: Option<Vec<Option<Verdict>>>,
     /// Of each registration, whether pald holds its port.
     held: Vec<bool>,
     sight: Sight,
@@ -117,13 +131,14 @@ impl List {
             rest => (Vec::new(), rest),
         };
         let states = self.states.as_deref();
-        let state = |port| states.map(|states| states.get(port));
         let held = &self.held[start..];
         for (place, (known, held)) in rest.iter().zip(held).take(PORTION).enumerate() {
             if start + place > 0 {
                 json.push(b',');
             }
-            let service = shapes::service(known, state(known.port), *held, self.sight);
+            let verdict = self.verdicts.as_ref().and_then(|verdicts| verdicts[start + place]);
+            let seen = states.map(|states| Seen { state: states.get(known.port), verdict });
+            let service = shapes::service(known, seen, *held, self.sight);
             reply::write_json(&mut json, &service);
         }
         if rest.len() <= PORTION {
@@ -133,6 +148,19 @@ impl List {
         }
         Some(json)
     }
+}
+
+/// Whose the listeners on the ports of some of all services are.
+fn verdicts(
+    all: &[Arc<Registration>],
+    some: &[Arc<Registration>],
+    states: &States,
+) -> Vec<Option<Verdict>> {
+    let checkouts = Checkouts::of(all.iter().map(|known| &**known));
+    let verdict = |known: &Arc<Registration>| {
+        checkouts.verdict(&known.service, known.folder.as_ref(), states.get(known.port))
+    };
+    some.iter().map(verdict).collect()
 }
 
 /// Makes the reply, or a 304 if the client already has it.
@@ -210,10 +238,15 @@ pub(super) async fn show(
         let shown = shapes::service(&registration, None, held, Sight::WithoutHolders);
         return Ok(reply::json(StatusCode::OK, &shown));
     }
-    let (port, turn) = (registration.port, viewers.turn(&request).await?);
-    let look = move || (registry.state(port, look), registry.is_held(port));
-    let (state, held) = run_blocking(look).await?;
-    Ok(reply::json(StatusCode::OK, &shapes::service(&registration, Some(&state), held, turn.sight)))
+    let (known, turn) = (Arc::clone(&registration), viewers.turn(&request).await?);
+    let look = move || {
+        let state = registry.state(known.port, look);
+        let verdict = registry.verdict(&known, &state);
+        (state, verdict, registry.is_held(known.port))
+    };
+    let (state, verdict, held) = run_blocking(look).await?;
+    let seen = Seen { state: &state, verdict };
+    Ok(reply::json(StatusCode::OK, &shapes::service(&registration, Some(seen), held, turn.sight)))
 }
 
 /// Registers a service
@@ -335,6 +368,7 @@ mod tests {
                 held: vec![false; registrations.len()],
                 registrations,
                 states: None,
+                verdicts: None,
                 sight: Sight::Whole,
                 range,
                 revision: 7,

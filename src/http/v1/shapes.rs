@@ -7,17 +7,31 @@ use crate::port::Port;
 use crate::printable::Printable;
 use crate::probe::{self, PortState, Reason, UnknownReason};
 use crate::registration::Registration;
+use crate::registry::Verdict;
 
-/// Shows a service; `state` is what uses its port, if that was looked up, and `held` whether pald holds
-/// it.
+/// What was looked up of a port: what uses it, and whose the listener is, as far as it is a service's.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::http) struct Seen<'a> {
+    pub(in crate::http) state: &'a PortState,
+    pub(in crate::http) verdict: Option<Verdict>,
+}
+
+impl<'a> Seen<'a> {
+    /// What uses a port, without a verdict.
+    pub(in crate::http) fn of(state: &'a PortState) -> Self {
+        Self { state, verdict: None }
+    }
+}
+
+/// Shows a service; `seen` is what was looked up of its port, and `held` whether pald holds it.
 pub(super) fn service(
     registration: &Registration,
-    state: Option<&PortState>,
+    seen: Option<Seen<'_>>,
     held: bool,
     sight: Sight,
 ) -> api::Service {
     let name = registration.service.to_string();
-    let used = state.map(|state| Used::of(state, held.then_some(&*name), sight));
+    let used = seen.map(|seen| Used::of(seen, held.then_some(&*name), sight));
     let used = used.unwrap_or_default();
     api::Service {
         name,
@@ -35,6 +49,7 @@ pub(super) fn service(
         reason_code: used.reason_code,
         holder: used.holders.first().cloned(),
         holders: used.holders,
+        verdict: used.verdict,
         held,
     }
 }
@@ -43,12 +58,12 @@ pub(super) fn service(
 /// it for that service.
 pub(in crate::http) fn port(
     port: Port,
-    state: &PortState,
+    seen: Seen<'_>,
     service: Option<String>,
     held: bool,
     sight: Sight,
 ) -> api::Port {
-    let used = Used::of(state, service.as_deref().filter(|_| held), sight);
+    let used = Used::of(seen, service.as_deref().filter(|_| held), sight);
     api::Port {
         port: port.number(),
         state: used.state.unwrap_or(api::State::Unknown),
@@ -57,6 +72,7 @@ pub(in crate::http) fn port(
         service,
         holder: used.holders.first().cloned(),
         holders: used.holders,
+        verdict: used.verdict,
         held,
     }
 }
@@ -68,13 +84,14 @@ struct Used {
     reason: Option<String>,
     reason_code: Option<ReasonCode>,
     holders: Vec<api::Holder>,
+    verdict: Option<api::Verdict>,
 }
 
 impl Used {
-    fn of(state: &PortState, held_for: Option<&str>, sight: Sight) -> Self {
-        let whole = Self::whole(state, held_for);
+    fn of(seen: Seen<'_>, held_for: Option<&str>, sight: Sight) -> Self {
+        let whole = Self::whole(seen.state, held_for);
         match sight {
-            Sight::Whole => whole,
+            Sight::Whole => Self { verdict: seen.verdict.map(shown_verdict), ..whole },
             Sight::WithoutHolders => Self { state: whole.state, ..Self::default() },
         }
     }
@@ -85,7 +102,7 @@ impl Used {
                 state: Some(api::State::Idle),
                 reason: held_for.map(|service| format!("held for {service}; nothing listens")),
                 reason_code: held_for.map(|_| ReasonCode::Held),
-                holders: Vec::new(),
+                ..Self::default()
             },
             PortState::Running(holders) => Self {
                 state: Some(api::State::Running),
@@ -97,12 +114,13 @@ impl Used {
                 reason: Some(reason_text(reason)),
                 reason_code: Some(reason_code(reason)),
                 holders: holders.iter().map(shown_holder).collect(),
+                verdict: None,
             },
             PortState::Unknown(reason) => Self {
                 state: Some(api::State::Unknown),
                 reason: Some(reason.to_string()),
                 reason_code: Some(unknown_code(reason)),
-                holders: Vec::new(),
+                ..Self::default()
             },
         }
     }
@@ -139,13 +157,27 @@ fn unknown_code(reason: &UnknownReason) -> ReasonCode {
     }
 }
 
+fn shown_verdict(verdict: Verdict) -> api::Verdict {
+    match verdict {
+        Verdict::Own => api::Verdict::Own,
+        Verdict::Foreign => api::Verdict::Foreign,
+        Verdict::Unknown => api::Verdict::Unknown,
+    }
+}
+
 fn shown_holder(holder: &probe::Holder) -> api::Holder {
     let process = holder.process.as_ref();
+    let origin = process.map(|process| &process.origin);
+    let place = origin.and_then(|origin| origin.place.as_ref());
+    let command = process.map(|process| &process.command).filter(|command| !command.is_empty());
     api::Holder {
         pid: process.map(|process| process.pid),
         process: process.map(|process| Printable(&process.name).to_string()),
+        command: command.map(|command| Printable(command).to_string()),
         user: holder.user.short(),
         since: process.and_then(|process| process.since).map(|time| time.to_string()),
+        folder: place.map(|place| place.folder.to_string()),
+        service: origin.and_then(|origin| origin.service.as_ref()).map(ToString::to_string),
     }
 }
 
@@ -155,6 +187,10 @@ mod tests {
 
     use super::*;
     use crate::probe::{Origin, Process, User};
+
+    fn seen(state: &PortState) -> Seen<'_> {
+        Seen { state, verdict: Some(Verdict::Foreign) }
+    }
 
     #[test]
     fn each_reason_has_a_code_for_programs() {
@@ -183,7 +219,8 @@ mod tests {
         ];
         for (state, code) in rows {
             let shown =
-                serde_json::to_value(port(Port::MIN, &state, None, false, Sight::Whole)).unwrap();
+                serde_json::to_value(port(Port::MIN, seen(&state), None, false, Sight::Whole))
+                    .unwrap();
             assert_eq!(shown["reason_code"].as_str(), code, "{state:?}");
             assert_eq!(shown["reason"].is_string(), code.is_some(), "{state:?}");
         }
@@ -199,7 +236,7 @@ mod tests {
             let user = User { uid: 7, name: Some("größe".to_owned()), is_outside: false };
             let state =
                 PortState::Running(vec![probe::Holder { user, process: Some(Box::new(process)) }]);
-            let port = port(Port::MIN, &state, None, false, Sight::Whole);
+            let port = port(Port::MIN, seen(&state), None, false, Sight::Whole);
             let holder = &port.holders[0];
             assert_eq!((holder.process.as_deref(), &*holder.user), (Some(shown), "größe"));
             assert_eq!(port.holder, Some(holder.clone()));
@@ -207,10 +244,20 @@ mod tests {
     }
 
     #[test]
+    fn only_who_may_make_changes_sees_whose_a_listener_is() {
+        let state = PortState::Running(Vec::new());
+        for (sight, verdict) in
+            [(Sight::Whole, Some(api::Verdict::Foreign)), (Sight::WithoutHolders, None)]
+        {
+            assert_eq!(port(Port::MIN, seen(&state), None, false, sight).verdict, verdict);
+        }
+    }
+
+    #[test]
     fn what_pald_holds_is_told_apart_from_what_is_idle() {
         let shown = |state: &PortState, held, sight| {
             let service = Some("shop".to_owned());
-            let port = port(Port::MIN, state, service, held, sight);
+            let port = port(Port::MIN, seen(state), service, held, sight);
             (port.held, port.reason, port.reason_code)
         };
         let held = Some("held for shop; nothing listens".to_owned());

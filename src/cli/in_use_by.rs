@@ -1,0 +1,211 @@
+//! How a table names what uses the ports of services: as shortly as tells its rows apart.
+
+use std::collections::HashMap;
+
+use super::holder::folder;
+use crate::api::{Holder, Service, State, Verdict};
+
+/// How many characters of a command a table shows.
+const MAX_COMMAND_CHARS: usize = 32;
+
+/// Names what uses the port of each service: `-` for nothing, `node (8812)` for a process, `user root` for
+/// one that is not visible, and how many more there are. Processes of one name have their commands too,
+/// and those with the same command their folders. A foreign listener has a `!` before it, and its folder.
+pub(super) fn in_use_by(services: &[Service]) -> Vec<String> {
+    let holders: Vec<_> =
+        services.iter().map(|service| Named { service, holders: service.all_holders() }).collect();
+    let (names, commands) =
+        (counts(&holders, |first| first.process.clone()), counts(&holders, command));
+    holders.iter().map(|named| named.text(&names, &commands)).collect()
+}
+
+struct Named<'a> {
+    service: &'a Service,
+    /// All that use its port.
+    holders: Vec<&'a Holder>,
+}
+
+impl Named<'_> {
+    fn text(&self, names: &HashMap<String, usize>, commands: &HashMap<String, usize>) -> String {
+        match (self.service.state, self.holders.split_first(), &self.service.reason) {
+            (Some(State::Idle), _, _) => "-".to_owned(),
+            (Some(State::Running | State::Blocked), Some((first, others)), _) => {
+                let more =
+                    if others.is_empty() { String::new() } else { format!(" +{}", others.len()) };
+                self.first(first, names, commands) + &more
+            }
+            (Some(State::Blocked), _, Some(reason)) => reason.clone(),
+            _ => "?".to_owned(),
+        }
+    }
+
+    fn first(
+        &self,
+        first: &Holder,
+        names: &HashMap<String, usize>,
+        commands: &HashMap<String, usize>,
+    ) -> String {
+        let is_foreign = self.service.verdict == Some(Verdict::Foreign);
+        let is_repeated = |counts: &HashMap<String, usize>, key: Option<String>| {
+            key.and_then(|key| counts.get(&key).copied()).is_some_and(|count| count > 1)
+        };
+        let name = match is_repeated(names, first.process.clone()) {
+            true => command(first),
+            false => first.process.clone(),
+        };
+        let name = match (name, first.pid) {
+            (Some(name), Some(pid)) => format!("{name} ({pid})"),
+            (None, Some(pid)) => format!("pid {pid}"),
+            _ => first.whose(),
+        };
+        let with_folder = is_foreign || is_repeated(commands, command(first));
+        let at = folder(first).filter(|_| with_folder).map(|at| format!(" in {at}"));
+        let mark = if is_foreign { "! " } else { "" };
+        format!("{mark}{name}{}", at.unwrap_or_default())
+    }
+}
+
+/// Counts the services whose first holders have something in common.
+fn counts(
+    holders: &[Named<'_>],
+    key: impl Fn(&Holder) -> Option<String>,
+) -> HashMap<String, usize> {
+    let mut counts = HashMap::new();
+    for key in holders.iter().filter_map(|named| key(named.holders.first()?)) {
+        *counts.entry(key).or_default() += 1;
+    }
+    counts
+}
+
+/// Returns what a process runs: `node server.js`, `python3 -m http.server`, or else its name.
+fn command(holder: &Holder) -> Option<String> {
+    let name = holder.process.as_deref()?;
+    let mut words = holder.command.as_deref().unwrap_or_default().split_whitespace();
+    let program = words.next().unwrap_or_default();
+    // A process that has given itself a title has no arguments.
+    if !file_name(program).starts_with(name) || program.ends_with(':') {
+        return Some(name.to_owned());
+    }
+    let told = match words.next() {
+        Some(flag @ ("-m" | "-jar")) => words.next().map(|module| format!("{flag} {module}")),
+        // What follows is a program of its own.
+        Some(flag @ ("-c" | "-e")) => Some(flag.to_owned()),
+        Some(first) => {
+            let mut plain =
+                std::iter::once(first).chain(words).filter(|word| !word.starts_with('-'));
+            plain.next().map(|word| file_name(word).to_owned())
+        }
+        None => None,
+    };
+    let text = told.map_or_else(|| name.to_owned(), |told| format!("{name} {told}"));
+    Some(text.chars().take(MAX_COMMAND_CHARS).collect())
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(state: State, verdict: Option<Verdict>, holders: &[Holder]) -> Service {
+        Service {
+            name: "shop.web".to_owned(),
+            port: 49201,
+            addresses: Vec::new(),
+            created_at: String::new(),
+            hold: true,
+            folder: None,
+            state: Some(state),
+            reason: None,
+            reason_code: None,
+            holder: None,
+            holders: holders.to_vec(),
+            verdict,
+            held: false,
+        }
+    }
+
+    fn holder(process: &str, pid: u32, command: &str, folder: &str) -> Holder {
+        Holder {
+            pid: Some(pid),
+            process: Some(process.to_owned()),
+            command: Some(command.to_owned()),
+            user: "ann".to_owned(),
+            since: None,
+            folder: Some(folder.to_owned()),
+            service: None,
+        }
+    }
+
+    fn column(holders: &[Holder]) -> Vec<String> {
+        let running = |it: &Holder| service(State::Running, None, std::slice::from_ref(it));
+        in_use_by(&holders.iter().map(running).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn each_use_of_a_port_has_its_text() {
+        let node = holder("node", 8812, "node server.js", "/src/shop");
+        let hidden = Holder { pid: None, process: None, user: "root".to_owned(), ..node.clone() };
+        let blocked = service(State::Blocked, None, &[]);
+        let foreign = Some(Verdict::Foreign);
+        let rows = [
+            (service(State::Idle, None, &[]), "-"),
+            (service(State::Running, None, &[]), "?"),
+            (service(State::Running, None, std::slice::from_ref(&node)), "node (8812)"),
+            (service(State::Running, None, &[node.clone(), node.clone()]), "node (8812) +1"),
+            (
+                service(State::Running, foreign, std::slice::from_ref(&node)),
+                "! node (8812) in /src/shop",
+            ),
+            (service(State::Running, None, &[hidden]), "user root"),
+            (Service { reason: Some("a UDP socket".to_owned()), ..blocked }, "a UDP socket"),
+            (service(State::Unknown, None, &[]), "?"),
+        ];
+        for (service, expected) in rows {
+            assert_eq!(in_use_by(std::slice::from_ref(&service)), [expected], "{service:?}");
+        }
+    }
+
+    /// Eight rows all said `node`.
+    #[test]
+    fn rows_that_look_alike_are_told_apart() {
+        let different = [
+            holder("node", 1, "/usr/bin/node /src/a/node_modules/.bin/vite --port 1", "/src/a"),
+            holder("node", 2, "node --inspect server.js", "/src/a"),
+            holder("python3", 3, "python3 -m http.server 8000", "/src/a"),
+        ];
+        assert_eq!(column(&different), ["node vite (1)", "node server.js (2)", "python3 (3)"]);
+        let same = [
+            holder("node", 1, "node server.js", "/src/a"),
+            holder("node", 2, "node server.js", "/src/my%20b"),
+            holder("node", 3, "node", "/src/c"),
+        ];
+        assert_eq!(
+            column(&same),
+            ["node server.js (1) in /src/a", "node server.js (2) in /src/my b", "node (3)"]
+        );
+    }
+
+    #[test]
+    fn a_command_is_told_by_what_it_runs() {
+        let rows = [
+            ("java", "java -jar shop.jar", "java -jar shop.jar"),
+            ("python3", "/usr/bin/python3 -m http.server 1", "python3 -m http.server"),
+            ("ruby", "ruby -W0 bin/rails server", "ruby rails"),
+            ("next-server (v14)", "next-server (v14)", "next-server (v14)"),
+            ("nginx", "nginx: master process nginx", "nginx"),
+            ("sh", "sh -c sleep 1", "sh -c"),
+            ("node", "", "node"),
+            (
+                "node",
+                "node aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                "node aaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            ),
+        ];
+        for (process, line, expected) in rows {
+            assert_eq!(command(&holder(process, 1, line, "/")).as_deref(), Some(expected));
+        }
+    }
+}
