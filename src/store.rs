@@ -375,3 +375,62 @@ impl StoreError {
         causes.fold(self.to_string(), |text, cause| format!("{text}: {cause}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn an_error_is_damage_or_passes_or_is_neither() {
+        let path = || PathBuf::from("/none/db");
+        let sled = |source| StoreError::Sled { path: path(), source };
+        let of_system = |errno: Errno| sled::Error::Io(errno.into());
+        let own = || sled::Error::Io(io::Error::other("its own"));
+        let beside = |source| StoreError::Beside(ReadError::Io { path: path(), source });
+        let io = |errno: Errno| StoreError::Io { path: path(), source: errno.into() };
+        let unsafe_io = |source| StoreError::Unsafe(UnsafePath::Io { path: path(), source });
+        // (error, whether the store is damaged, whether a later try may find it whole)
+        let rows = [
+            (io(Errno::ACCESS), false, false),
+            (io(Errno::NOSPC), false, true),
+            (sled(of_system(Errno::ACCESS)), false, false),
+            (sled(of_system(Errno::NOSPC)), false, true),
+            (sled(own()), true, false),
+            (sled(sled::Error::ReportableBug(String::new())), true, false),
+            (beside(Errno::ACCESS.into()), false, false),
+            (beside(Errno::NOSPC.into()), false, true),
+            (StoreError::Beside(ReadError::Link(path())), false, false),
+            (unsafe_io(Errno::NOSPC.into()), false, true),
+            (StoreError::Unsafe(UnsafePath::Link(path())), false, false),
+            (StoreError::MountPoint { path: path() }, false, false),
+            (StoreError::Link { path: path() }, false, false),
+            (StoreError::NotAStore { path: path() }, false, false),
+            (StoreError::TooNew { path: path(), version: 9, newest: 2 }, false, false),
+            (StoreError::Panicked { path: path(), reason: String::new() }, true, false),
+            (StoreError::Contradiction { path: path(), found: String::new() }, true, false),
+        ];
+        for (error, is_damage, is_temporary) in rows {
+            assert_eq!(error.is_damage(), is_damage, "{error:?}");
+            assert_eq!(error.is_temporary(), is_temporary, "{error:?}");
+        }
+        let whole = sled(of_system(Errno::ACCESS)).with_causes();
+        assert!(whole.starts_with("Can't use the store /none/db: IO error: "), "{whole}");
+        assert!(whole.contains("Permission denied (os error 13)"), "{whole}");
+    }
+
+    #[test]
+    fn a_store_is_there_if_it_can_be_or_has_been_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        assert!(!exists(&path).unwrap());
+        assert!(damaged(&path).is_empty());
+        let seal = Seal::of(0, []);
+        drop(Store::create(&path, &[], seal).unwrap());
+        assert!(exists(&path).unwrap());
+        let aside = Store::set_aside(&path).unwrap();
+        assert!(!exists(&path).unwrap());
+        assert_eq!(damaged(&path), [aside]);
+    }
+}

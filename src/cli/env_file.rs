@@ -31,3 +31,34 @@ pub(super) fn write(path: &Path, of: &str, lines: &[String]) -> Result<(), Comma
     }
     files::replace_for_user(path, text.as_bytes()).map_err(failed)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn only_a_file_that_pald_wrote_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".env.ports");
+        let lines = |lines: &[&str]| lines.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        write(&path, " for shop in /src\n/x", &lines(&["A=1", "B=2"])).unwrap();
+        let first = "# Written by `pald env` for shop in /src\\n/x; it writes the file anew\n";
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{first}A=1\nB=2\n"));
+        write(&path, "", &lines(&["C=3"])).unwrap();
+        let text = "# Written by `pald env`; it writes the file anew\nC=3\n";
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+
+        for mine in ["", "A=mine\n", "A=mine\n# Written by `pald env`\n"] {
+            fs::write(&path, mine).unwrap();
+            let refused = write(&path, "", &lines(&["C=3"]));
+            assert!(matches!(refused, Err(CommandError::NotOurs(_))), "{mine:?}: {refused:?}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), mine);
+        }
+        let refused = write(folder.path(), "", &[]);
+        assert!(matches!(refused, Err(CommandError::NotOurs(_))), "{refused:?}");
+        let nowhere = write(&folder.path().join("none/file"), "", &[]);
+        assert!(matches!(nowhere, Err(CommandError::Write { .. })), "{nowhere:?}");
+    }
+}

@@ -389,6 +389,8 @@ mod tests {
         holds.keep(second, Some(second_hold));
         assert!(!watch.is_held(second));
         assert_eq!(watch.status().held, 2);
+        let of_held = [ordered[3], first].map(|port| watch.inode_at(port).unwrap());
+        assert_eq!(watch.inodes(), HashSet::from(of_held));
     }
 
     /// A service's hold is switched off, and on again.

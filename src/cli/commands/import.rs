@@ -113,3 +113,82 @@ fn summary(imported: &Imported) -> String {
     let [added, changed, removed] = [added, changed, removed].map(Vec::len);
     format!("{added} added, {changed} changed, {removed} released, {kept} unchanged")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::api::Problem;
+
+    #[test]
+    fn a_dump_is_read_up_to_the_largest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dump");
+        assert!(matches!(read(&path), Err(CommandError::Read { .. })));
+        fs::write(&path, vec![b'#'; MAX_BYTES]).unwrap();
+        assert_eq!(read(&path).unwrap().len(), MAX_BYTES);
+        fs::write(&path, vec![b'#'; MAX_BYTES + 1]).unwrap();
+        assert!(matches!(read(&path), Err(CommandError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_dump_is_told_line_by_line() {
+        let explained = |kind, lines: &[(usize, &str)]| {
+            let line = |(line, reason): &(usize, &str)| LineProblem {
+                line: *line,
+                reason: (*reason).to_owned(),
+            };
+            let problem = Problem {
+                kind,
+                title: String::new(),
+                status: 400,
+                detail: "The dump has bad lines".to_owned(),
+                hint: None,
+                service: None,
+                port: None,
+                occupied: Vec::new(),
+                lines: lines.iter().map(line).collect(),
+            };
+            let failure = explain(ClientError::Problem(problem.into()), Path::new("my.dump"));
+            (failure.lines, failure.hint)
+        };
+        let fix = Some("Fix the dump and import it again".to_owned());
+        let listen = Some("Remove it from the dump, or set another `port_listen`".to_owned());
+        let detail = "The dump has bad lines";
+        use ProblemType as Kind;
+        let rows: [(Kind, &[(usize, &str)], &[&str], &Option<String>); 4] = [
+            (Kind::DumpInvalid, &[(3, "why")], &["my.dump:3: why; nothing was imported"], &fix),
+            (
+                Kind::DumpInvalid,
+                &[(3, "why"), (5, "else")],
+                &["my.dump:3: why", "my.dump:5: else", detail],
+                &fix,
+            ),
+            (Kind::PortTaken, &[], &[detail], &listen),
+            (Kind::PortOutOfRange, &[], &[detail], &None),
+        ];
+        for (kind, lines, expected, hint) in rows {
+            let (found, found_hint) = explained(kind, lines);
+            assert_eq!(
+                (found, &found_hint),
+                (expected.iter().map(|it| (*it).to_owned()).collect(), hint)
+            );
+        }
+    }
+
+    #[test]
+    fn what_changes_is_listed_and_counted() {
+        let list = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let imported = Imported {
+            added: list(&["a", "b"]),
+            changed: list(&["c"]),
+            removed: list(&["d", "e", "f"]),
+            kept: 4,
+            revision: 7,
+            dry_run: false,
+        };
+        assert_eq!(names(&imported), ["+ a", "+ b", "~ c", "- d", "- e", "- f"]);
+        assert_eq!(summary(&imported), "2 added, 1 changed, 3 released, 4 unchanged");
+    }
+}

@@ -192,7 +192,6 @@ fn errors_of_a_start_have_their_exit_codes_and_hints() {
     let refused = |source| ListenError::Refused { address, source };
     let store = |source| StoreError::Io { path: path(), source };
     let read = |source| DumpFileError::Read(ReadError::Io { path: path(), source });
-    let sled = || sled::Error::ReportableBug(String::new());
     let unrecoverable = |reason| OpenError::Unrecoverable {
         problem: String::new(),
         store: path(),
@@ -232,8 +231,6 @@ fn errors_of_a_start_have_their_exit_codes_and_hints() {
         row(refused(Errno::INVAL.into()), 78, None),
         row(store(denied()), 74, DISK_AGAIN),
         row(store(full()), 75, MEANWHILE),
-        row(StoreError::Sled { path: path(), source: sled() }, 74, DISK_AGAIN),
-        row(StoreError::Sled { path: path(), source: sled::Error::Io(full()) }, 75, MEANWHILE),
         row(
             StoreError::Beside(ReadError::NotAFile(path())),
             74,

@@ -235,6 +235,20 @@ mod tests {
     }
 
     #[test]
+    fn the_agent_is_one_of_the_user() {
+        let launchd = launchd();
+        assert_eq!(launchd.domain(), "gui/501");
+        assert_eq!(launchd.target(), "gui/501/pald");
+        let words = launchctl([&"print".into(), &launchd.target()]);
+        assert_eq!(words, ["launchctl", "print", "gui/501/pald"]);
+        assert_eq!(launchd.kind(), "a launchd agent");
+        assert_eq!(launchd.restart_line(), "pald stop && pald start");
+        let files = launchd.files(None).unwrap();
+        assert_eq!(files.len(), 1);
+        assert_eq!((&files[0].path, &files[0].content), (&launchd.agent(), &None));
+    }
+
+    #[test]
     fn the_process_is_read_from_launchctl() {
         let printed =
             "gui/501/pald = {\n\tactive count = 1\n\tstate = running\n\n\tpid = 4121\n}\n";

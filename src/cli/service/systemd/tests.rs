@@ -78,6 +78,28 @@ fn the_state_is_read_from_the_properties() {
 }
 
 #[test]
+fn each_step_is_a_command_that_people_can_give_too() {
+    let rows = [
+        (Step::Reload, "systemctl --user daemon-reload"),
+        (Step::Enable, "systemctl --user enable --now pald.service"),
+        (Step::Disable, "systemctl --user disable --now pald.socket pald.service"),
+        (Step::Start, "systemctl --user start pald.service"),
+        (Step::Stop, "systemctl --user stop pald.socket pald.service"),
+        (Step::Restart, "systemctl --user restart pald.service"),
+    ];
+    for (step, line) in rows {
+        assert_eq!(crate::cli::service::joined(&command(step)), line);
+    }
+    let systemd = Systemd { folder: "/c".into(), packaged: "/nowhere".into() };
+    assert_eq!(systemd.restart_line(), "systemctl --user restart pald.service");
+    assert_eq!(systemd.kind(), "a systemd user service");
+    // Without a program, all that could have been written is to go.
+    let files = systemd.files(None).unwrap();
+    assert_eq!(files.len(), 2);
+    assert!(files.iter().all(|file| file.content.is_none()));
+}
+
+#[test]
 fn what_only_a_person_can_mend_is_not_started_again() {
     let line = UNIT_FILE.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus="));
     let mut listed: Vec<u8> = line.unwrap().split(' ').map(|code| code.parse().unwrap()).collect();
