@@ -348,4 +348,56 @@ mod tests {
             assert_eq!(error.to_string(), format!("{start}{end}"));
         }
     }
+
+    #[test]
+    fn what_keeps_a_dump_from_taking_a_stores_place_is_told_apart() {
+        let found = |text: &str| {
+            let parsed = crate::dump::parse(text.as_bytes())
+                .map_err(|lines| BadLines { path: PathBuf::new(), lines });
+            FoundDump { bytes: text.into(), parsed, whole_seal: None, state: None }
+        };
+        let sealed = "a 1 # pald: since=2026-11-22T10:00:00Z revision=3 entries=2 check=00000000";
+        // (dump, what is wrong with it, whether a person may have edited it)
+        let rows = [
+            ("", "it is empty", false),
+            ("# x\n", "it has no services", false),
+            ("a 1\n", "pald did not write it", true),
+            ("a 0\n", "line 1: port 0 is outside 1-65535", false),
+            ("a 0\nb 0\n", "it has 2 bad lines", false),
+            (
+                "a 1 # pald: since=2026-11-22T10:00:00Z\n",
+                "its last line does not say what it should hold",
+                true,
+            ),
+            (
+                sealed,
+                "its 1 services are not the 2 of revision 3 that its last line speaks of",
+                true,
+            ),
+        ];
+        for (text, expected, has_entries) in rows {
+            let problem = DumpProblem::of(Some(found(text)));
+            assert_eq!(problem.to_string(), expected, "{text:?}");
+            assert_eq!(problem.has_entries(), has_entries, "{text:?}");
+        }
+        assert_eq!(DumpProblem::of(None).to_string(), "it does not exist");
+    }
+
+    #[test]
+    fn the_first_few_conflicts_are_named() {
+        let conflict = |number| ImportConflict::PortTaken {
+            service: ServiceName::parse(format!("s{number}")).unwrap(),
+            port: Port::new(number).unwrap(),
+            owner: ServiceName::parse("web").unwrap(),
+        };
+        let told =
+            |count: u16| ChangeError::Conflict((1..=count).map(conflict).collect()).to_string();
+        assert_eq!(told(1), "s1 can't have port 1, which is web's; nothing was imported");
+        assert!(told(5).ends_with("s5 can't have port 5, which is web's; nothing was imported"));
+        assert!(
+            told(7).ends_with("which is web's; and 2 more; nothing was imported"),
+            "{}",
+            told(7)
+        );
+    }
 }

@@ -1,0 +1,165 @@
+//! The registry as its users have it, on a real store and with its threads.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::addresses::Addresses;
+use crate::dump;
+use crate::probe;
+use crate::short_name::ShortName;
+
+/// A registry in a folder, with all ports, of which pald has the last.
+fn open(folder: &Path) -> Registry {
+    let options = RegistryOptions {
+        port_range: PortRange::new(port(20_000), port(29_999)).unwrap(),
+        port_listen: Port::MAX,
+        data_dir: folder.join("db"),
+        max_holds: 10,
+        dump_file: folder.join("dump"),
+    };
+    Registry::open(options).unwrap()
+}
+
+fn port(number: u16) -> Port {
+    Port::new(number).unwrap()
+}
+
+fn name(text: &str) -> ServiceName {
+    ServiceName::parse(text).unwrap()
+}
+
+fn on(number: u16) -> RegisterOptions {
+    RegisterOptions { port: Some(port(number)), hold: Some(false), ..RegisterOptions::default() }
+}
+
+#[test]
+fn what_is_registered_is_found_by_name_and_by_port_until_it_is_released() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = open(folder.path());
+    assert!(registry.is_empty());
+    assert_eq!((registry.port_range().min(), registry.port_listen()), (port(20_000), Port::MAX));
+    let web = registry.register(name("web"), on(7)).wait().unwrap();
+    assert!(web.is_new);
+    registry.register(name("db"), on(8)).wait().unwrap();
+    assert_eq!((registry.lookup("web"), registry.lookup("db")), (Some(port(7)), Some(port(8))));
+    assert_eq!((registry.lookup("none"), registry.lookup("no name")), (None, None));
+    assert_eq!(registry.service(&name("web")), Some(Arc::clone(&web.registration)));
+    assert_eq!(registry.service_at(port(7)), Some(web.registration));
+    assert_eq!((registry.service(&name("none")), registry.service_at(port(9))), (None, None));
+    assert_eq!((registry.len(), registry.is_empty()), (2, false));
+    assert_eq!(registry.snapshot().registrations.len(), 2);
+    let health = registry.health();
+    assert_eq!((health.services, health.revision, health.failure), (2, 2, None));
+    assert!(health.dump.written_at.is_some() && health.dump.error.is_none(), "{:?}", health.dump);
+    assert_eq!((health.holds.max, health.holds.held), (10, 0));
+
+    registry.release(vec![Target::Service(name("web"))]).wait().unwrap();
+    assert_eq!((registry.lookup("web"), registry.len()), (None, 1));
+    registry.close();
+    // What is asked for later is refused, and nothing waits for ever.
+    let late = registry.register(name("late"), on(9)).wait();
+    assert_eq!(late, Err(ChangeError::Unanswered));
+    drop(registry);
+    let registry = open(folder.path());
+    assert_eq!((registry.lookup("db"), registry.lookup("web")), (Some(port(8)), None));
+    let dump = dump::parse(&fs::read(folder.path().join("dump")).unwrap()).unwrap();
+    assert_eq!(dump.entries.len(), 1);
+}
+
+/// Such a request is answered at once, and makes no batch.
+#[test]
+fn a_registration_that_is_as_it_was_asked_for_is_no_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = open(folder.path());
+    let addresses = |text: &str| Some(Addresses::parse(text).unwrap());
+    let first = RegisterOptions { addresses: addresses("a"), ..on(7) };
+    registry.register(name("web"), first.clone()).wait().unwrap();
+    let before = registry.health().revision;
+    // (options, whether they change nothing)
+    let rows = [
+        (RegisterOptions::default(), true),
+        (first.clone(), true),
+        (RegisterOptions { existing: Existing::Move, ..first.clone() }, true),
+        (RegisterOptions { addresses: addresses("b"), ..first.clone() }, false),
+        (RegisterOptions { addresses: addresses(""), ..first.clone() }, false),
+        (RegisterOptions { hold: Some(true), ..first.clone() }, false),
+        (RegisterOptions { port: Some(port(8)), existing: Existing::Move, ..first.clone() }, false),
+    ];
+    let mut revision = before;
+    for (options, is_same) in rows {
+        let answer = registry.register(name("web"), options.clone()).wait().unwrap();
+        assert!(!answer.is_new);
+        revision += u64::from(!is_same);
+        assert_eq!(registry.health().revision, revision, "{options:?}");
+        // Back to how it was.
+        let back = RegisterOptions { existing: Existing::Move, ..first.clone() };
+        registry.register(name("web"), back).wait().unwrap();
+        revision += u64::from(!is_same);
+        assert_eq!(registry.health().revision, revision, "{options:?}");
+    }
+    let refused =
+        [RegisterOptions { existing: Existing::Refuse, ..RegisterOptions::default() }, on(8)];
+    for options in refused {
+        assert!(registry.register(name("web"), options.clone()).wait().is_err(), "{options:?}");
+    }
+}
+
+#[test]
+fn a_port_has_a_state_and_may_be_held() {
+    if !probe::HOLDS_PORTS {
+        return eprintln!("skipped: pald holds no ports on this system");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let registry = open(folder.path());
+    let web = registry.register(name("web"), RegisterOptions::default()).wait().unwrap();
+    let web = web.registration.port;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !registry.is_held(web) {
+        assert!(Instant::now() < deadline, "it is never held");
+        thread::yield_now();
+    }
+    assert!(!registry.is_held(Port::MIN));
+    assert_eq!(registry.state(web, Look::Quiet), PortState::Free);
+    let server = std::net::TcpListener::bind(("127.0.0.1", web.number())).unwrap();
+    let state = registry.state(web, Look::Quiet);
+    assert!(matches!(state, PortState::Running(_)), "{state:?}");
+    assert!(matches!(registry.states(&[web]).get(web), PortState::Running(_)));
+    drop(server);
+}
+
+#[test]
+fn a_checkout_whose_folder_is_gone_is_in_the_way_until_something_runs_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = open(folder.path());
+    let there = folder.path().join("there");
+    fs::create_dir(&there).unwrap();
+    let set = |path: &Path| ProjectSet {
+        folder: Folder::parse(path.to_str().unwrap()).unwrap(),
+        project: ShortName::parse("shop").unwrap(),
+        labels: vec![None, ShortName::parse("x")],
+        services: vec![ProjectService {
+            name: ShortName::parse("web").unwrap(),
+            is_shared: false,
+            prefer: None,
+            addresses: None,
+            hold: Some(false),
+        }],
+        existing: Existing::Accept,
+        own_ports: Vec::new(),
+    };
+    let answer = registry.register_set(set(&there)).wait().unwrap();
+    assert!(answer.is_new);
+    assert_eq!(answer.registrations[0].service, name("shop.web"));
+    let other = set(&folder.path().join("other"));
+    assert_eq!(registry.gone_in_the_way(&other), None);
+    fs::remove_dir(&there).unwrap();
+    assert_eq!(registry.gone_in_the_way(&other), Some(set(&there).folder));
+    // It is in nobody's own way.
+    assert_eq!(registry.gone_in_the_way(&set(&there)), None);
+    let web = answer.registrations[0].port.number();
+    let server = std::net::TcpListener::bind(("127.0.0.1", web)).unwrap();
+    assert_eq!(registry.gone_in_the_way(&other), None);
+    drop(server);
+}
