@@ -10,6 +10,7 @@ use clap::{Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser};
 
 mod assignment;
 mod commands;
+mod completion;
 mod daemon;
 mod doctor;
 mod duration;
@@ -76,7 +77,7 @@ Exit codes:
   5 no port left, 65 bad dump, 70 an internal error, 74 storage, 78 configuration";
 
 /// The options of all commands.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Options of all commands")]
 struct Globals {
     /// Read this file instead of ~/.pald/config.toml

@@ -36,7 +36,7 @@ pub(crate) fn ports(home: &Home, text: &str) -> String {
 }
 
 /// A command with a home's environment, in which `pald` is the program under test.
-fn prepared(home: &Home, program: &str) -> Command {
+pub(crate) fn prepared(home: &Home, program: &str) -> Command {
     let mut command = Command::new(program);
     home.prepare(&mut command);
     let pald = std::path::Path::new(PALD).parent().unwrap().display();
@@ -46,7 +46,7 @@ fn prepared(home: &Home, program: &str) -> Command {
 }
 
 /// What a line of shell prints.
-fn shell(home: &Home, line: &str) -> String {
+pub(crate) fn shell(home: &Home, line: &str) -> String {
     let mut command = prepared(home, "sh");
     command.args(["-c", &format!("exec 2>&1; {line}")]);
     finish(&mut command).1

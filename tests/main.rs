@@ -5,6 +5,7 @@
 mod arrows;
 mod combinations;
 mod command_line;
+mod completion;
 mod daemon;
 mod damage;
 #[cfg(all(target_os = "linux", not(feature = "portable")))]

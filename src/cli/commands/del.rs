@@ -8,6 +8,7 @@ use clap::{ArgGroup, Args};
 use glob::Pattern;
 
 use crate::api::Service;
+use crate::cli::completion::Takes;
 use crate::cli::error::CommandError;
 use crate::cli::here::{Here, Missing};
 use crate::cli::mistyped::nearest_of;
@@ -34,7 +35,7 @@ Examples:
 pub(in crate::cli) struct Del {
     /// The services: in a project names of its own, full names such as shop.web, ports, or patterns of
     /// full names with *, ? and [...]
-    #[arg(group = "what", value_name = "NAME")]
+    #[arg(group = "what", value_name = "NAME", add = Takes::Service)]
     names: Vec<OsString>,
     /// The service's port, instead of its name
     #[arg(long, value_name = "N", group = "what", allow_hyphen_values = true)]

@@ -9,6 +9,7 @@ use clap::Args;
 use glob::Pattern;
 
 use crate::cli::assignment::{Assignment, check_distinct};
+use crate::cli::completion::Takes;
 use crate::cli::env_file;
 use crate::cli::env_format::Format;
 use crate::cli::error::CommandError;
@@ -31,7 +32,7 @@ Examples:
 pub(in crate::cli) struct Env {
     /// A registered service, or a pattern for several: *, ? and [...]. Without VAR it is the variable
     /// of the project's file, or else SHOP_WEB_PORT for shop.web. With a {name} after VAR=, a text
-    #[arg(value_name = "[VAR=]NAME")]
+    #[arg(value_name = "[VAR=]NAME", add = Takes::Assignment)]
     assignments: Vec<OsString>,
     #[command(flatten)]
     scope: Scope,

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use clap::Args;
 
+use crate::cli::completion::Takes;
 use crate::cli::here::Missing;
 use crate::cli::mistyped::suggest_or_set;
 use crate::cli::scope::Scope;
@@ -19,6 +20,7 @@ Examples:
   pald get shop.web --json")]
 pub(in crate::cli) struct Get {
     /// The service: in a project one of its own, or a full name such as shop.web
+    #[arg(add = Takes::Service)]
     name: OsString,
     #[command(flatten)]
     scope: Scope,

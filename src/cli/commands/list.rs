@@ -4,6 +4,7 @@ use clap::Args;
 use glob::Pattern;
 
 use crate::api::{Service, State};
+use crate::cli::completion::Takes;
 use crate::cli::duration::duration;
 use crate::cli::error::CommandError;
 use crate::cli::in_use_by::in_use_by;
@@ -23,6 +24,7 @@ Examples:
   pald list --json | jq '.services[].port'")]
 pub(in crate::cli) struct List {
     /// Only services whose whole name matches this pattern: *, ? and [...]
+    #[arg(add = Takes::FullName)]
     glob: Option<String>,
     /// Only services of this checkout
     #[arg(long)]

@@ -12,6 +12,7 @@ use clap::Args;
 
 use crate::api::{ReasonCode, RegisterRequest, Service, State};
 use crate::cli::assignment::{Assignment, check_distinct};
+use crate::cli::completion::Takes;
 use crate::cli::error::CommandError;
 use crate::cli::here::Missing;
 use crate::cli::holder::port_of;
@@ -43,9 +44,10 @@ pub(in crate::cli) struct Run {
     #[arg(long, requires = "name")]
     no_hold: bool,
     /// The service that the command runs; without it, only the variables are set
+    #[arg(add = Takes::Service)]
     name: Option<OsString>,
     /// Set another variable to a service's port, or to a text with {name} in it; may be repeated
-    #[arg(short, value_name = "[VAR=]NAME")]
+    #[arg(short, value_name = "[VAR=]NAME", add = Takes::Assignment)]
     env: Vec<OsString>,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]

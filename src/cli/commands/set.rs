@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::addresses::Addresses;
 use crate::api::{ProjectServiceRequest, RegisterRequest, Service};
+use crate::cli::completion::Takes;
 use crate::cli::error::CommandError;
 use crate::cli::here::{self, Here, Missing};
 use crate::cli::names::note_twin;
@@ -29,6 +30,7 @@ Examples:
 pub(in crate::cli) struct Set {
     /// The service: in a project one of its file, or else a full name: 1 to 255 letters, digits
     /// and . _ -
+    #[arg(add = Takes::Service)]
     name: Option<OsString>,
     #[command(flatten)]
     scope: Scope,

@@ -1,0 +1,140 @@
+//! What may stand at a place of the command line, for a shell that asks at the press of a key.
+//!
+//! Options, commands and files are clap's to offer; the names of services come from the daemon. The
+//! scripts for the shells are in `completion/`.
+
+use std::ffi::{OsStr, OsString};
+use std::sync::Arc;
+
+use clap::builder::ArgExt;
+use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _};
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate as Candidate, complete};
+
+use super::here::Here;
+use super::names::is_short;
+use super::terminal::Terminal;
+use super::{Cli, Failure, Globals, Session, enter};
+use crate::project::ShortName;
+use crate::service_name::ServiceName;
+
+/// What an argument takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// The name of a service.
+    Service,
+    /// The full name of a service.
+    FullName,
+    /// The name of a service, alone or after `VAR=`.
+    Assignment,
+}
+
+impl ArgExt for Takes {}
+
+/// Returns what may stand in the place of the last of these words, the best first.
+///
+/// Options come only after a `-`. Names of services are missing where pald does not answer, and no
+/// error is told: a shell has no place for it.
+pub(super) fn candidates(words: Vec<OsString>) -> Vec<Candidate> {
+    let Some((current, before)) = words.split_last() else { return Vec::new() };
+    let is_option = |word: &OsStr| word.as_encoded_bytes().starts_with(b"-");
+    let (wants_option, index) = (is_option(current), before.len());
+    let Ok(names) = Names::of(before).map(Arc::new) else { return Vec::new() };
+    let mut command = with_names(Cli::command(), &names);
+    let folder = std::env::current_dir().ok();
+    let mut found = complete(&mut command, words, index, folder.as_deref()).unwrap_or_default();
+    found.retain(|candidate| is_option(candidate.get_value()) == wants_option);
+    found
+}
+
+/// Gives each argument that takes a service its names.
+fn with_names(command: Command, names: &Arc<Names>) -> Command {
+    command.mut_subcommands(|command| {
+        command.mut_args(|argument| match argument.get::<Takes>().copied() {
+            Some(takes) => completed(argument, takes, Arc::clone(names)),
+            None => argument,
+        })
+    })
+}
+
+fn completed(argument: Arg, takes: Takes, names: Arc<Names>) -> Arg {
+    argument.add(ArgValueCompleter::new(move |typed: &OsStr| {
+        let Some(typed) = typed.to_str() else { return Vec::new() };
+        let (variable, name) = match takes {
+            Takes::Service | Takes::FullName => ("", typed),
+            Takes::Assignment => typed.split_at(typed.find('=').map_or(0, |at| at + 1)),
+        };
+        let found = match takes {
+            Takes::FullName => names.full(name, |_| true),
+            Takes::Service | Takes::Assignment => names.starting_with(name),
+        };
+        let found = found.unwrap_or_default();
+        found.into_iter().map(|it| it.add_prefix(variable)).collect()
+    }))
+}
+
+/// The names of services that a command line can mean.
+struct Names {
+    session: Session,
+    is_global: bool,
+}
+
+impl Names {
+    /// Reads the options before the word that is completed.
+    fn of(words: &[OsString]) -> Result<Self, Failure> {
+        let matches = Cli::command().ignore_errors(true).try_get_matches_from(words);
+        let globals = matches.and_then(|matches| Globals::from_arg_matches(&matches));
+        let globals = globals.unwrap_or_default();
+        enter(globals.directory.as_deref())?;
+        let terminal = Terminal::new(&Globals { quiet: true, ..Globals::default() });
+        let is_global = words.iter().any(|word| word == "-g" || word == "--global");
+        Ok(Self { session: Session::new(globals, terminal), is_global })
+    }
+
+    /// Returns the names that start with a text, each with its port: first the project's short ones,
+    /// where a full one has a dot.
+    fn starting_with(&self, text: &str) -> Result<Vec<Candidate>, Failure> {
+        let Some(here) = self.here() else { return self.full(text, |_| true) };
+        let full = self.full(text, |name| !is_short(name))?;
+        Ok(short_names(&here, text)?.into_iter().chain(full).collect())
+    }
+
+    /// Returns the full names that start with a text and pass a filter.
+    fn full(&self, text: &str, is_wanted: fn(&str) -> bool) -> Result<Vec<Candidate>, Failure> {
+        if !text.is_empty() && ServiceName::parse(text).is_err() {
+            return Ok(Vec::new());
+        }
+        let services = self.session.client()?.registered_services(Some(&format!("{text}*")))?;
+        let legal = services.into_iter().filter(|it| ServiceName::parse(&it.name).is_ok());
+        let wanted = legal.filter(|it| is_wanted(&it.name));
+        Ok(wanted.map(|it| named(it.name, it.port.to_string())).collect())
+    }
+
+    /// Returns the project, if short names mean its services; a file with a mistake has none.
+    fn here(&self) -> Option<Here> {
+        if self.is_global { None } else { self.session.here().ok()?.ok() }
+    }
+}
+
+/// Returns the short names that start with a text: those of the files, the nearest first, and what the
+/// checkout has registered besides.
+fn short_names(here: &Here, text: &str) -> Result<Vec<Candidate>, Failure> {
+    let mut found: Vec<Candidate> = Vec::new();
+    for file in here.project.files() {
+        let registered = here.known(file)?;
+        let listed = file.services.iter().map(|service| &service.name);
+        let left_over = registered.left_over(file).filter(|service| service.is_own);
+        let names = listed.chain(left_over.map(|service| &service.name));
+        for name in names.map(ShortName::as_str).filter(|name| name.starts_with(text)) {
+            if found.iter().any(|it| it.get_value() == name) {
+                continue;
+            }
+            let port = registered.service(name).map(|service| service.port.to_string());
+            found.push(named(name, port.unwrap_or_else(|| "not registered yet".to_owned())));
+        }
+    }
+    Ok(found)
+}
+
+fn named(name: impl Into<OsString>, help: String) -> Candidate {
+    Candidate::new(name).help(Some(help.into()))
+}
