@@ -125,7 +125,7 @@ fn a_port_has_a_state_and_may_be_held() {
     let server = std::net::TcpListener::bind(("127.0.0.1", web.number())).unwrap();
     let state = registry.state(web, Look::Quiet);
     assert!(matches!(state, PortState::Running(_)), "{state:?}");
-    assert!(matches!(registry.states(&[web]).get(web), PortState::Running(_)));
+    assert!(matches!(registry.states(&[web], Age::Now).get(web), PortState::Running(_)));
     drop(server);
 }
 
