@@ -50,3 +50,33 @@ fn already_running(error: LockError) -> ServeError {
         LockError::NotALock { .. } | LockError::Unsafe(_) | LockError::Io { .. } => error.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn only_a_pald_that_holds_the_lock_is_running_already() {
+        let held = |holder: &str| {
+            already_running(LockError::Held { path: "/s".into(), holder: holder.to_owned() })
+        };
+        let pald = held("pald (pid 7, version 0.1.0) at http://127.0.0.1:49200");
+        let expected = "pald is already running (pid 7, version 0.1.0) at http://127.0.0.1:49200";
+        assert_eq!(pald.to_string(), expected);
+        assert_eq!(held("another process").to_string(), "/s is in use by another process");
+        let other = already_running(LockError::NotALock { path: "/s".into() });
+        assert!(matches!(other, ServeError::Locked(LockError::NotALock { .. })), "{other:?}");
+    }
+
+    #[test]
+    fn a_store_has_one_lock_whichever_path_leads_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, link) = (folder.path().join("store"), folder.path().join("link"));
+        assert_eq!(without_links(&store), store);
+        std::fs::create_dir(&store).unwrap();
+        symlink(&store, &link).unwrap();
+        assert_eq!(without_links(&link), without_links(&store));
+    }
+}

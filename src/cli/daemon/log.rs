@@ -21,7 +21,7 @@ pub(in crate::cli) fn start() -> WorkerGuard {
     let lines = NonBlockingBuilder::default().buffered_lines_limit(MAX_WAITING_LINES);
     let (stderr, guard) = lines.finish(std::io::stderr());
     let is_journald = std::env::var_os("JOURNAL_STREAM").is_some();
-    let (filter, mistake) = filter();
+    let (filter, mistake) = filter(std::env::var("RUST_LOG").ok().as_deref());
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)
@@ -40,18 +40,46 @@ pub(in crate::cli) fn start() -> WorkerGuard {
     guard
 }
 
-fn filter() -> (EnvFilter, Option<String>) {
+/// Returns the filter that is asked for, or the default one and what is wrong with the request.
+fn filter(request: Option<&str>) -> (EnvFilter, Option<String>) {
     let default = || EnvFilter::new(DEFAULT_FILTER);
-    match std::env::var("RUST_LOG") {
-        Ok(request) if !request.is_empty() => {
+    match request {
+        Some(request) if !request.is_empty() => {
             let parsed = EnvFilter::builder()
                 .with_default_directive(LevelFilter::WARN.into())
-                .parse(&request);
+                .parse(request);
             match parsed {
                 Ok(filter) => (filter, None),
                 Err(error) => (default(), Some(error.to_string())),
             }
         }
         _ => (default(), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_is_none_is_told_and_not_used() {
+        let default = EnvFilter::new(DEFAULT_FILTER).to_string();
+        // (RUST_LOG, the filter, whether something is wrong)
+        let rows = [
+            (None, default.as_str(), false),
+            (Some(""), &default, false),
+            (Some("pald=debug"), "pald=debug", false),
+            (Some("pald=nonsense"), &default, true),
+        ];
+        for (request, expected, is_wrong) in rows {
+            let (found, mistake) = filter(request);
+            let sorted = |text: &str| {
+                let mut parts: Vec<_> = text.split(',').map(str::to_owned).collect();
+                parts.sort_unstable();
+                parts
+            };
+            assert_eq!(sorted(&found.to_string()), sorted(expected), "{request:?}");
+            assert_eq!(mistake.is_some(), is_wrong, "{request:?}");
+        }
     }
 }

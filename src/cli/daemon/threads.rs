@@ -47,8 +47,20 @@ pub(in crate::cli) fn caught<T>(start: impl FnOnce() -> T) -> Result<T, ServeErr
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    /// As sled panics where it can't start a thread.
+    #[test]
+    fn a_panic_for_want_of_threads_is_an_error_and_any_other_goes_on() {
+        assert_eq!(caught(|| 7).unwrap(), 7);
+        let refused = caught(|| panic!("{:?}", io::Error::from_raw_os_error(11)));
+        assert!(matches!(refused, Err(ServeError::Threads(_))), "{refused:?}");
+        let other = catch_unwind(|| caught(|| panic!("for the test")));
+        assert!(other.is_err());
+    }
+
     #[test]
     fn there_is_room_here() {
-        super::check_room().unwrap();
+        check_room().unwrap();
     }
 }
