@@ -210,3 +210,30 @@ fn confirm(
 fn unconfirmed(command: &'static str, list: String) -> CommandError {
     CommandError::UnconfirmedRelease { command, list }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_none_may_be_a_beginning_or_a_typo() {
+        let service = |name: &str| -> Service {
+            serde_json::from_value(serde_json::json!({
+                "name": name, "port": 7, "addresses": [], "created_at": "2026-11-22T10:00:00Z",
+                "hold": true, "state": null, "reason": null, "reason_code": null, "holder": null,
+            }))
+            .unwrap()
+        };
+        let registered = ["shop.web", "shop.db", "blog.web"].map(service);
+        let rows = [
+            ("shop", Some("`pald del 'shop.*'` releases 2 services")),
+            ("blog", Some("`pald del 'blog.*'` releases 1 service")),
+            ("shop.wbe", Some("Did you mean shop.web?")),
+            ("something", None),
+        ];
+        for (name, expected) in rows {
+            assert_eq!(hint(&registered, name).as_deref(), expected, "{name}");
+        }
+        assert_eq!(offer(&registered, "sho"), None);
+    }
+}

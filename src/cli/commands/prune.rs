@@ -100,3 +100,55 @@ fn hint_of_kept(kept: &[&GoneService]) -> Option<String> {
 fn services(count: usize) -> String {
     if count == 1 { "1 service".to_owned() } else { format!("{count} services") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(name: &str) -> GoneService {
+        GoneService {
+            name: name.to_owned(),
+            port: 7,
+            folder: "/gone".to_owned(),
+            kept: None,
+            reason: None,
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_released_by_its_names() {
+        let hint = |names: &[&str]| {
+            let kept: Vec<_> = names.iter().map(|name| kept(name)).collect();
+            hint_of_kept(&kept.iter().collect::<Vec<_>>())
+        };
+        // (kept, the names in the command, what it releases)
+        let rows: [(&[&str], &str, &str); 4] = [
+            (&["web"], "web", "what is kept"),
+            (&["web", "db"], "web db", "those that are kept"),
+            (&["web", "; evil"], "web", "those that are kept"),
+            (&["a"; MAX_NAMED + 1], "NAME...", "those that are kept"),
+        ];
+        for (names, named, what) in rows {
+            assert_eq!(
+                hint(names),
+                Some(format!("`pald del {named}` releases {what}")),
+                "{names:?}"
+            );
+        }
+        assert_eq!(hint(&[]), None);
+        assert_eq!([0, 1, 2].map(services), ["0 services", "1 service", "2 services"]);
+    }
+
+    #[test]
+    fn folders_and_reasons_stand_in_a_table() {
+        let service = GoneService { reason: Some("why".to_owned()), ..kept("web") };
+        let lines = lines(&[service, GoneService { folder: "no folder".to_owned(), ..kept("db") }]);
+        let words: Vec<Vec<_>> = lines
+            .iter()
+            .map(|line| line.split("  ").map(str::trim).filter(|it| !it.is_empty()).collect())
+            .collect();
+        assert_eq!(words[0], ["PORT", "NAME", "FOLDER", "KEPT BECAUSE"]);
+        assert_eq!(words[1], ["7", "web", "/gone", "why"]);
+        assert_eq!(words[2], ["7", "db", "no folder", "-"]);
+    }
+}
