@@ -14,10 +14,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
 use crate::daemon::Home;
 use crate::faults::{Random, copy_folder, count, keep};
+use crate::recovery::kept;
 
 mod kind;
 mod template;
@@ -59,7 +59,7 @@ fn outcome(home: &Home, template: &Template, dump: DumpState) -> Outcome {
         Ok(log) => log,
         Err((code, log)) => return Outcome::Wrong(format!("start 2 ended with {code:?}: {log}")),
     };
-    let is_kept = files_of(&home.file("")).iter().any(|name| name.starts_with("db.damaged-"));
+    let is_kept = !kept(home, "db.damaged-").is_empty();
     let is_earlier = template.history.contains(&served);
     let lost = format!("its newest revision was {}.", template.revision);
     let all_say = |word: &str| [&first, &second].iter().all(|log| log.contains(word));
@@ -96,11 +96,6 @@ fn start(home: &Home) -> Result<String, (Option<i32>, String)> {
             other => Err(other),
         },
     }
-}
-
-fn files_of(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
-    entries.map(|name| name.to_str().unwrap().to_owned()).collect()
 }
 
 /// All damages of one run, and what pald did about them.

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use crate::daemon::{Daemon, Home, parse};
-use crate::skip::{lacks, skip};
+use crate::skip::{is_root, lacks};
 
 #[cfg(target_os = "linux")]
 mod flood;
@@ -14,10 +14,6 @@ mod flood;
 /// The user whom no test runs as.
 const NOBODY: u32 = 65534;
 const JSON: &str = "Content-Type: application/json\r\n";
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
 
 /// What a shell of another user sends and reads on a connection of its own.
 fn ask_as(user: u32, home: &Home, script: &str) -> String {
@@ -301,8 +297,7 @@ fn another_user_may_look_and_must_not_change() {
     if lacks("tells users apart") {
         return;
     }
-    if !is_root() {
-        skip("only root can ask as another user");
+    if !is_root("ask as another user") {
         return;
     }
     let home = Home::new(9);
@@ -358,8 +353,7 @@ fn another_user_who_closes_at_once_is_not_taken_for_root() {
     if lacks("tells users apart") {
         return;
     }
-    if !is_root() {
-        skip("only root can ask as another user");
+    if !is_root("ask as another user") {
         return;
     }
     // Each of these sends a change and is gone, by close or by the end of its process, before or
@@ -393,8 +387,7 @@ fn another_user_may_change_once_it_is_allowed() {
     if lacks("tells users apart") {
         return;
     }
-    if !is_root() {
-        skip("only root can ask as another user");
+    if !is_root("ask as another user") {
         return;
     }
     // (allow_users, what users 1234, 1235 and 65534 are answered)

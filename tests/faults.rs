@@ -7,7 +7,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::daemon::{Client, PALD};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::daemon::{Client, Home, PALD};
 
 /// How long anything may take that a test waits for, however busy the machine is.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -81,6 +83,22 @@ pub(crate) fn lost(client: &Client, known: &Known) -> Vec<String> {
     wrong.collect()
 }
 
+/// Sets services and ends pald.
+pub(crate) fn set(home: &Home, names: impl IntoIterator<Item = impl Into<String>>) -> Known {
+    let daemon = home.start();
+    let names = names.into_iter().map(Into::into);
+    let known = names.map(|name: String| (name.clone(), Some(daemon.set(&name).port()))).collect();
+    assert_eq!(daemon.stop().0, Some(0));
+    known
+}
+
+/// The process that its lock file names: a child of strace is none of ours.
+pub(crate) fn pald_of(home: &Home) -> Pid {
+    let lock = std::fs::read_to_string(home.file("db.lock")).unwrap();
+    let pid = lock.split("pid ").nth(1).unwrap().split(',').next().unwrap();
+    Pid::from_raw(pid.parse().unwrap()).unwrap()
+}
+
 /// Runs a tool that must succeed.
 pub(crate) fn run(command: &mut Command) {
     let output = command.output().unwrap_or_else(|cause| panic!("{command:?}: {cause}"));
@@ -135,12 +153,12 @@ pub(crate) struct TimeLimit {
 
 impl TimeLimit {
     pub(crate) fn of(child: &Child) -> Self {
-        let pid = rustix::process::Pid::from_child(child);
+        let pid = Pid::from_child(child);
         let (in_time, ended) = mpsc::channel();
         std::thread::spawn(move || {
             // The sender is dropped when the process serves or has ended; it never sends.
             if ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+                let _ = kill_process(pid, Signal::KILL);
             }
         });
         Self { _in_time: in_time }
@@ -158,7 +176,9 @@ impl Mount {
         let output = Command::new("mount").args(arguments).arg(point).output();
         let output = output.map_err(|cause| format!("mount: {cause}"))?;
         if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+            // What follows is advice to people.
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            return Err(stderr.trim().lines().next().unwrap_or("mount failed").to_owned());
         }
         Ok(Self { point: point.to_owned() })
     }

@@ -12,7 +12,7 @@ use socket2::{Domain, Type};
 
 use crate::daemon::{Home, PALD};
 use crate::faults::{PATIENCE, finish};
-use crate::skip::skip;
+use crate::skip::is_root;
 
 /// A user that no test runs as, and a name that no user has.
 const STRANGER: u32 = 1234;
@@ -147,18 +147,10 @@ fn assert_all_refuse(home: &Home, case: &str, variables: &[(&str, &str)]) {
     }
 }
 
-fn is_root() -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        skip("only root can be another user");
-    }
-    is_root
-}
-
 /// A program of another user on pald's port was believed: `pald run` gave out its port.
 #[test]
 fn no_command_believes_a_program_of_another_user() {
-    if !is_root() {
+    if !is_root("be another user") {
         return;
     }
     // (where the impostor listens, the host that is asked)
@@ -187,7 +179,7 @@ fn no_command_believes_a_program_of_another_user() {
 
 #[test]
 fn a_program_that_takes_the_port_while_pald_restarts_is_not_believed() {
-    if !is_root() {
+    if !is_root("be another user") {
         return;
     }
     let home = home();
@@ -204,7 +196,7 @@ fn a_program_that_takes_the_port_while_pald_restarts_is_not_believed() {
 
 #[test]
 fn the_user_that_the_setting_names_is_believed() {
-    if !is_root() {
+    if !is_root("be another user") {
         return;
     }
     let home = home();
@@ -222,7 +214,7 @@ fn the_user_that_the_setting_names_is_believed() {
 /// Such a program was taken for none, and the advice was to start pald.
 #[test]
 fn a_program_of_another_user_that_takes_no_more_connections_is_named() {
-    if !is_root() {
+    if !is_root("be another user") {
         return;
     }
     let home = home();

@@ -15,10 +15,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 
 use crate::daemon::{Daemon, Home, PALD};
-use crate::faults::{Known, Random, copy_folder, count, keep, lost, no_strace, spawn_tracer, wait};
+use crate::faults::{
+    Known, Random, copy_folder, count, keep, lost, no_strace, pald_of, spawn_tracer, wait,
+};
+use crate::recovery::kept;
 use crate::skip::skip;
 
 mod scene;
@@ -166,13 +169,6 @@ fn thread_id(pid: u32, name: &str) -> u32 {
     }
 }
 
-/// The process that its lock file names: a child of strace is none of ours.
-fn pald_of(home: &Home) -> Pid {
-    let lock = fs::read_to_string(home.file("db.lock")).unwrap();
-    let pid = lock.split("pid ").nth(1).unwrap().split(',').next().unwrap();
-    Pid::from_raw(pid.parse().unwrap()).unwrap()
-}
-
 /// How many calls of each kind the busiest thread makes in a run that nobody harms.
 fn count_calls(scene: &Scene, view: View) -> BTreeMap<&'static str, usize> {
     let home = home_of(scene);
@@ -248,24 +244,19 @@ fn check_start(home: &Home, scene: &Scene, known: &Known, start: usize) -> Vec<S
     if code != Some(0) {
         wrong.push(format!("ended with {code:?}"));
     }
-    let damaged = damaged_in(&home.file(""));
+    let damaged = kept(home, "db.damaged-");
+    let damaged: Vec<_> =
+        damaged.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
     if damaged.len() != usize::from(scene.restores) {
         wrong.push(format!("{damaged:?} set aside"));
     }
     let newest = scene.lost.map(|revision| format!("its newest revision was {revision}."));
-    let untold = damaged.into_iter().chain(newest).filter(|word| !log.contains(word));
+    let untold = damaged.into_iter().chain(newest.as_deref()).filter(|word| !log.contains(word));
     wrong.extend(untold.map(|word| format!("no word of {word}")));
     if !scene.restores && log.contains(" WARN ") {
         wrong.push("a warning for no reason".to_owned());
     }
     wrong.into_iter().map(|what| format!("start {start}: {what}: {log}")).collect()
-}
-
-/// The names of the stores that were set aside.
-fn damaged_in(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
-    let names = entries.map(|name| name.into_string().unwrap());
-    names.filter(|name| name.starts_with("db.damaged-")).collect()
 }
 
 /// All files and their sizes, to be told in a failure.

@@ -11,20 +11,12 @@ use pald::store::Store;
 
 use crate::daemon::{Home, PALD};
 use crate::faults::{finish, no_strace};
-use crate::skip::skip;
+use crate::skip::{is_root, skip};
 
 /// A user that no test runs as, and a name that no user has.
 const STRANGER: u32 = 1234;
 /// What the victim has in a file of their own.
 const PRIVATE: &str = "a private key\n";
-
-fn is_root() -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        skip("only root can make files of another user");
-    }
-    is_root
-}
 
 /// A home with a store of one service, a private file, and a store of the stranger's.
 struct Victim {
@@ -112,7 +104,7 @@ fn fifo(path: &Path) {
 /// sled follows links, and overwrote a private file.
 #[test]
 fn nothing_that_another_user_planted_is_taken_for_pald_s_own() {
-    if !is_root() {
+    if !is_root("make files of another user") {
         return;
     }
     type Plant = fn(&Victim, &Path);
@@ -163,7 +155,7 @@ fn nothing_that_another_user_planted_is_taken_for_pald_s_own() {
 /// `cp -al` gives each file a second name, and the next start refused the store.
 #[test]
 fn a_second_name_is_refused_only_where_another_user_can_have_given_it() {
-    if !is_root() {
+    if !is_root("make files of another user") {
         return;
     }
     let victim = Victim::new();
@@ -186,7 +178,7 @@ fn a_second_name_is_refused_only_where_another_user_can_have_given_it() {
 
 #[test]
 fn a_folder_of_pald_s_that_is_a_strangers_link_is_not_made_private() {
-    if !is_root() {
+    if !is_root("make files of another user") {
         return;
     }
     let victim = Victim::new();
@@ -199,7 +191,7 @@ fn a_folder_of_pald_s_that_is_a_strangers_link_is_not_made_private() {
 
 #[test]
 fn a_store_in_a_shared_folder_is_safe_only_from_the_sticky_bit_on() {
-    if !is_root() {
+    if !is_root("make files of another user") {
         return;
     }
     let victim = Victim::new();
@@ -236,7 +228,7 @@ fn a_store_in_a_shared_folder_is_safe_only_from_the_sticky_bit_on() {
 /// The start has looked already, and then a store appears in a folder that all share.
 #[test]
 fn a_store_of_a_stranger_is_not_opened_whenever_it_came() {
-    if !is_root() {
+    if !is_root("make files of another user") {
         return;
     }
     let victim = Victim::new();
@@ -308,7 +300,7 @@ fn what_is_the_users_own_may_be_linked_and_is_made_private() {
 
 #[test]
 fn a_configuration_is_not_read_over_a_strangers_link() {
-    if !is_root() {
+    if !is_root("make files of another user") {
         return;
     }
     let victim = Victim::new();

@@ -9,14 +9,15 @@
 //! a control group.
 
 use std::fs;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::daemon::{Daemon, Home, PALD};
-use crate::faults::{Known, copy_folder, count, lost, no_strace};
+use crate::faults::{Known, copy_folder, count, lost, no_strace, pald_of, set};
+use crate::recovery::kept;
 use crate::skip::skip;
 
 /// What pald finds.
@@ -37,9 +38,9 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let home = Home::new(25);
-        let dumped = set(&home, 0..5);
+        let dumped = set(&home, (0..5).map(|number| format!("s{number}")));
         let dump = home.dump();
-        let mut all = set(&home, 5..25);
+        let mut all = set(&home, (5..25).map(|number| format!("s{number}")));
         all.extend(dumped.clone());
         fs::write(home.file("dump"), dump).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -61,14 +62,6 @@ impl Scene {
         fs::write(home.file("db/db"), [0x5a; 9000]).unwrap();
         (home, &self.dumped)
     }
-}
-
-fn set(home: &Home, numbers: Range<u16>) -> Known {
-    let daemon = home.start();
-    let names = numbers.map(|number| format!("s{number}"));
-    let known = names.map(|name| (name.clone(), Some(daemon.set(&name).port()))).collect();
-    assert_eq!(daemon.stop().0, Some(0));
-    known
 }
 
 /// What a start came to.
@@ -101,7 +94,7 @@ fn check_start(
         assert_eq!(lost(&daemon.client, known), Vec::<String>::new(), "{limit}, {found:?}");
         let (code, log) = daemon.stop();
         assert_eq!(code, Some(0), "{limit}, {found:?}: {log}");
-        let aside = names_in(&home.file("")).filter(|name| name.starts_with("db.damaged-")).count();
+        let aside = kept(&home, "db.damaged-").len();
         assert_eq!(aside, usize::from(found == Found::Damaged), "{limit}, {found:?}: {log}");
         if found == Found::Damaged {
             assert!(log.contains("its newest revision was 25."), "{limit}: {log}");
@@ -121,18 +114,10 @@ fn check_served(daemon: Daemon, known: &Known, limit: &str, home: &Home) -> Outc
     reply.port();
     assert_eq!(lost(&daemon.client, known), Vec::<String>::new(), "{limit}");
     // It may be a child of another program.
-    let lock = fs::read_to_string(home.file("db.lock")).unwrap();
-    let pid = lock.split("pid ").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
-    let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    kill_process(pald_of(home), Signal::TERM).unwrap();
     let (code, log) = daemon.wait();
     assert_eq!(code, Some(0), "{limit}: {log}");
     Outcome::Served
-}
-
-fn names_in(folder: &Path) -> impl Iterator<Item = String> + use<> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
-    entries.map(|name| name.into_string().unwrap())
 }
 
 /// A control group with a limit on processes, removed at the end.

@@ -18,6 +18,17 @@ pub(crate) fn skip(reason: impl Display) {
     list(reason);
 }
 
+/// Returns whether root runs the tests; says otherwise that the calling test is skipped, since only root
+/// can do `what`.
+#[track_caller]
+pub(crate) fn is_root(what: &str) -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        skip(format_args!("only root can {what}"));
+    }
+    is_root
+}
+
 /// Returns whether this system lacks what the calling test needs, and says then that the test is
 /// skipped; `what` is what pald does, as in "holds ports".
 pub(crate) fn lacks(what: &str) -> bool {

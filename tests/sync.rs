@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use rustix::process::{Signal, kill_process};
+
 use crate::daemon::{Daemon, Home, PALD};
+use crate::faults::{no_strace, pald_of};
 use crate::skip::skip;
 
 /// Starts pald; the calls of it go to a file, one a line, with the paths of the files.
@@ -16,20 +19,16 @@ fn traced_start(home: &Home, calls: &str) -> (Daemon, PathBuf) {
     (home.start_command(command), trace)
 }
 
-/// Ends a daemon that is a child of strace: its own id stands in its lock file.
+/// Ends a daemon that is a child of strace.
 fn stop(home: &Home, daemon: Daemon) {
-    let lock = std::fs::read_to_string(home.file("db.lock")).unwrap();
-    let pid = lock.split("pid ").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
-    let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    kill_process(pald_of(home), Signal::TERM).unwrap();
     assert_eq!(daemon.wait().0, Some(0));
 }
 
 #[test]
 fn each_set_is_synced_before_it_is_answered() {
-    if Command::new("strace").arg("-V").output().is_err() {
-        skip("strace is not installed");
-        return;
+    if let Some(reason) = no_strace() {
+        return skip(reason);
     }
     let home = Home::new(9);
     let (daemon, trace) = traced_start(&home, "trace=fdatasync,fsync,write,writev,sendto,sendmsg");
@@ -61,9 +60,8 @@ fn each_set_is_synced_before_it_is_answered() {
 /// sled syncs neither its folder nor the files that it makes at the first start.
 #[test]
 fn all_of_a_new_store_is_synced_before_it_takes_its_place() {
-    if Command::new("strace").arg("-V").output().is_err() {
-        skip("strace is not installed");
-        return;
+    if let Some(reason) = no_strace() {
+        return skip(reason);
     }
     for dump in [None, Some("old 1\n")] {
         let home = Home::new(9);

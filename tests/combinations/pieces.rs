@@ -9,7 +9,7 @@ use nix::unistd::mkfifo;
 use tempfile::TempDir;
 
 use crate::daemon::Home;
-use crate::faults::{Known, copy_folder};
+use crate::faults::{Known, copy_folder, set};
 
 /// Makes what is found at a path in `~/.pald`; what lies elsewhere is in the home.
 pub(super) type Make = fn(&Kit, &Home, &Path);
@@ -85,13 +85,6 @@ impl Kit {
             Services::Edited => [("mine".to_owned(), Some(7))].into(),
         }
     }
-}
-
-fn set<const N: usize>(home: &Home, names: [&str; N]) -> Known {
-    let daemon = home.start();
-    let set = names.map(|name| (name.to_owned(), Some(daemon.set(name).port())));
-    assert_eq!(daemon.stop().0, Some(0));
-    set.into()
 }
 
 const fn piece(name: &'static str, services: Services, make: Make) -> Piece {

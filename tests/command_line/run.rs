@@ -28,8 +28,8 @@ $ pald run shop.web -e DB_PORT=shop.db -e shop.api -- sh -c 'echo $PORT {port} x
 7
 $ pald run shop.web -e 'URL=http://{port}-{shop.db}/{{' -- sh -c 'echo $PALD_SERVICE $URL {shop.api} {shop.none} {print} {{port}}'
 shop.web http://49203-49201/{ 49202 {shop.none} {print} {49203}
-$ pald run shop.web -- no-such-command; echo $?
-Error: Can't run \"no-such-command\": No such file or directory (os error 2)
+$ pald run shop.web -- ./no-such-command; echo $?
+Error: Can't run \"./no-such-command\": No such file or directory (os error 2)
 127
 $ pald run shop.web -- /etc/passwd; echo $?
 Error: Can't run \"/etc/passwd\": Permission denied (os error 13)

@@ -9,11 +9,10 @@ use rustix::process::Uid;
 use rustix::thread::set_thread_res_uid;
 use serde_json::{Value, json};
 
-use super::{NOBODY, is_root};
+use super::NOBODY;
 use crate::daemon::{Client, Home};
-use crate::skip::{lacks, skip};
+use crate::skip::{is_root, lacks};
 
-const SKIPPED: &str = "only root can ask as another user";
 /// How many connections others may have.
 const SHARE: usize = 64;
 /// What is sure to happen has happened by then, also on a machine under load.
@@ -80,8 +79,8 @@ fn others_have_a_share_of_the_connections_and_no_more() {
     if lacks("tells users apart") {
         return;
     }
-    if !is_root() {
-        return skip(SKIPPED);
+    if !is_root("ask as another user") {
+        return;
     }
     let home = Home::new(9);
     let daemon = home.start();
@@ -111,8 +110,8 @@ fn others_have_a_share_of_the_connections_and_no_more() {
 
 #[test]
 fn where_anybody_may_make_changes_nobody_has_a_share() {
-    if !is_root() {
-        return skip(SKIPPED);
+    if !is_root("ask as another user") {
+        return;
     }
     let home = Home::new(9);
     let mut command = home.command();
@@ -169,8 +168,8 @@ fn long_answers_to_others_are_made_one_at_a_time_and_only_as_they_are_read() {
     if lacks("tells users apart") {
         return;
     }
-    if !is_root() {
-        return skip(SKIPPED);
+    if !is_root("ask as another user") {
+        return;
     }
     let home = Home::new(9);
     let lines: String =
@@ -234,8 +233,8 @@ fn only_those_who_may_make_changes_see_holders_and_reasons() {
     if lacks("tells users apart") {
         return;
     }
-    if !is_root() {
-        return skip(SKIPPED);
+    if !is_root("ask as another user") {
+        return;
     }
     let home = Home::new(4);
     let daemon = home.start();

@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use crate::daemon::Home;
-use crate::faults::{Known, copy_folder};
+use crate::faults::{Known, copy_folder, set};
 
 /// A `~/.pald` before a run, and what pald must know in it.
 pub(super) struct Scene {
@@ -68,10 +68,10 @@ impl Scene {
     /// A store with 25 services, which is damaged, and a dump from when there were 5.
     fn restore(name: &'static str, damage: fn(&Home)) -> Self {
         let home = Home::new(25);
-        let known = set(&home, 0..5);
+        let known = set(&home, early(0..5));
         let dump = home.dump();
         assert!(dump.contains(" revision=5 entries=5 "), "{dump}");
-        set(&home, 5..25);
+        set(&home, early(5..25));
         fs::write(home.file("dump"), dump).unwrap();
         damage(&home);
         Self { lost: Some(25), restores: true, ..Self::new(name, folder_of(&home), known) }
@@ -80,24 +80,17 @@ impl Scene {
     /// A whole store with 5 services, and a newer dump with all 25.
     pub(super) fn lost_end() -> Self {
         let home = Home::new(25);
-        let mut known = set(&home, 0..5);
+        let mut known = set(&home, early(0..5));
         copy_folder(&home.file("db"), &home.file("old"));
-        known.extend(set(&home, 5..25));
+        known.extend(set(&home, early(5..25)));
         fs::remove_dir_all(home.file("db")).unwrap();
         fs::rename(home.file("old"), home.file("db")).unwrap();
         Self { restores: true, ..Self::new("lost end", folder_of(&home), known) }
     }
 }
 
-/// Sets services and ends pald.
-fn set(home: &Home, numbers: std::ops::Range<u16>) -> Known {
-    let daemon = home.start();
-    let names = numbers.map(|number| format!("early{number}"));
-    let known = names.map(|name| (name.clone(), Some(daemon.set(&name).port()))).collect();
-    assert_eq!(daemon.stop().0, Some(0));
-    let record = fs::read_to_string(home.file("db.record")).unwrap();
-    assert!(record.starts_with("pald-record 1 "), "{record}");
-    known
+fn early(numbers: std::ops::Range<u16>) -> impl Iterator<Item = String> {
+    numbers.map(|number| format!("early{number}"))
 }
 
 fn folder_of(home: &Home) -> TempDir {
