@@ -9,7 +9,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::command_line::{ports, prepared, shell};
 use crate::daemon::Home;
-use crate::faults::StartLimit;
+use crate::faults::{TimeLimit, wait};
 use crate::skip::skip;
 
 const FILE: &str = "project = 'shop'\n[services]\nweb = {}\nweb-api = {}\nmail = {}\n";
@@ -95,13 +95,13 @@ fn typed(home: &Home, program: &str, keys: &str) -> String {
     command.stdin(terminal.try_clone().unwrap());
     command.stdout(terminal.try_clone().unwrap()).stderr(terminal);
     let mut child = command.spawn().unwrap();
-    let _limit = StartLimit::of(&child);
+    let _limit = TimeLimit::of(&child);
     // It keeps the copies that it gives to the shell; until they are closed, reading does not end.
     drop(command);
     let mut shown = Vec::new();
     // A closed terminal is read to its end with an error (EIO).
     let _ = person.read_to_end(&mut shown);
-    child.wait().unwrap();
+    wait(&mut child);
     String::from_utf8_lossy(&shown).into_owned()
 }
 
