@@ -1,12 +1,11 @@
 //! What a press of the tab key offers: asked as the scripts ask, and in real shells at a terminal.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-
+use crate::command_line::terminal::terminal;
 use crate::command_line::{ports, prepared, shell};
 use crate::daemon::Home;
 use crate::faults::{TimeLimit, wait};
@@ -80,12 +79,7 @@ const SHELLS: [(&str, &str, &str); 3] = [
 
 /// Types lines in a shell at a terminal of its own, in the project's folder; returns what that shows.
 fn typed(home: &Home, program: &str, keys: &str) -> String {
-    let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&person).unwrap();
-    unlockpt(&person).unwrap();
-    let name = ptsname(&person, Vec::new()).unwrap().into_string().unwrap();
-    let terminal = File::options().read(true).write(true).open(name).unwrap();
-    let mut person = File::from(person);
+    let (mut person, terminal) = terminal();
     person.write_all(keys.as_bytes()).unwrap();
     let mut command = prepared(home, "setsid");
     let path = command.get_envs().find(|(name, _)| *name == "PATH").unwrap().1.unwrap();
@@ -95,12 +89,13 @@ fn typed(home: &Home, program: &str, keys: &str) -> String {
     command.stdin(terminal.try_clone().unwrap());
     command.stdout(terminal.try_clone().unwrap()).stderr(terminal);
     let mut child = command.spawn().unwrap();
-    let _limit = TimeLimit::of(&child);
+    let limit = TimeLimit::of(&child);
     // It keeps the copies that it gives to the shell; until they are closed, reading does not end.
     drop(command);
     let mut shown = Vec::new();
     // A closed terminal is read to its end with an error (EIO).
     let _ = person.read_to_end(&mut shown);
+    drop(limit);
     wait(&mut child);
     String::from_utf8_lossy(&shown).into_owned()
 }

@@ -138,3 +138,28 @@ fn short_names(here: &Here, text: &str) -> Result<Vec<Candidate>, Failure> {
 fn named(name: impl Into<OsString>, help: String) -> Candidate {
     Candidate::new(name).help(Some(help.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_argument_that_is_a_service_is_completed() {
+        let mut found = Vec::new();
+        for command in Cli::command().get_subcommands().filter(|it| it.get_name() != "init") {
+            let is_service = |argument: &&Arg| {
+                let names = argument.get_value_names().unwrap_or_default();
+                names.iter().any(|name| name.ends_with("NAME"))
+            };
+            for argument in command.get_arguments().filter(is_service) {
+                assert!(argument.get::<Takes>().is_some(), "{} {argument}", command.get_name());
+                found.push(command.get_name().to_owned());
+            }
+        }
+        assert!(
+            ["get", "set", "del", "run", "env", "who"]
+                .iter()
+                .all(|it| found.iter().any(|found| found == it))
+        );
+    }
+}

@@ -11,17 +11,22 @@ use super::{prepared, shell};
 use crate::daemon::{Home, PALD};
 use crate::faults::{TimeLimit, wait};
 
-/// Runs a command whose stdin and stderr are a terminal on which this is typed: its exit code, and
-/// what the terminal shows, with what was typed first.
-pub(crate) fn on_terminal(command: &mut Command, typed: &str) -> (Option<i32>, String) {
+/// A terminal: the side of the person, and that of the programs.
+pub(crate) fn terminal() -> (File, File) {
     let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&person).unwrap();
     unlockpt(&person).unwrap();
     let name = ptsname(&person, Vec::new()).unwrap().into_string().unwrap();
     // It must not become the terminal that sends the tests signals.
     let flags = OFlags::RDWR | OFlags::NOCTTY;
-    let terminal = File::from(rustix::fs::open(name, flags, Mode::empty()).unwrap());
-    let mut person = File::from(person);
+    let programs = rustix::fs::open(name, flags, Mode::empty()).unwrap();
+    (File::from(person), File::from(programs))
+}
+
+/// Runs a command whose stdin and stderr are a terminal on which this is typed: its exit code, and
+/// what the terminal shows, with what was typed first.
+pub(crate) fn on_terminal(command: &mut Command, typed: &str) -> (Option<i32>, String) {
+    let (mut person, terminal) = terminal();
     person.write_all(typed.as_bytes()).unwrap();
     command.stdin(terminal.try_clone().unwrap()).stderr(terminal).stdout(Stdio::null());
     let mut child = command.spawn().unwrap();

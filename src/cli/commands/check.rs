@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use clap::Args;
 
+use crate::cli::completion::Takes;
 use crate::cli::mistyped::suggest;
 use crate::cli::scope::Scope;
 use crate::cli::{Failure, Session, listener};
@@ -21,6 +22,7 @@ Examples:
   pald check shop.web --json")]
 pub(in crate::cli) struct Check {
     /// The service: in a project one of its own, or a full name such as shop.web
+    #[arg(add = Takes::Service)]
     name: OsString,
     #[command(flatten)]
     scope: Scope,

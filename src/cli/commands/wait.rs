@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use crate::cli::completion::Takes;
 use crate::cli::duration;
 use crate::cli::error::CommandError;
 use crate::cli::mistyped::suggest;
@@ -30,6 +31,7 @@ Examples:
   pald wait shop.db --timeout 2min")]
 pub(in crate::cli) struct Wait {
     /// The service: in a project one of its own, or a full name such as shop.web
+    #[arg(add = Takes::Service)]
     name: OsString,
     #[command(flatten)]
     scope: Scope,

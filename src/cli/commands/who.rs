@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use clap::Args;
 
 use crate::api::{self, State};
+use crate::cli::completion::Takes;
 use crate::cli::error::CommandError;
 use crate::cli::holder::{in_full, port};
 use crate::cli::mistyped::suggest;
@@ -22,7 +23,7 @@ Examples:
   pald who web")]
 pub(in crate::cli) struct Who {
     /// The port, registered or not; or a service: in a project one of its own, or a full name
-    #[arg(value_name = "PORT|NAME", allow_hyphen_values = true)]
+    #[arg(value_name = "PORT|NAME", allow_hyphen_values = true, add = Takes::Service)]
     port: OsString,
     #[command(flatten)]
     scope: Scope,
