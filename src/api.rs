@@ -9,7 +9,7 @@ mod prune;
 mod text;
 
 pub use problem::{LineProblem, Problem, ProblemType};
-pub use prune::{GoneService, GoneServices, KeptCode, Pruned, ServiceNames};
+pub use prune::{GoneService, GoneServices, KeptCode, Pruned, RenameRequest, ServiceNames};
 pub use text::names;
 
 /// All services, or those whose names match the pattern.

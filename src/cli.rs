@@ -21,6 +21,7 @@ mod exit;
 mod explain;
 mod failure;
 mod here;
+mod hold;
 mod holder;
 mod in_use_by;
 mod listener;
@@ -128,6 +129,7 @@ impl Cli {
         let color = terminal::color_choice(&arguments);
         let matches = Self::command().color(color).try_get_matches_from(&arguments);
         let cli = matches.and_then(|matches| Self::from_arg_matches(&matches));
+        let cli = cli.map_err(mistyped::suggest_command);
         cli.unwrap_or_else(|error| terminal::exit_with_usage(&error, &arguments))
     }
 }

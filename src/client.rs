@@ -16,7 +16,7 @@ use ureq::{Agent, RequestBuilder};
 
 use crate::api::{
     GoneServices, Health, Imported, Port as PortAnswer, ProjectRequest, ProjectServices, Pruned,
-    RegisterRequest, Service, ServiceNames, Services,
+    RegisterRequest, RenameRequest, Service, ServiceNames, Services,
 };
 use crate::port::Port;
 use crate::registry::{Existing, ImportMode};
@@ -190,6 +190,19 @@ impl Client {
         let answer = Answer::of(sent, &self.url)?;
         let service = answer.success().ok_or_else(|| answer.to_error(&self.url))?;
         Ok(Registered { service, is_new: answer.is_created() })
+    }
+
+    /// Gives a service another name; on return the change is on disk.
+    ///
+    /// # Errors
+    /// As for [`Client::service`]; the problem is `NameTaken` if another service has the name. An
+    /// older pald can't do this.
+    pub fn rename(&self, service: &ServiceName, to: &ServiceName) -> Result<Service, ClientError> {
+        let request = RenameRequest { name: to.to_string() };
+        let body = serde_json::to_string(&request).expect("a request is JSON");
+        let url = format!("{}/rename", self.service_url(service));
+        let answer = Answer::of(self.agent.post(url).content_type(JSON).send(body), &self.url)?;
+        answer.success().ok_or_else(|| self.old_or_error(&answer, "knows no `pald mv`"))
     }
 
     /// Releases services as one change, all or none; on return it is on disk.

@@ -275,6 +275,13 @@ impl Registry {
         gone::among(self.snapshot().registrations, |ports| self.states(ports, Age::Now))
     }
 
+    /// Gives a service another name; its port and all else stay.
+    ///
+    /// When the answer comes, it is on disk.
+    pub fn rename(&self, service: ServiceName, to: ServiceName) -> Pending<Arc<Registration>> {
+        self.request(|sender| Request::Rename { service, to, sender })
+    }
+
     /// Ends registrations, all of them as one change, or none; the answer is what they were.
     ///
     /// When the answer comes, it is on disk.

@@ -42,7 +42,7 @@ const DAMAGED: &str = ".damaged-";
 pub enum Operation {
     /// Registers a service that was not, on a port that was free.
     Insert(Arc<Registration>),
-    /// Changes what is kept about a service, from the first to the second; its port stays.
+    /// Changes what is kept about a service, or its name, from the first to the second; its port stays.
     Update(Arc<Registration>, Arc<Registration>),
     /// Releases a service that was registered exactly like this.
     Remove(Arc<Registration>),

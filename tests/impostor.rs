@@ -90,13 +90,14 @@ fn answer(mut stream: TcpStream, manner: Manner) {
     }
 }
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "get shop",
     "get --json shop",
     "set shop",
     "del shop",
     "del --port 31337",
     "prune",
+    "mv shop store",
     "list",
     "list --json",
     "who 31337",

@@ -9,13 +9,19 @@ use serde_json::{Value, json};
 use crate::daemon::{Client, Home, PALD, Reply};
 use crate::faults::finish;
 
+mod hold;
 mod prune;
 mod release;
+mod rename;
 
 const JSON: &str = "Content-Type: application/json\r\n";
 
 fn post(client: &Client, path: &str, wish: &Value) -> Reply {
     client.send("POST", path, JSON, wish.to_string().as_bytes())
+}
+
+fn put(client: &Client, path: &str, wish: &Value) -> Reply {
+    client.send("PUT", path, JSON, wish.to_string().as_bytes())
 }
 
 /// Registers the service `PROJECT.web` for a checkout in a folder, which is made.

@@ -236,6 +236,7 @@ fn the_document_names_every_route_and_only_those() {
         "POST /v1/prune",
         "POST /v1/release",
         "POST /v1/services",
+        "POST /v1/services/{name}/rename",
         "PUT /v1/dump",
         "PUT /v1/services/{name}",
     ];

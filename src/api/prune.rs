@@ -1,4 +1,4 @@
-//! Services whose folder is not there, and services that are released together.
+//! Services whose folder is not there, and what is asked about the names of services.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -44,6 +44,14 @@ pub enum KeptCode {
     /// A reason that only a newer pald knows.
     #[serde(other)]
     Other,
+}
+
+/// Another name for a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenameRequest {
+    /// The name: 1 to 255 letters, digits and `. _ -`.
+    pub name: String,
 }
 
 /// Services to release, as one change.

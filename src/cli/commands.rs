@@ -16,6 +16,7 @@ mod init;
 mod install;
 mod list;
 mod man;
+mod mv;
 mod prune;
 mod remove;
 mod run;
@@ -34,6 +35,7 @@ pub(super) enum Command {
     Get(get::Get),
     Set(set::Set),
     Del(del::Del),
+    Mv(mv::Mv),
     Prune(prune::Prune),
     List(list::List),
     Who(who::Who),
@@ -68,6 +70,7 @@ impl Command {
             Self::Get(get) => get.run(session),
             Self::Set(set) => set.run(session),
             Self::Del(del) => del.run(session),
+            Self::Mv(mv) => mv.run(session),
             Self::Prune(prune) => prune.run(session),
             Self::List(list) => list.run(session),
             Self::Who(who) => who.run(session),

@@ -1,10 +1,38 @@
-//! Suggests registered names for names that are not registered.
+//! Suggests registered names for names that are not registered, and commands for words that are none.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::Failure;
 use crate::api::{ProblemType, Service};
 use crate::client::{Client, ClientError};
 use crate::service_name::ServiceName;
 use crate::suggest::nearest;
+
+/// Words for commands that have another name, and are not near to it.
+const OTHER_WORDS: [(&str, &str); 9] = [
+    ("rename", "mv"),
+    ("move", "mv"),
+    ("delete", "del"),
+    ("release", "del"),
+    ("unset", "del"),
+    ("add", "set"),
+    ("register", "set"),
+    ("clean", "prune"),
+    ("gc", "prune"),
+];
+
+/// Suggests the command that somebody means by another word.
+pub(super) fn suggest_command(mut error: clap::Error) -> clap::Error {
+    let typed = match (error.kind(), error.get(ContextKind::InvalidSubcommand)) {
+        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(typed))) => typed.clone(),
+        _ => return error,
+    };
+    if let Some((_, command)) = OTHER_WORDS.iter().find(|(word, _)| *word == typed) {
+        let suggested = ContextValue::Strings(vec![(*command).to_owned()]);
+        error.insert(ContextKind::SuggestedSubcommand, suggested);
+    }
+    error
+}
 
 /// Explains an error about a service; if it is not registered, suggests the nearest name.
 pub(super) fn suggest(client: &Client, service: &ServiceName, error: ClientError) -> Failure {

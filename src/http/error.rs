@@ -186,6 +186,9 @@ fn row_of_change(error: &ChangeError) -> Row {
         ChangeError::Name(_) => row(Kind::NameInvalid, 400, 400),
         ChangeError::NotNew { .. } => row(Kind::NameTaken, 400, 412),
         ChangeError::OtherPort { .. } | ChangeError::Conflict(_) => row(Kind::NameTaken, 400, 409),
+        ChangeError::NameTaken { .. } | ChangeError::OtherCheckout { .. } => {
+            row(Kind::NameTaken, 409, 409)
+        }
         ChangeError::Exhausted { .. } => row(Kind::RangeExhausted, 412, 409),
         ChangeError::Storage(_) | ChangeError::Unanswered => row(Kind::Storage, 500, 500),
         ChangeError::TooLarge => row(Kind::Storage, 500, 507),

@@ -58,7 +58,8 @@ fn named_by(error: &HttpError) -> (Option<String>, Option<u16>) {
         HttpError::Change(
             ChangeError::Taken { port, service }
             | ChangeError::OtherPort { service, registered: port, .. }
-            | ChangeError::NotNew { service, port },
+            | ChangeError::NotNew { service, port }
+            | ChangeError::NameTaken { service, port },
         ) => (Some(service.to_string()), Some(port.number())),
         HttpError::NotRegistered(service)
         | HttpError::Change(ChangeError::NotRegistered(Target::Service(service))) => {

@@ -3,6 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::web::{self, ServiceConfig};
 use percent_encoding::percent_decode_str;
+use serde::de::DeserializeOwned;
 
 use super::error::{HttpError, refuse_method};
 use super::parameters::Parameters;
@@ -18,6 +19,7 @@ mod ports;
 mod projects;
 mod prune;
 mod release;
+mod rename;
 mod responses;
 mod services;
 pub(super) mod shapes;
@@ -37,6 +39,9 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route(web::put().to(services::put))
         .route(web::delete().to(services::release))
         .default_service(web::to(async || refuse_method("GET, HEAD, PUT, DELETE")));
+    let rename = web::resource("/v1/services/{name}/rename")
+        .route(web::post().to(rename::rename))
+        .default_service(web::to(async || refuse_method("POST")));
     let port = web::resource("/v1/ports/{port}")
         .route(web::get().to(ports::show))
         .route(web::head().to(ports::show))
@@ -64,13 +69,22 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route(web::post().to(release::release))
         .default_service(web::to(async || refuse_method("POST")));
     config.service(services).service(service).service(port);
-    config.service(prune).service(release);
+    config.service(prune).service(release).service(rename);
     config.service(dump).service(health).service(openapi);
 }
 
 /// Whether a path is under `/v1`, whether there is such a route or not.
 pub(super) fn includes(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/")
+}
+
+/// Parses a body that is a JSON object.
+fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, HttpError> {
+    // serde would also take a list of values.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(HttpError::Json("it must be an object".to_owned()));
+    }
+    serde_json::from_slice(body).map_err(|error| HttpError::Json(error.to_string()))
 }
 
 /// Parses how thoroughly to look at a port.
@@ -81,16 +95,15 @@ fn look(parameters: &Parameters) -> Result<Look, HttpError> {
 
 /// Parses the service that the path names.
 fn service_of(request: &HttpRequest) -> Result<ServiceName, HttpError> {
-    Ok(ServiceName::parse(last_segment(request))?)
+    Ok(ServiceName::parse(segment(request.uri().path()))?)
 }
 
 /// Parses the port that the path names.
 fn port_of(request: &HttpRequest) -> Result<Port, HttpError> {
-    Ok(Port::parse(last_segment(request))?)
+    Ok(Port::parse(segment(request.uri().path()))?)
 }
 
-/// Decodes the end of the path. No name or port needs encoding, but some clients encode them.
-fn last_segment(request: &HttpRequest) -> Vec<u8> {
-    let segment = request.uri().path().rsplit('/').next().unwrap_or_default();
-    percent_decode_str(segment).collect()
+/// Decodes the end of a path. No name or port needs encoding, but some clients encode them.
+fn segment(path: &str) -> Vec<u8> {
+    percent_decode_str(path.rsplit('/').next().unwrap_or_default()).collect()
 }

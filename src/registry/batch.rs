@@ -25,6 +25,8 @@ pub(super) enum Request {
     Register { service: ServiceName, options: RegisterOptions, sender: Sender<Registered> },
     /// To register services of a project, all or none.
     RegisterSet { set: ProjectSet, sender: Sender<RegisteredSet> },
+    /// To give a service another name.
+    Rename { service: ServiceName, to: ServiceName, sender: Sender<Arc<Registration>> },
     /// To release services, all or none.
     Release { targets: Vec<Target>, sender: Sender<Vec<Arc<Registration>>> },
     /// To release those services that are registered like this still.
@@ -39,6 +41,7 @@ impl Request {
         match self {
             Self::Register { sender, .. } => drop(sender.send(Err(error))),
             Self::RegisterSet { sender, .. } => drop(sender.send(Err(error))),
+            Self::Rename { sender, .. } => drop(sender.send(Err(error))),
             Self::Release { sender, .. } | Self::Prune { sender, .. } => {
                 drop(sender.send(Err(error)));
             }
@@ -87,6 +90,10 @@ impl<'a> Batch<'a> {
                 let decision = project_set::register(self.model, &mut self.claims, &set);
                 let registered = self.apply(decision);
                 self.keep_answer(registered, sender);
+            }
+            Request::Rename { service, to, sender } => {
+                let renamed = self.apply(decide::rename(self.model, service, to));
+                self.keep_answer(renamed, sender);
             }
             Request::Release { targets, sender } => {
                 let released = self.apply(decide::release(self.model, targets));

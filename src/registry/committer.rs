@@ -270,6 +270,9 @@ fn log(operation: &Operation) {
         Operation::Insert(after) => {
             info!(service = %after.service, port = %after.port, "registered");
         }
+        Operation::Update(before, after) if before.service != after.service => {
+            info!(from = %before.service, to = %after.service, port = %after.port, "renamed");
+        }
         Operation::Update(_, after) => {
             let Registration { service, port, addresses, hold, .. } = after.as_ref();
             info!(%service, %port, %addresses, hold, "changed");

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::claims::Claims;
 use super::model::Model;
+use super::project_set;
 use super::{ChangeError, Existing, RegisterOptions, Registered, Target};
 use crate::dump;
 use crate::dump_file;
@@ -109,6 +110,31 @@ fn insert(
     check_size(model, &operations)?;
     let answer = Registered { registration, is_new: true };
     Ok(Decision { operations, holds: hold.into_iter().collect(), answer })
+}
+
+/// Gives a service another name; all else stays.
+pub(super) fn rename(
+    model: &Model,
+    service: ServiceName,
+    to: ServiceName,
+) -> Result<Decision<Arc<Registration>>, ChangeError> {
+    let Some(known) = model.of_service(service.as_ref()) else {
+        return Err(ChangeError::NotRegistered(Target::Service(service)));
+    };
+    if service == to {
+        let answer = Arc::clone(known);
+        return Ok(Decision { operations: Vec::new(), holds: Vec::new(), answer });
+    }
+    if let Some(other) = model.of_service(to.as_ref()) {
+        return Err(ChangeError::NameTaken { service: to, port: other.port });
+    }
+    if let Some(folder) = project_set::other_checkout(model, known, &to) {
+        return Err(ChangeError::OtherCheckout { service: to, folder });
+    }
+    let renamed = Arc::new(Registration { service: to, ..Registration::clone(known) });
+    let operations = vec![Operation::Update(Arc::clone(known), Arc::clone(&renamed))];
+    check_size(model, &operations)?;
+    Ok(Decision { operations, holds: Vec::new(), answer: renamed })
 }
 
 /// Releases services, all or none; the answer is what their registrations were.

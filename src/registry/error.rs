@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::dump::Dump;
 use crate::dump_file::{BadLines, DumpFileError, FoundDump, MAX_BYTES};
 use crate::files::Shown;
+use crate::folder::Folder;
 use crate::port::{Port, PortRange};
 use crate::probe::Occupied;
 use crate::registry::Target;
@@ -195,6 +196,22 @@ pub enum ChangeError {
         service: ServiceName,
         /// Its port.
         port: Port,
+    },
+    /// A service is to get a name that another one has.
+    #[error("{service} is already registered on port {port}")]
+    NameTaken {
+        /// The service that has the name.
+        service: ServiceName,
+        /// Its port.
+        port: Port,
+    },
+    /// A service is to get a name that does not go with its checkout's.
+    #[error("{service} is no name for this checkout, since {} has another label", Shown(&.folder.path()))]
+    OtherCheckout {
+        /// The name.
+        service: ServiceName,
+        /// The folder of the checkout that has the label, or of this one, which has another.
+        folder: Folder,
     },
     /// The service is registered on another port than the requested one.
     #[error("{service} is already registered on port {registered}, not {wanted}")]

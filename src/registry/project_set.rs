@@ -54,6 +54,26 @@ pub(super) fn first_in_the_way(model: &Model, set: &ProjectSet) -> Option<(Folde
     Some((folder.clone(), own.map(|(_, it)| it.port).collect()))
 }
 
+/// Returns the folder of the checkout to which a name would belong, if that is another one than the
+/// service's; or the service's own, if its checkout has another label already.
+///
+/// A checkout is known by its label: with two of them its ports would depend on which comes first.
+pub(super) fn other_checkout(
+    model: &Model,
+    known: &Registration,
+    to: &ServiceName,
+) -> Option<Folder> {
+    let folder = known.folder.as_ref()?;
+    let project = ShortName::parse(to.as_str().split('.').next()?)?;
+    let (label, _) = ShortName::split(to.as_str(), &project)?;
+    let mut others = of_project(model, &project).filter(|(_, it)| it.service != known.service);
+    let is_mixed = |it: &(Label, &Registration)| match &it.1.folder {
+        Some(other) => (other == folder) != (it.0 == label),
+        None => false,
+    };
+    others.find(is_mixed).and_then(|(_, it)| it.folder.clone())
+}
+
 /// Returns the label that the folder has, or else the first that no other has, or else the last with
 /// a number.
 fn label(model: &Model, set: &ProjectSet) -> Label {

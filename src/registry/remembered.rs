@@ -54,7 +54,12 @@ impl Remembered {
                     self.forget_port(port);
                 }
             }
-            Operation::Update(..) => {}
+            // A service that is renamed may have released a port before, under its new name.
+            Operation::Update(_, after) => {
+                if let Some(port) = self.port_of(&after.service) {
+                    self.forget_port(port);
+                }
+            }
             Operation::Remove(before) => {
                 self.remember(before.port, before.service.clone());
             }

@@ -213,6 +213,8 @@ impl Remembrance {
 /// An operation, encoded before the transaction.
 struct Write<'a> {
     service: &'a [u8],
+    /// The name that the service had before, if that was another one.
+    renamed: Option<&'a [u8]>,
     port: [u8; 2],
     /// The records for the service and for the port; `None` removes both.
     records: Option<(Vec<u8>, Vec<u8>)>,
@@ -224,6 +226,9 @@ impl Write<'_> {
         services: &TransactionalTree,
         ports: &TransactionalTree,
     ) -> Result<(), UnabortableTransactionError> {
+        if let Some(before) = self.renamed {
+            services.remove(before)?;
+        }
         match &self.records {
             Some((service_record, port_record)) => {
                 services.insert(self.service, service_record.as_slice())?;
@@ -248,7 +253,9 @@ impl<'a> From<&'a Operation> for Write<'a> {
             (encode(&ServiceRecord::from(after)), encode(&PortRecord::from(&after.service)))
         });
         let service = registration.service.as_str().as_bytes();
-        Self { service, port: port_key(registration.port), records }
+        let before = operation.before().map(|before| before.service.as_str().as_bytes());
+        let renamed = before.filter(|before| *before != service);
+        Self { service, renamed, port: port_key(registration.port), records }
     }
 }
 

@@ -98,6 +98,7 @@ $ pald set shop --json | grep '\"hold\"'; pald set other
   \"hold\": true,
 49202
 $ pald run --no-hold shop -e OTHER=other -- true; pald get shop --json | grep '\"hold\"'
+pald: 49201 (shop) is not held from now on; `pald set shop --hold` undoes that
   \"hold\": false,
 $ pald run shop -- true; pald set shop > /dev/null; pald get shop --json | grep '\"hold\"'
   \"hold\": false,

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use super::{answer_each, pald, ports, session};
 use crate::daemon::Home;
 
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 12] = [
     &["get", "shop"],
     &["set", "shop"],
     &["del", "shop"],
     &["del", "--port", "1"],
     &["prune"],
+    &["mv", "a", "b"],
     &["list"],
     &["who", "1"],
     &["env", "shop"],

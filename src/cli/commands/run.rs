@@ -15,6 +15,7 @@ use crate::cli::assignment::{Assignment, check_distinct};
 use crate::cli::completion::Takes;
 use crate::cli::error::CommandError;
 use crate::cli::here::Missing;
+use crate::cli::hold;
 use crate::cli::holder::port_of;
 use crate::cli::names::{Names, is_short, note_twin};
 use crate::cli::scope::Scope;
@@ -159,7 +160,11 @@ impl Run {
                 hold: Some(false),
                 ..RegisterRequest::default()
             };
-            names.client.register(&service, &request, Existing::Accept)?;
+            let is_changed = hold::differs(&names.client, &service, false);
+            let registered = names.client.register(&service, &request, Existing::Accept)?;
+            if is_changed {
+                hold::say(session.terminal, &registered.service);
+            }
         }
         // The port that was checked is the one that the command gets, wherever it is named.
         names.running = Some((name.clone(), port));

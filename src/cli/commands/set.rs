@@ -10,6 +10,7 @@ use crate::api::{ProjectServiceRequest, RegisterRequest, Service};
 use crate::cli::completion::Takes;
 use crate::cli::error::CommandError;
 use crate::cli::here::{self, Here, Missing};
+use crate::cli::hold;
 use crate::cli::names::note_twin;
 use crate::cli::scope::Scope;
 use crate::cli::{Failure, Session};
@@ -26,7 +27,8 @@ use crate::service_name::ServiceName;
 Examples:
   pald set
   pald set shop.web
-  pald set shop.db --port 5432")]
+  pald set shop.db --port 5432
+  pald set shop.db --no-hold")]
 pub(in crate::cli) struct Set {
     /// The service: in a project one of its file, or else a full name: 1 to 255 letters, digits
     /// and . _ -
@@ -44,6 +46,12 @@ pub(in crate::cli) struct Set {
     /// Store an address with the service; may be repeated
     #[arg(long, value_name = "A", requires = "name")]
     addr: Vec<OsString>,
+    /// Let pald hold the service's port again
+    #[arg(long, requires = "name", overrides_with = "no_hold")]
+    hold: bool,
+    /// Don't hold the service's port: for servers that can't bind a held port
+    #[arg(long, requires = "name", overrides_with = "hold")]
+    no_hold: bool,
     /// Fail if the service is already registered
     #[arg(long, requires = "name", conflicts_with = "is_move")]
     new: bool,
@@ -79,6 +87,7 @@ impl Set {
             port: port.map(|port| port.number().into()),
             addresses: (!self.addr.is_empty())
                 .then(|| addresses.iter().map(str::to_owned).collect()),
+            hold: (self.hold || self.no_hold).then_some(self.hold),
             ..RegisterRequest::default()
         })
     }
@@ -96,7 +105,11 @@ impl Set {
             (false, false) => Existing::Accept,
         };
         let client = session.client()?;
+        let is_changed = request.hold.is_some_and(|hold| hold::differs(&client, service, hold));
         let registered = client.register(service, request, existing)?;
+        if is_changed {
+            hold::say(session.terminal, &registered.service);
+        }
         if registered.is_new && !self.scope.is_global() {
             note_twin(session, &client, &registered.service);
         }
@@ -122,8 +135,11 @@ impl Set {
             return self.register(session, &full_name(&known.full_name)?, request);
         }
         self.check_unregistered(session)?;
-        let new =
-            ProjectServiceRequest { addresses: request.addresses.clone(), ..here::request(listed) };
+        let new = ProjectServiceRequest {
+            addresses: request.addresses.clone(),
+            hold: request.hold,
+            ..here::request(listed)
+        };
         let registered = here.register(file, vec![new])?;
         let missing = || here.not_here(file, vec![name.to_owned()], Missing::Register);
         let service = registered.service(name).ok_or_else(missing)?;

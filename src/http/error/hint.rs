@@ -64,6 +64,10 @@ fn change(error: &ChangeError, routes: Routes) -> Option<String> {
         (ChangeError::OtherPort { service, .. }, V1) => {
             return Some(format!("Leave `port` out to accept it, or release {service} first"));
         }
+        (ChangeError::NameTaken { .. }, _) => "Release it first, or choose another name",
+        (ChangeError::OtherCheckout { .. }, _) => {
+            "Choose a name that begins like those of its checkout's other services"
+        }
         (ChangeError::Conflict(_), _) => {
             "Release these services first, or replace the registry with `mode=replace`"
         }

@@ -8,7 +8,7 @@ use actix_web::web::Bytes;
 use utoipa::OpenApi;
 
 use super::responses::Refusals;
-use super::{dump, health, ports, projects, prune, release, services};
+use super::{dump, health, ports, projects, prune, release, rename, services};
 use crate::http::reply;
 
 /// The OpenAPI 3.1 document.
@@ -25,6 +25,7 @@ use crate::http::reply;
         services::show,
         services::put,
         services::release,
+        rename::rename,
         ports::show,
         ports::release,
         release::release,

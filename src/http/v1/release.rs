@@ -5,7 +5,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::responses::{BadBody, Missing, Refusals, Wrong};
-use super::shapes;
+use super::{object, shapes};
 use crate::api::{ProjectServices, ServiceNames};
 use crate::http::body::{self, Expected};
 use crate::http::error::HttpError;
@@ -50,7 +50,6 @@ pub(super) async fn release(
 
 /// Parses the names in a body.
 pub(super) fn names(body: &[u8]) -> Result<Vec<ServiceName>, HttpError> {
-    let wanted: ServiceNames =
-        serde_json::from_slice(body).map_err(|error| HttpError::Json(error.to_string()))?;
+    let wanted: ServiceNames = object(body)?;
     Ok(wanted.services.iter().map(ServiceName::parse).collect::<Result<_, _>>()?)
 }

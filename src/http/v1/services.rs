@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::responses::{BadBody, Busy, Missing, Refusals, Wrong};
 use super::shapes::{self, Seen};
-use super::{look, service_of};
+use super::{look, object, service_of};
 use crate::addresses::Addresses;
 use crate::api::{Problem, RangeUsage, RegisterRequest, Service, Services};
 use crate::http::blocking::run_blocking;
@@ -299,11 +299,7 @@ pub(super) async fn put(
 fn options(request: &HttpRequest, body: &[u8]) -> Result<RegisterOptions, HttpError> {
     let wanted: RegisterRequest = match body.trim_ascii() {
         [] | b"null" => RegisterRequest::default(),
-        // serde would also take a list of values.
-        body if !body.starts_with(b"{") => {
-            return Err(HttpError::Json("it must be an object".to_owned()));
-        }
-        body => serde_json::from_slice(body).map_err(|error| HttpError::Json(error.to_string()))?,
+        body => object(body)?,
     };
     let must_be_new =
         request.headers().get_all(header::IF_NONE_MATCH).any(|value| value.as_bytes() == b"*");

@@ -81,6 +81,7 @@ proptest! {
         for action in actions {
             match action {
                 Action::Requests(steps) => bench.change(&steps, &mut expected),
+                Action::Prune(places) => bench.prune(&places, &mut expected),
                 Action::Restart => {
                     bench.stop();
                     bench.start();

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::expected::{Entries, Expected};
 use super::steps::{Loss, Step};
-use super::{listen, max, min, name, occupied, port};
+use super::{listen, max, min, name, name_in_project, occupied, port};
 use crate::addresses::Addresses;
 use crate::dump::DumpEntry;
 use crate::files;
@@ -166,6 +166,18 @@ impl Bench {
                         assert_eq!(pending.wait().map(|it| it[0].service.clone()), answer);
                     }));
                 }
+                Step::Rename { service, label, to } => {
+                    let service = match label {
+                        Some(label) => name_in_project(label, service % 3),
+                        None => name(service),
+                    };
+                    let answer = expected.rename(service.clone(), name(to));
+                    let to = name(to);
+                    let pending = self.send(|sender| Request::Rename { service, to, sender });
+                    checks.push(Box::new(move || {
+                        assert_eq!(pending.wait().map(|it| it.port), answer);
+                    }));
+                }
                 Step::Set { folder, services } => {
                     let answer = expected.set(folder, &services);
                     let pending = self.set(folder, &services);
@@ -201,6 +213,21 @@ impl Bench {
         }
         self.commit_waiting(steps.len());
         checks.into_iter().for_each(|check| check());
+    }
+
+    /// Prunes services, by their place in the order of the ports.
+    pub(super) fn prune(&mut self, places: &BTreeSet<usize>, expected: &mut Expected) {
+        let all = self.committer().readers.snapshot().registrations;
+        let gone: Vec<_> = places.iter().filter_map(|place| all.get(*place)).cloned().collect();
+        // One that was seen with another hold is another one by now.
+        let other = all.last().filter(|it| !gone.contains(it));
+        let other = other.map(|it| Registration { hold: !it.hold, ..Registration::clone(it) });
+        let asked = gone.iter().cloned().chain(other.map(Arc::new)).collect();
+        let pending = self.send(|sender| Request::Prune { gone: asked, sender });
+        expected.start_batch();
+        expected.prune(&gone.iter().map(|it| it.service.clone()).collect::<Vec<_>>());
+        self.commit_waiting(1);
+        assert_eq!(pending.wait(), Ok(gone));
     }
 
     /// The committer's model, the readers' and what the store loads are the same, and as expected.

@@ -137,6 +137,35 @@ impl Expected {
         Ok(ports)
     }
 
+    /// Gives a service another name; its port stays, and its checkout.
+    pub(super) fn rename(
+        &mut self,
+        service: ServiceName,
+        to: ServiceName,
+    ) -> Result<Port, ChangeError> {
+        let Some((port, ..)) = self.entries.get(&service) else {
+            return Err(ChangeError::NotRegistered(Target::Service(service)));
+        };
+        if service == to {
+            return Ok(*port);
+        }
+        if let Some((port, ..)) = self.entries.get(&to) {
+            return Err(ChangeError::NameTaken { service: to, port: *port });
+        }
+        let entry = self.entries.remove(&service).unwrap();
+        let port = entry.0;
+        self.forget(&to, port);
+        self.entries.insert(to, entry);
+        Ok(port)
+    }
+
+    /// Releases what is registered still.
+    pub(super) fn prune(&mut self, services: &[ServiceName]) {
+        for service in services {
+            self.release(Target::Service(service.clone())).unwrap();
+        }
+    }
+
     /// The label that a checkout has or gets, with the dot after it.
     fn label(&self, folder: u8) -> String {
         let registered = self.folders.iter().filter(|(name, _)| self.entries.contains_key(*name));

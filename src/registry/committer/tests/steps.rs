@@ -13,6 +13,8 @@ pub(super) enum Action {
     Requests(Vec<Step>),
     /// pald ends and starts again.
     Restart,
+    /// A prune of these services, counted in the order of their ports.
+    Prune(BTreeSet<usize>),
     /// The store is lost while pald is not running, and the dump is not.
     LoseStore(Loss),
 }
@@ -36,6 +38,12 @@ pub(super) enum Step {
     },
     ReleasePort(u16),
     ReleaseService(u8),
+    /// One of these gets the name of a service without a checkout: the service, or that of a project.
+    Rename {
+        service: u8,
+        label: Option<&'static str>,
+        to: u8,
+    },
     /// A checkout in this folder sets these services of its project.
     Set {
         folder: u8,
@@ -74,6 +82,8 @@ fn steps() -> impl Strategy<Value = Step> {
         3 => (0u8..4, proptest::collection::btree_set(0u8..3, 1..4))
             .prop_map(|(folder, services)| Step::Set { folder, services }),
         3 => (0u8..12).prop_map(Step::ReleaseService),
+        3 => (0u8..12, proptest::option::weighted(0.3, prop_oneof![Just(""), Just("x.")]), 0u8..12)
+            .prop_map(|(service, label, to)| Step::Rename { service, label, to }),
         1 => (proptest::collection::btree_map(0u8..12, ports(), 1..4), mode, any::<bool>())
             .prop_map(|(entries, mode, dry_run)| Step::Import {
                 entries: distinct_ports(entries), mode, dry_run
@@ -91,6 +101,7 @@ pub(super) fn actions() -> impl Strategy<Value = Vec<Action>> {
     let action = prop_oneof![
         16 => proptest::collection::vec(steps(), 1..8).prop_map(Action::Requests),
         1 => Just(Action::Restart),
+        1 => proptest::collection::btree_set(0usize..8, 1..4).prop_map(Action::Prune),
         1 => prop_oneof![Just(Loss::Removed), Just(Loss::Damaged), Just(Loss::SetAside)]
             .prop_map(Action::LoseStore),
     ];
