@@ -3,6 +3,7 @@
 //! `commands/` holds a file for each command; what they share is beside it.
 
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -74,8 +75,17 @@ Environment:
   NO_COLOR              no colours
 
 Exit codes:
-  0 done, 1 the answer is no, 2 usage, 3 no daemon answers, 4 refused or in conflict,
-  5 no port left, 65 bad dump, 70 an internal error, 74 storage, 78 configuration";
+  0   done
+  1   the answer is no
+  2   wrong usage
+  3   no pald answers
+  4   refused or in conflict
+  5   no port is left in the range
+  65  a bad dump
+  70  an internal error
+  74  the store or the disk
+  75  the daemon can't start now
+  78  the configuration";
 
 /// The options of all commands.
 #[derive(Debug, Default, Args)]
@@ -101,8 +111,25 @@ struct Globals {
     color: ColorChoice,
 }
 
-/// Runs the command in the arguments; turns an error into text and an exit code.
+/// Runs the command in the arguments; turns an error, and a panic, into text and an exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    caught(|| run(arguments))
+}
+
+/// Runs what may panic; where and why has been told by then.
+fn caught(run: impl FnOnce() -> ExitCode) -> ExitCode {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        let failure = Failure {
+            lines: vec!["pald failed, which is a mistake in pald".to_owned()],
+            hint: Some("Please report it with the lines above".to_owned()),
+            exit: Exit::Internal,
+        };
+        Terminal::new(&Globals::default()).print_failure(&failure);
+        failure.exit.into()
+    })
+}
+
+fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let Cli { globals, command } = Cli::parse_or_exit(arguments.into_iter().collect());
     let terminal = Terminal::new(&globals);
     let entered = enter(globals.directory.as_deref());
@@ -137,6 +164,12 @@ impl Cli {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_is_an_internal_error() {
+        let panics = || panic!("for the test");
+        assert_eq!(caught(panics), ExitCode::from(70));
+    }
 
     #[test]
     fn each_command_is_valid_and_has_an_example() {

@@ -147,7 +147,7 @@ fn the_log_has_a_line_per_change_and_none_per_lookup() {
     let ending = words.iter().position(|words| words == "Stopping signal=\"SIGTERM\"");
     words.remove(ending.unwrap());
     let serving = format!(
-        "Serving addresses=\"127.0.0.1:{0}, [::1]:{0}\" range={1}-{2} store=~/.pald/db dump=~/.pald/dump services=0",
+        "Serving at http://127.0.0.1:{0} and http://[::1]:{0} range={1}-{2} store=~/.pald/db dump=~/.pald/dump services=0",
         home.listen, home.min, home.max
     );
     let registered = format!("registered service=shop port={port}");

@@ -21,6 +21,7 @@ fn each_command_has_a_manual_page_with_an_example() {
     let home = Home::new(1);
     let page = answer(&home, &["man"]);
     assert!(page.contains("\n.TH pald 1 "), "{page}");
+    assert!(page.contains("\n.SH \"EXIT CODES\"\n.nf\n  0   done\n  1   "), "{page}");
     let names = commands(&page);
     assert!(
         ["serve", "set", "run", "install", "man"].iter().all(|it| names.contains(it)),
@@ -29,8 +30,15 @@ fn each_command_has_a_manual_page_with_an_example() {
     for name in names {
         let page = answer(&home, &["man", name]);
         assert!(page.contains(&format!("\n.TH pald-{name} 1 ")), "{page}");
-        assert!(page.contains("\n.SH EXAMPLES\n  "), "{page}");
+        assert!(page.contains("\n.SH \"EXAMPLES\"\n.nf\n  "), "{page}");
+        // The margin takes 7 of 80 columns.
+        let kept = page.split("\n.nf\n").skip(1).filter_map(|it| it.split_once("\n.fi\n"));
+        for line in kept.flat_map(|(kept, _)| kept.lines()) {
+            assert!(line.replace('\\', "").len() <= 73, "{line}");
+        }
     }
+    let synopsis = ".SH SYNOPSIS\npald run [OPTIONS] [NAME] \\-\\- <CMD>...\n.SH DESCRIPTION\n";
+    assert!(answer(&home, &["man", "run"]).contains(synopsis));
     for name in ["help", "nope"] {
         let output = home.command().args(["man", name]).output().unwrap();
         let message =

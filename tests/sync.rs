@@ -46,7 +46,7 @@ fn each_set_is_synced_before_it_is_answered() {
     for line in trace.lines() {
         if ended(line) && line.trim_end().ends_with("= 0") {
             is_synced = true;
-        } else if line.contains("Serving addresses") {
+        } else if line.contains("Serving at") {
             is_synced = false;
         } else if answered(line) {
             answers += 1;
@@ -72,7 +72,7 @@ fn all_of_a_new_store_is_synced_before_it_takes_its_place() {
         stop(&home, daemon);
         let trace = std::fs::read_to_string(trace).unwrap();
         let (prepared, rest) = trace.split_once(".pald/db.new\", ").unwrap();
-        let (placed, _) = rest.split_once("Serving addresses").unwrap();
+        let (placed, _) = rest.split_once("Serving at").unwrap();
         let is_synced = |calls: &str, path: &str| {
             let synced = format!("{path}>");
             calls.lines().any(|line| line.contains("sync(") && line.contains(&synced))

@@ -27,6 +27,7 @@ use crate::variable_name::VariableName;
 #[command(after_help = "\
 Examples:
   eval \"$(pald env)\"
+  pald env -f fish | source
   pald env -f dotenv -o .env.ports
   pald env PORT=shop.web DB_PORT=shop.db 'other.*'")]
 pub(in crate::cli) struct Env {

@@ -39,25 +39,41 @@ impl Man {
 fn render(command: Command) -> io::Result<String> {
     let mut page = Vec::new();
     let name = command.get_display_name().unwrap_or("pald").to_owned();
+    let usage = command.clone().render_usage().to_string();
     let source = concat!("pald ", env!("CARGO_PKG_VERSION"));
     Page::new(command).title(name).source(source).manual("pald").render(&mut page)?;
-    Ok(with_headings(&String::from_utf8_lossy(&page)))
+    let page = with_usage(&String::from_utf8_lossy(&page), &usage);
+    Ok(with_headings(&page))
 }
 
-/// Gives the examples, and the further parts of pald's own page, their own headings.
+/// Puts what `--help` says into the synopsis: clap_mangen's names all options without their values, and
+/// leaves out the `--` before a command.
+fn with_usage(page: &str, usage: &str) -> String {
+    let (before, rest) = page.split_once(".SH SYNOPSIS\n").expect("a page has a synopsis");
+    let (_, after) = rest.split_once("\n.SH ").expect("a page has more than a synopsis");
+    let lines = usage.trim_start_matches("Usage:").lines().map(str::trim);
+    let lines = lines.map(|line| line.replace('-', "\\-")).collect::<Vec<_>>();
+    format!("{before}.SH SYNOPSIS\n{}\n.SH {after}", lines.join("\n.br\n"))
+}
+
+/// Gives the examples, and the further parts of pald's own page, their own headings, and keeps their
+/// lines.
 ///
-/// clap_mangen puts all of them under one heading, EXTRA.
+/// clap_mangen puts all of them under one heading, EXTRA, and man(1) fills its lines.
 fn with_headings(page: &str) -> String {
-    let page = page.replace("\n.SH EXTRA\nExample:\n", "\n.SH EXAMPLES\n");
-    let page = page.replace("\n.SH EXTRA\nExamples:\n", "\n.SH EXAMPLES\n");
-    let (mut headed, mut is_after_blank) = (String::new(), false);
-    for line in page.lines() {
-        match line.strip_suffix(':').filter(|_| is_after_blank) {
-            Some(heading) => headed.push_str(&format!(".SH {}", heading.to_uppercase())),
-            None => headed.push_str(line),
-        }
-        headed.push('\n');
-        is_after_blank = line.is_empty();
+    let Some((before, extra)) = page.split_once("\n.SH EXTRA\n") else { return page.to_owned() };
+    let (extra, after) = match extra.split_once("\n.SH ") {
+        Some((extra, after)) => (extra, format!(".SH {after}")),
+        None => (extra, String::new()),
+    };
+    let mut headed = format!("{before}\n");
+    for part in extra.trim_end().split("\n\n") {
+        let (heading, lines) = part.split_once('\n').expect("a part has a heading");
+        let heading = match heading.trim_end_matches(':') {
+            "Example" | "Examples" => "EXAMPLES".to_owned(),
+            other => other.to_uppercase(),
+        };
+        headed.push_str(&format!(".SH \"{heading}\"\n.nf\n{lines}\n.fi\n"));
     }
-    headed
+    headed + &after
 }

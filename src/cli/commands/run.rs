@@ -37,7 +37,8 @@ use crate::variable_name::VariableName;
 Examples:
   pald run web -- vite --port {port} --strictPort
   pald run -- docker compose up
-  pald run shop.web -e DB_PORT=shop.db -e URL=http://localhost:{port}/ -- npm start")]
+  pald run shop.web -e DB_PORT=shop.db -- npm start
+  pald run shop.web -e URL=http://localhost:{port}/ -- npm start")]
 pub(in crate::cli) struct Run {
     #[command(flatten)]
     scope: Scope,

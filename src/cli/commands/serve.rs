@@ -94,7 +94,10 @@ fn serve(session: &Session) -> Result<(), ServeError> {
     }
     descriptors.make_room(config.port_range.size());
     let overlap = probe::overlap(config.port_range, config.port_listen);
-    warn_of_overlap(&config, overlap.as_ref());
+    // Later `pald doctor` says so.
+    if !is_store {
+        warn_of_overlap(&config, overlap.as_ref());
+    }
     let registry = Arc::new(open_registry(&config, descriptors)?);
     let about = About {
         started_at,
@@ -144,13 +147,14 @@ fn open_registry(config: &Config, descriptors: Descriptors) -> Result<Registry, 
 }
 
 fn log_serving(config: &Config, about: &About, services: usize) {
+    let urls = about.addresses.iter().map(|address| format!("http://{address}"));
+    let urls = urls.collect::<Vec<_>>().join(" and ");
     info!(
-        addresses = http::shown(&about.addresses),
         range = %config.port_range,
         store = %Shown(&config.data_dir),
         dump = %Shown(&config.dump_file),
         services,
-        "Serving"
+        "Serving at {urls}"
     );
 }
 
