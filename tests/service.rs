@@ -23,8 +23,13 @@ fn home() -> Home {
 
 /// A command of pald, with the script in the place of systemctl: code, stdout, stderr.
 fn pald(home: &Home, line: &str) -> (Option<i32>, String, String) {
+    pald_with_path(home, line, &scripts())
+}
+
+/// A PATH with the script in the place of systemctl.
+fn scripts() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/bin");
-    pald_with_path(home, line, &format!("{}:/usr/bin:/bin", folder.display()))
+    format!("{}:/usr/bin:/bin", folder.display())
 }
 
 fn pald_with_path(home: &Home, line: &str, path: &str) -> (Option<i32>, String, String) {
@@ -176,7 +181,11 @@ fn a_pald_in_the_foreground_is_not_disturbed() {
 fn settings_that_the_service_will_not_see_are_warned_of() {
     let home = home();
     let mut command = home.command();
-    let (_, _, stderr) = finish(command.arg("install").env("PATH", "/nowhere"));
+    command.arg("install").env("PATH", scripts()).env("XDG_RUNTIME_DIR", home.path());
+    let (code, _, stderr) = finish(command.env("PALD_PORT_LISTEN", "1"));
+    assert_eq!(code, Some(0), "{stderr}");
+    let sockets = fs::read_to_string(unit(&home, "pald.socket")).unwrap();
+    assert!(sockets.contains(&format!("127.0.0.1:{}\n", home.listen)), "{sockets}");
     for name in ["PALD_PORT_LISTEN", "PALD_PORT_MIN", "PALD_PORT_MAX"] {
         let line = format!("warning: {name} is set here, but the service will not see it\n");
         assert!(stderr.contains(&line), "{stderr}");
