@@ -38,7 +38,7 @@ fn on(number: u16) -> RegisterOptions {
 fn what_is_registered_is_found_by_name_and_by_port_until_it_is_released() {
     let folder = tempfile::tempdir().unwrap();
     let registry = open(folder.path());
-    assert!(registry.is_empty());
+    assert!(registry.is_empty() && registry.warnings().is_empty());
     assert_eq!((registry.port_range().min(), registry.port_listen()), (port(20_000), Port::MAX));
     let web = registry.register(name("web"), on(7)).wait().unwrap();
     assert!(web.is_new);

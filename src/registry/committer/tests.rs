@@ -131,7 +131,7 @@ fn a_hold_follows_what_its_registration_says() {
     }
     let mut bench = Bench::open();
     let watch = bench.committer().holds.watch();
-    for is_held in [true, false, true, false] {
+    for is_held in [true, false, true] {
         let options = RegisterOptions { hold: Some(is_held), ..RegisterOptions::default() };
         let pending = bench.register(1, options);
         bench.commit_waiting(1);
@@ -143,6 +143,24 @@ fn a_hold_follows_what_its_registration_says() {
             std::thread::yield_now();
         }
     }
+    // A change of something else leaves the very hold.
+    let lowest = watch.inode_at(port(min()));
+    assert!(lowest.is_some());
+    let elsewhere = RegisterOptions { addresses: Some(addresses(1)), ..RegisterOptions::default() };
+    let first = bench.register(1, elsewhere);
+    let held = |hold| RegisterOptions { hold: Some(hold), ..RegisterOptions::default() };
+    let second = [bench.register(2, held(false)), bench.register(2, held(true))];
+    bench.commit_waiting(3);
+    let first = first.wait().unwrap().registration.port;
+    let [second, _] = second.map(|it| it.wait().unwrap().registration.port);
+    assert!(first < second);
+    // The lower port is tried first.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !watch.is_held(second) {
+        assert!(Instant::now() < deadline, "it is never held");
+        std::thread::yield_now();
+    }
+    assert_eq!((first, watch.inode_at(first)), (port(min()), lowest));
 }
 
 #[test]
