@@ -17,6 +17,7 @@ pub(crate) fn terminal() -> (File, File) {
     grantpt(&person).unwrap();
     unlockpt(&person).unwrap();
     let name = ptsname(&person, Vec::new()).unwrap();
+    // It must not become the terminal that sends the tests signals.
     let flags = OFlags::RDWR | OFlags::NOCTTY;
     let programs = rustix::fs::open(name, flags, Mode::empty()).unwrap();
     (File::from(person), File::from(programs))
