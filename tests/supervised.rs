@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -68,7 +69,14 @@ fn any_other_descriptor_that_is_handed_over_ends_the_start_with_78() {
     };
     let everywhere = format!("0.0.0.0:{}", home.listen);
     let mapped = format!("[::ffff:127.0.0.1]:{}", home.listen);
-    let listen = |address: &str| OwnedFd::from(TcpListener::bind(address).unwrap());
+    // A process that another test just starts has a copy of the last socket for a moment.
+    let limit = Instant::now() + PATIENCE;
+    let listen = |address: &str| loop {
+        match TcpListener::bind(address) {
+            Err(_) if Instant::now() < limit => thread::yield_now(),
+            listener => break OwnedFd::from(listener.unwrap()),
+        }
+    };
     type Open<'a> = Box<dyn Fn() -> OwnedFd + 'a>;
     let rows: [(Open<'_>, String); 7] = [
         (Box::new(|| listen(&everywhere)), format!("is on {everywhere}")),
