@@ -121,11 +121,11 @@ fn each_step_waits_for_the_one_before() {
     assert_eq!(agent.asked(), expected);
 
     let removed = "pald is no longer a service; the registry is unchanged";
-    assert_eq!(agent.pald("remove --yes"), done(removed));
+    assert_eq!(agent.pald("uninstall --yes"), done(removed));
     assert_eq!(agent.answering(), None);
     assert_eq!(agent.asked(), ["print", "bootout", "print"]);
     assert!(!agent.file().exists() && agent.home.file("db").exists());
-    assert_eq!(agent.pald("remove --yes"), done("pald is not installed as a service"));
+    assert_eq!(agent.pald("uninstall --yes"), done("pald is not installed as a service"));
 }
 
 /// `start` kicked an agent that was not loaded, which launchctl refuses.

@@ -2,9 +2,12 @@
 //! in for systemctl, since few test machines run a systemd session.
 
 use std::fs;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
+use crate::command_line::{answer_each, json_answer};
 use crate::daemon::{Home, PALD};
 use crate::faults::finish;
 use crate::skip::skip;
@@ -79,11 +82,11 @@ fn installing_twice_changes_nothing_and_removing_undoes_it() {
     assert_eq!(asked(&home), [SHOW]);
     assert_eq!(units.each_ref().map(|path| fs::read_to_string(path).unwrap()), texts);
 
-    let unconfirmed = "`pald remove` can't ask for confirmation here\nhint: Add `--yes`";
-    assert_eq!(pald(&home, "remove"), refused(2, unconfirmed));
+    let unconfirmed = "`pald uninstall` can't ask for confirmation here\nhint: Add `--yes`";
+    assert_eq!(pald(&home, "uninstall"), refused(2, unconfirmed));
     assert!(asked(&home).is_empty() && units[0].exists());
     let removed = "pald is no longer a service; the registry is unchanged";
-    assert_eq!(pald(&home, "remove --yes"), done(removed));
+    assert_eq!(pald(&home, "uninstall --yes"), done(removed));
     assert_eq!(asked(&home), [SHOW, "disable --now pald.socket pald.service", "daemon-reload"]);
     assert!(units.iter().all(|path| !path.exists()));
     assert!(home.file("config.toml").exists());
@@ -144,37 +147,108 @@ fn the_service_is_started_and_stopped_only_where_it_is_installed() {
     }
 }
 
+/// `pald stop` needs no session, since it ends a pald that was started by hand too.
 #[test]
 fn without_a_session_the_hint_says_what_to_do_instead() {
     let home = home();
     fs::remove_file(home.path().join("session")).unwrap();
-    for line in ["install", "remove --yes", "start", "stop"] {
-        let message = "Can't reach the service manager of your login session: Failed to connect to bus: No medium found\n\
-            hint: Run `pald` in the foreground; or log in directly, or have root run `loginctl enable-linger` for you, and try again";
-        assert_eq!(pald(&home, line), refused(4, message), "{line}");
-        let message = "Can't run `systemctl`, which manages services on this system: No such file or directory (os error 2)\n\
-            hint: Run `pald` in the foreground, or under this system's own service manager";
-        assert_eq!(pald_with_path(&home, line, "/nowhere"), refused(4, message), "{line}");
+    let start = format!("mkdir -pm 700 ~/.pald; nohup {PALD} serve >>~/.pald/log 2>&1 &");
+    let without = format!("Start it without a service: {start}");
+    let log_in = "Run `pald` in the foreground; or log in directly, or have root run `loginctl enable-linger` for you, and try again";
+    let other = "Run `pald` in the foreground, or under this system's own service manager";
+    // (command, hint without a session, hint without systemctl)
+    let rows = [
+        ("install", &*without, &*without),
+        ("start", &without, &without),
+        ("uninstall --yes", log_in, other),
+        ("remove --yes", log_in, other),
+    ];
+    for (line, session, systemctl) in rows {
+        let message = format!(
+            "Can't reach the service manager of your login session: Failed to connect to bus: No medium found\nhint: {session}"
+        );
+        assert_eq!(pald(&home, line), refused(4, &message), "{line}");
+        let message = format!(
+            "Can't run `systemctl`, which manages services on this system: No such file or directory (os error 2)\nhint: {systemctl}"
+        );
+        assert_eq!(pald_with_path(&home, line, "/nowhere"), refused(4, &message), "{line}");
     }
+    assert_eq!(pald(&home, "stop"), done("pald is not running"));
+    assert_eq!(pald_with_path(&home, "stop", "/nowhere"), done("pald is not running"));
     assert!(!home.path().join(".config").exists());
 }
 
+/// The line that starts pald detached does so in each shell, and `pald stop` ends what it started.
 #[test]
-fn a_pald_in_the_foreground_is_not_disturbed() {
+fn what_was_started_detached_is_stopped() {
+    let home = home();
+    fs::remove_file(home.path().join("session")).unwrap();
+    let (_, _, stderr) = pald(&home, "start");
+    let line = stderr.trim_end().rsplit_once("Start it without a service: ").unwrap().1.to_owned();
+    for shell in ["sh", "bash", "zsh", "fish"] {
+        if Command::new(shell).args(["-c", "true"]).output().is_err() {
+            skip(format_args!("{shell} is missing"));
+            continue;
+        }
+        let mut command = Command::new(shell);
+        home.prepare(&mut command);
+        let output = command.args(["-c", &line]).env("PATH", "/usr/bin:/bin").output().unwrap();
+        assert!(output.status.success(), "{shell}: {output:?}");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(("127.0.0.1", home.listen)).is_err() {
+            assert!(Instant::now() < deadline, "{shell}: pald does not answer");
+            std::thread::yield_now();
+        }
+        assert_eq!(pald(&home, "stop"), done("pald stopped"), "{shell}");
+        // It has ended: its lock is free, and the log has its last word.
+        let log = fs::read_to_string(home.file("log")).unwrap();
+        assert!(log.trim_end().ends_with("Stopped"), "{shell}: {log}");
+        assert_eq!(pald(&home, "stop"), done("pald is not running"), "{shell}");
+        fs::remove_file(home.file("log")).unwrap();
+    }
+}
+
+#[test]
+fn a_pald_in_the_foreground_is_ended_by_stop_alone() {
     let home = home();
     pald(&home, "install");
     fs::remove_file(home.path().join("active")).unwrap();
     let daemon = home.start();
-    for line in ["install", "start", "stop"] {
+    for line in ["install", "start"] {
         let (pid, url) = (daemon.pid(), format!("http://127.0.0.1:{}", home.listen));
         let version = env!("CARGO_PKG_VERSION");
         let message = format!(
             "pald is already running (pid {pid}, version {version}) at {url}, but not as a service\n\
-             hint: Stop it first, with Ctrl-C where it runs or with `kill {pid}`"
+             hint: Stop it first, with `pald stop`"
         );
         assert_eq!(pald(&home, line), refused(4, &message));
     }
     assert_eq!(daemon.get("/get?service=shop").status, 404);
+    assert_eq!(pald(&home, "stop"), done("pald stopped"));
+    let (code, log) = daemon.wait();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("Stopping signal=\"SIGTERM\""), "{log}");
+}
+
+/// What a program says of itself is no reason to end another process.
+#[test]
+fn only_the_process_that_listens_is_ended() {
+    let home = home();
+    let mut other = Command::new("sleep").arg("600").spawn().unwrap();
+    let daemon = home.start();
+    let mut health = daemon.get("/v1/health").json();
+    daemon.stop();
+    health["pid"] = other.id().into();
+    answer_each(home.listen, move || json_answer(&health));
+    let pid = other.id();
+    let message = format!(
+        "The pald that answers is no process of yours here (it says pid {pid})\n\
+         hint: Stop it where it runs, such as in its container"
+    );
+    assert_eq!(pald(&home, "stop"), refused(4, &message));
+    assert!(other.try_wait().unwrap().is_none());
+    other.kill().unwrap();
+    other.wait().unwrap();
 }
 
 #[test]

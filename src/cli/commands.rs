@@ -18,13 +18,13 @@ mod list;
 mod man;
 mod mv;
 mod prune;
-mod remove;
 mod run;
 mod serve;
 mod set;
 mod start;
 mod status;
 mod stop;
+mod uninstall;
 mod wait;
 mod who;
 
@@ -34,9 +34,11 @@ pub(super) enum Command {
     Init(init::Init),
     Get(get::Get),
     Set(set::Set),
+    #[command(visible_alias = "rm")]
     Del(del::Del),
     Mv(mv::Mv),
     Prune(prune::Prune),
+    #[command(visible_alias = "ls")]
     List(list::List),
     Who(who::Who),
     Check(check::Check),
@@ -46,7 +48,8 @@ pub(super) enum Command {
     Export(export::Export),
     Import(import::Import),
     Install(install::Install),
-    Remove(remove::Remove),
+    #[command(alias = "remove")]
+    Uninstall(uninstall::Uninstall),
     Start(start::Start),
     Stop(stop::Stop),
     Status(status::Status),
@@ -81,7 +84,7 @@ impl Command {
             Self::Export(export) => export.run(session),
             Self::Import(import) => import.run(session),
             Self::Install(install) => install.run(session),
-            Self::Remove(remove) => remove.run(session),
+            Self::Uninstall(uninstall) => uninstall.run(session),
             Self::Start(start) => start.run(session),
             Self::Stop(stop) => stop.run(session),
             Self::Status(status) => status.run(session),

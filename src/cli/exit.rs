@@ -169,6 +169,8 @@ impl Exit {
             | ServiceError::Ended
             | ServiceError::NoAnswer
             | ServiceError::Foreground { .. }
+            | ServiceError::NotOurs { .. }
+            | ServiceError::StillRunning { .. }
             | ServiceError::NotInstalled
             | ServiceError::Foreign { .. }
             | ServiceError::UnsafeProgram(_)

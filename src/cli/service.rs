@@ -7,15 +7,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use super::Failure;
 use crate::client::{Client, ClientError, Url};
 use crate::config::Config;
 use crate::files::{self, InShell, Links};
 use crate::port::Port;
 
+mod ending;
 mod error;
 mod launchd;
 mod systemd;
 
+pub(super) use ending::end;
 pub(super) use error::ServiceError;
 
 use launchd::Launchd;
@@ -106,6 +109,20 @@ pub(super) fn manager() -> Result<Box<dyn Manager>, ServiceError> {
     match cfg!(any(feature = "portable", target_os = "macos")) {
         true => Ok(Box::new(Launchd::of_this_user()?)),
         false => Ok(Box::new(Systemd::of_this_user()?)),
+    }
+}
+
+/// Explains why there is no service to start, with the line that starts pald without one.
+pub(super) fn explain_start(error: ServiceError) -> Failure {
+    let line = std::env::current_exe().map(|program| {
+        format!("mkdir -pm 700 ~/.pald; nohup {} serve >>~/.pald/log 2>&1 &", InShell(&program))
+    });
+    match (&error, line) {
+        (
+            ServiceError::NoTool { .. } | ServiceError::NoSession { runtime_dir: None, .. },
+            Ok(line),
+        ) => Failure { hint: Some(format!("Start it without a service: {line}")), ..error.into() },
+        _ => error.into(),
     }
 }
 

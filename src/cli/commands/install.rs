@@ -21,7 +21,7 @@ impl Install {
         let sources = Sources { variables: Vec::new(), ..session.sources() };
         let config = Config::load(&sources)?;
         let manager = service::manager()?;
-        let state = manager.state()?;
+        let state = manager.state().map_err(service::explain_start)?;
         service::refuse_foreground(manager.as_ref(), state, &config)?;
         let program = program(&sources, config.port_listen)?;
         let answer = match install(manager.as_ref(), state, &program)? {

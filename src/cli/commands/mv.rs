@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use clap::Args;
 
 use crate::api::ProblemType;
+use crate::cli::completion::Takes;
 use crate::cli::here::Missing;
 use crate::cli::mistyped::{is_not_found, suggest};
 use crate::cli::names::is_short;
@@ -22,6 +23,7 @@ use crate::service_name::ServiceName;
 #[command(after_help = "Examples:\n  pald mv web frontend\n  pald mv shop.web store.web")]
 pub(in crate::cli) struct Mv {
     /// The service: in a project one of its own, or a full name such as shop.web
+    #[arg(add = Takes::Service)]
     old: OsString,
     /// Its new name
     new: OsString,

@@ -13,7 +13,7 @@ pub(in crate::cli) struct Start {}
 impl Start {
     pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let manager = service::manager()?;
-        let state = manager.state()?;
+        let state = manager.state().map_err(service::explain_start)?;
         if !state.is_installed {
             return Err(ServiceError::NotInstalled.into());
         }

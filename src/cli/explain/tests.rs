@@ -384,7 +384,7 @@ fn errors_of_a_service_and_of_a_client_have_their_exit_codes_and_hints() {
         row(
             E::Foreground { pid: 7, version: text(), url: url() },
             4,
-            "Stop it first, with Ctrl-C where it runs or with `kill 7`",
+            "Stop it first, with `pald stop`",
         ),
         row(
             E::NotInstalled,

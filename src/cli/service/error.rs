@@ -79,11 +79,25 @@ pub(in crate::cli) enum ServiceError {
         /// Where it answers.
         url: Url,
     },
+    /// A pald says that it is a process that is not there, or not this user's.
+    #[error("The pald that answers is no process of yours here (it says pid {pid})")]
+    NotOurs {
+        /// What it says.
+        pid: u32,
+    },
+    /// A pald goes on after it was told to end.
+    #[error("pald (pid {pid}) still runs {seconds} s after it was told to end")]
+    StillRunning {
+        /// Its process ID.
+        pid: u32,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// There is no service to start.
     #[error("pald is not installed as a service")]
     NotInstalled,
     /// There is no terminal to ask on.
-    #[error("`pald remove` can't ask for confirmation here")]
+    #[error("`pald uninstall` can't ask for confirmation here")]
     Unconfirmed,
     /// The user answered no.
     #[error("Nothing was removed")]
@@ -127,9 +141,9 @@ impl Explain for ServiceError {
                 "`journalctl --user -u pald.service -n 20` says why, if pald started at all"
                     .to_owned()
             }
-            Self::Foreground { pid, .. } => {
-                format!("Stop it first, with Ctrl-C where it runs or with `kill {pid}`")
-            }
+            Self::Foreground { .. } => "Stop it first, with `pald stop`".to_owned(),
+            Self::NotOurs { .. } => "Stop it where it runs, such as in its container".to_owned(),
+            Self::StillRunning { .. } => "Its log says what it waits for".to_owned(),
             Self::OtherUser(error) => return error.hint(),
             Self::NotInstalled => {
                 "`pald install` installs and starts it; `pald` runs it in the foreground".to_owned()

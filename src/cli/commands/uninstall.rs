@@ -1,4 +1,4 @@
-//! `pald remove`: removes what `pald install` wrote.
+//! `pald uninstall`: removes what `pald install` wrote.
 
 use clap::Args;
 
@@ -7,8 +7,8 @@ use crate::cli::{Failure, Session};
 
 /// Stop the service and remove what `pald install` wrote; the registry stays
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  pald remove --yes")]
-pub(in crate::cli) struct Remove {
+#[command(after_help = "Example:\n  pald uninstall --yes")]
+pub(in crate::cli) struct Uninstall {
     /// Don't ask
     #[arg(long)]
     yes: bool,
@@ -16,7 +16,7 @@ pub(in crate::cli) struct Remove {
 
 const QUESTION: &str = "Stop pald and remove its service? The registry stays.";
 
-impl Remove {
+impl Uninstall {
     pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let must_ask = !self.yes;
         if must_ask && !session.terminal.can_ask() {
