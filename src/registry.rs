@@ -255,17 +255,18 @@ impl Registry {
         set.services.iter().filter_map(own_port).collect()
     }
 
-    /// Returns the folder whose checkout has the label that a set is to get first, if that folder is
-    /// gone and nothing runs on its ports: a checkout that was moved, or removed.
+    /// Returns a folder that is gone, nothing runs on its ports, and its checkout has a label that a
+    /// set would get otherwise: a checkout that was moved, or removed.
     ///
     /// Blocks for milliseconds; not for an async worker.
     pub fn gone_in_the_way(&self, set: &ProjectSet) -> Option<Folder> {
-        let (folder, ports) = project_set::first_in_the_way(&self.readers.read(), set)?;
-        let is_idle = || {
-            let states = self.states(&ports, Age::Now);
+        let in_the_way = project_set::in_the_way(&self.readers.read(), set);
+        let is_idle = |ports: &[Port]| {
+            let states = self.states(ports, Age::Now);
             ports.iter().all(|port| gone::is_idle(states.get(*port)))
         };
-        (gone::is_gone(&folder) && is_idle()).then_some(folder)
+        let mut gone = in_the_way.into_iter().filter(|(folder, _)| gone::is_gone(folder));
+        gone.find(|(_, ports)| is_idle(ports)).map(|(folder, _)| folder)
     }
 
     /// Returns the services whose folder is not there, and why some of them are kept nevertheless.

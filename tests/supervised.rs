@@ -128,11 +128,11 @@ fn the_first_connection_to_a_socket_of_systemd_is_answered() {
         command.arg(format!("--setenv={variable}"));
     }
     command.arg(PALD);
-    let first = std::thread::spawn(move || {
+    let first = thread::spawn(move || {
         let start = Instant::now();
         while TcpStream::connect(addresses[1]).is_err() {
             assert!(start.elapsed() < Duration::from_secs(30), "nothing listens");
-            std::thread::yield_now();
+            thread::yield_now();
         }
         addresses.map(status_at)
     });

@@ -121,14 +121,15 @@ fn short_names(here: &Here, text: &str) -> Result<Vec<Candidate>, Failure> {
     let mut found: Vec<Candidate> = Vec::new();
     for file in here.project.files() {
         let registered = here.known(file)?;
-        let listed = file.services.iter().map(|service| &service.name);
-        let left_over = registered.left_over(file).filter(|service| service.is_own);
-        let names = listed.chain(left_over.map(|service| &service.name));
-        for name in names.map(ShortName::as_str).filter(|name| name.starts_with(text)) {
-            if found.iter().any(|it| it.get_value() == name) {
+        let registered_as = |name: &ShortName| registered.service(name.as_str());
+        let listed = file.services.iter().map(|it| (&it.name, registered_as(&it.name)));
+        let left_over = registered.left_over.iter().map(|it| (&it.name, Some(it)));
+        for (name, service) in listed.chain(left_over) {
+            let name = name.as_str();
+            if !name.starts_with(text) || found.iter().any(|it| it.get_value() == name) {
                 continue;
             }
-            let port = registered.service(name).map(|service| service.port.to_string());
+            let port = service.map(|service| service.port.to_string());
             found.push(named(name, port.unwrap_or_else(|| "not registered yet".to_owned())));
         }
     }

@@ -106,7 +106,7 @@ impl Here {
         let registered = self.remember(file, &after);
         self.say_label(file, &before, &known, &registered);
         // With a move, all of them may have missed the ports that they prefer.
-        let before = if is_move { Registered { label: None, services: Vec::new() } } else { known };
+        let before = if is_move { Registered::default() } else { known };
         for service in new_services(file, &before, &registered) {
             self.say_preference(file, &registered, service);
         }
@@ -132,13 +132,10 @@ impl Here {
     pub(super) fn left_over(&self, name: &str) -> Result<RegisteredService, Failure> {
         let mut others = Vec::new();
         for file in self.project.files() {
-            let registered = self.known(file)?;
-            match registered.service(name).filter(|service| service.is_own) {
-                Some(service) => return Ok(service.clone()),
-                None => others.extend(registered.services),
-            }
+            others.extend(self.known(file)?.left_over);
         }
-        Err(self.no_service(name, &others))
+        let found = others.iter().find(|service| service.name.as_str() == name);
+        found.cloned().ok_or_else(|| self.no_service(name, &others))
     }
 
     /// Returns the name of the checkout for a file's project.
@@ -172,7 +169,7 @@ impl Here {
     fn no_service(&self, name: &str, others: &[RegisteredService]) -> Failure {
         let listed = self.project.files().iter().flat_map(|file| &file.services);
         let listed = listed.map(|service| service.name.as_str());
-        let own = others.iter().filter(|it| it.is_own).map(|it| it.name.as_str());
+        let own = others.iter().map(|it| it.name.as_str());
         let full = ServiceName::parse(name).ok();
         let file = self.project.file();
         CommandError::NoService {
@@ -204,17 +201,18 @@ impl Here {
         known: &Registered,
         registered: &Registered,
     ) {
-        let had_label = known.services.iter().any(|service| service.is_own);
-        let label = registered.label.as_ref().filter(|label| !label.is_main());
-        let (true, false, Some(label)) = (self.project.checkout.may_be_main, had_label, label)
+        let had_label =
+            !known.left_over.is_empty() || known.services.iter().any(|service| service.is_own);
+        let label = registered.label.as_ref().filter(|label| !label.is_main() && !had_label);
+        // Without one, the label is what the checkout has for another project.
+        let other = project::main_folder(file, before);
+        let (true, Some(label), Some(other)) = (self.project.checkout.may_be_main, label, other)
         else {
             return;
         };
-        let other = project::main_folder(file, before);
-        let at = other.map(|folder| format!(" in {}", Shown(&folder))).unwrap_or_default();
-        let project = &file.project;
+        let (folder, project) = (Shown(&other), &file.project);
         self.terminal.say(&format!(
-            "another checkout{at} has the project {project}; this one has the label {label}"
+            "another checkout in {folder} has the project {project}; this one has the label {label}"
         ));
     }
 

@@ -2,17 +2,19 @@
 
 use std::path::PathBuf;
 
-use super::{Checkout, Label, ProjectFile, ShortName};
+use super::{Checkout, Label, ProjectFile, ProjectService, ShortName};
 use crate::api::Service;
 use crate::folder::Folder;
 
 /// The services that a checkout has of a project.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Registered {
     /// The label of the checkout; `None` as long as it is not known.
     pub label: Option<Label>,
-    /// The services, in the order of their ports.
+    /// The services that the file lists, in the order of their ports.
     pub services: Vec<RegisteredService>,
+    /// What the checkout has registered besides, in the order of their ports.
+    pub left_over: Vec<RegisteredService>,
 }
 
 /// A registered service of a project.
@@ -45,41 +47,39 @@ impl Registered {
         let label = named.iter().find(|it| is_own(it)).map(|it| it.label.clone());
         let label =
             label.or_else(|| (checkout.may_be_main && !main_is_taken()).then(Label::default));
+        let is_free = |it: &Named<'_>| {
+            it.label.is_main() && it.service.folder.is_none() && label.as_ref() == Some(&it.label)
+        };
         let is_listed = |it: &Named<'_>| match file.service(it.name.as_str()) {
             Some(service) if service.is_shared => it.label.is_main(),
-            Some(_) => {
-                it.label.is_main()
-                    && it.service.folder.is_none()
-                    && label.as_ref() == Some(&it.label)
-            }
+            Some(_) => is_own(it) || is_free(it),
             None => false,
         };
-        let own = named.iter().filter(|it| is_own(it) || is_listed(it));
-        let services = own.map(|it| RegisteredService {
+        let (listed, others): (Vec<_>, Vec<_>) = named.iter().partition(|it| is_listed(it));
+        let registered = |it: &Named<'_>| RegisteredService {
             name: it.name.clone(),
             full_name: it.service.name.clone(),
             port: it.service.port,
             is_own: is_own(it),
-        });
-        Self { services: services.collect(), label }
+        };
+        let services = listed.into_iter().map(registered).collect();
+        let left_over = others.into_iter().filter(|it| is_own(it)).map(registered).collect();
+        Self { label, services, left_over }
     }
 
-    /// Returns the service with a short name.
+    /// Returns the service that the file lists by a short name.
     pub fn service(&self, name: &str) -> Option<&RegisteredService> {
         self.services.iter().find(|service| service.name.as_str() == name)
     }
 
-    /// Returns whether all services of the file are registered for the checkout.
+    /// Returns whether the checkout has all services of the file as the file has them: its own ones
+    /// remember its folder, and shared ones don't.
     pub fn is_complete(&self, file: &ProjectFile) -> bool {
-        let has = |name: &ShortName, is_shared| {
-            self.service(name.as_str()).is_some_and(|service| service.is_own || is_shared)
+        let is_right = |service: &ProjectService| {
+            let mut found = self.services.iter();
+            found.any(|it| it.name == service.name && it.is_own != service.is_shared)
         };
-        file.services.iter().all(|service| has(&service.name, service.is_shared))
-    }
-
-    /// Returns what the checkout has registered and the file does not list.
-    pub fn left_over(&self, file: &ProjectFile) -> impl Iterator<Item = &RegisteredService> {
-        self.services.iter().filter(|service| file.service(service.name.as_str()).is_none())
+        file.services.iter().all(is_right)
     }
 }
 
@@ -197,8 +197,9 @@ mod tests {
         ];
         for (list, folder, may_be_main, label, expected, is_complete) in rows {
             let found = Registered::of(&file(), &checkout(folder, may_be_main), &services(list));
+            let found_services = found.services.iter().chain(&found.left_over);
             let names: Vec<_> =
-                found.services.iter().map(|it| format!("{}={}", it.name, it.port)).collect();
+                found_services.map(|it| format!("{}={}", it.name, it.port)).collect();
             assert_eq!(found.label.as_ref().map(Label::as_str), label, "{list}");
             assert_eq!(names.join(" "), expected, "{list}");
             assert_eq!(found.is_complete(&file()), is_complete, "{list}");
@@ -207,10 +208,31 @@ mod tests {
 
     #[test]
     fn what_the_file_no_longer_lists_is_left_over() {
-        let services = services("shop.web@/a shop.old@/a shop.mail@ shop.db@");
-        let found = Registered::of(&file(), &checkout("/a", true), &services);
-        let names: Vec<_> = found.left_over(&file()).map(|it| it.full_name.as_str()).collect();
-        assert_eq!(names, ["shop.old"]);
+        // (services, folder, those of the file, those besides)
+        let rows = [
+            ("shop.web@/a shop.old@/a shop.mail@ shop.db@", "/a", "web=1 mail=3 db=4", "shop.old"),
+            // It was not shared before.
+            ("shop.b.mail@/b shop.mail@", "/b", "mail=2", "shop.b.mail"),
+            ("shop.b.mail@/b", "/b", "", "shop.b.mail"),
+            ("shop.mail@/a", "/a", "mail=1", ""),
+            ("shop.mail@/a", "/b", "mail=1", ""),
+        ];
+        for (list, folder, listed, left_over) in rows {
+            let found = Registered::of(&file(), &checkout(folder, true), &services(list));
+            let names: Vec<_> =
+                found.services.iter().map(|it| format!("{}={}", it.name, it.port)).collect();
+            let others: Vec<_> = found.left_over.iter().map(|it| it.full_name.as_str()).collect();
+            assert_eq!(
+                (names.join(" "), others.join(" ")),
+                (listed.to_owned(), left_over.to_owned())
+            );
+        }
+        let main = Registered::of(
+            &file(),
+            &checkout("/a", true),
+            &services("shop.web@/a shop.db@/a shop.mail@/a"),
+        );
+        assert!(!main.is_complete(&file()), "a shared service remembers no folder");
     }
 
     #[test]

@@ -40,18 +40,21 @@ pub(super) fn register(
     Ok(Decision { operations, holds, answer })
 }
 
-/// Returns the folder whose checkout has the label that a set is to get first, with the ports of its
-/// services of the project.
-pub(super) fn first_in_the_way(model: &Model, set: &ProjectSet) -> Option<(Folder, Vec<Port>)> {
+/// Returns the folders whose checkouts have labels that a set would get before the one that it gets,
+/// each with the ports of its services of the project.
+pub(super) fn in_the_way(model: &Model, set: &ProjectSet) -> Vec<(Folder, Vec<Port>)> {
     let named: Vec<_> = of_project(model, &set.project).collect();
-    if named.iter().any(|(_, it)| it.folder.as_ref() == Some(&set.folder)) {
-        return None;
+    if own_label(&named, set).is_some() {
+        return Vec::new();
     }
-    let first = set.labels.first()?;
-    let mut others = named.iter().filter(|(label, _)| label == first);
-    let folder = others.find_map(|(_, it)| it.folder.clone())?;
-    let own = named.iter().filter(|(_, it)| it.folder.as_ref() == Some(&folder));
-    Some((folder.clone(), own.map(|(_, it)| it.port).collect()))
+    let of_label = |wanted: &Label| {
+        let mut others = named.iter().filter(|(label, _)| label == wanted);
+        let folder = others.find_map(|(_, it)| it.folder.clone())?;
+        let own = named.iter().filter(|(_, it)| it.folder.as_ref() == Some(&folder));
+        Some((folder.clone(), own.map(|(_, it)| it.port).collect()))
+    };
+    let tried = candidates(set).take_while(|label| is_taken(&named, label));
+    tried.filter_map(|label| of_label(&label)).collect()
 }
 
 /// Returns the folder of the checkout to which a name would belong, if that is another one than the
@@ -74,29 +77,34 @@ pub(super) fn other_checkout(
     others.find(is_mixed).and_then(|(_, it)| it.folder.clone())
 }
 
-/// Returns the label that the folder has, or else the first that no other has, or else the last with
-/// a number.
+/// Returns the label that the folder has, or else the first candidate that no other has.
 fn label(model: &Model, set: &ProjectSet) -> Label {
     let named: Vec<_> = of_project(model, &set.project).collect();
-    let is_own = |it: &Registration| it.folder.as_ref() == Some(&set.folder);
-    if let Some((label, _)) = named.iter().find(|(_, it)| is_own(it)) {
-        return label.clone();
-    }
-    // What remembers no folder is in nobody's way where it can be adopted, in the main checkout.
-    let is_in_the_way = |label: &Label, it: &Registration| it.folder.is_some() || label.is_some();
-    let is_taken = |wanted: &Label| {
-        named.iter().any(|(label, it)| label == wanted && is_in_the_way(label, it))
-    };
-    let free = set.labels.iter().find(|label| !is_taken(label));
-    free.cloned().unwrap_or_else(|| {
-        let last = set.labels.last().cloned().flatten();
-        let last = last.map_or_else(|| "checkout".to_owned(), |label| label.to_string());
-        let numbered = (2..).filter_map(|number| ShortName::parse(&format!("{last}-{number}")));
-        numbered
-            .map(Some)
-            .find(|label| !is_taken(label))
-            .expect("there are fewer ports than numbers")
+    own_label(&named, set).unwrap_or_else(|| {
+        let mut free = candidates(set).filter(|label| !is_taken(&named, label));
+        free.next().expect("there are fewer ports than numbers")
     })
+}
+
+fn own_label(named: &[(Label, &Registration)], set: &ProjectSet) -> Option<Label> {
+    let own = named.iter().find(|(_, it)| it.folder.as_ref() == Some(&set.folder));
+    own.map(|(label, _)| label.clone())
+}
+
+/// Returns whether another has a label. What remembers no folder is in nobody's way where it can be
+/// adopted, in the main checkout.
+fn is_taken(named: &[(Label, &Registration)], wanted: &Label) -> bool {
+    let is_in_the_way = |label: &Label, it: &Registration| it.folder.is_some() || label.is_some();
+    named.iter().any(|(label, it)| label == wanted && is_in_the_way(label, it))
+}
+
+/// Returns the labels that a new folder may get, the best first: those of the set, then its last one
+/// with a number.
+fn candidates(set: &ProjectSet) -> impl Iterator<Item = Label> {
+    let last = set.labels.last().cloned().flatten();
+    let last = last.map_or_else(|| "checkout".to_owned(), |label| label.to_string());
+    let numbered = (2..).filter_map(move |number| ShortName::parse(&format!("{last}-{number}")));
+    set.labels.iter().cloned().chain(numbered.map(Some))
 }
 
 /// Returns the registrations of a project, each with its label, in the order of their ports.
@@ -182,7 +190,7 @@ impl Draft<'_> {
         let registration = Registration {
             addresses: service.addresses.clone().unwrap_or_else(|| known.addresses.clone()),
             hold: service.hold.unwrap_or(known.hold),
-            folder: known.folder.clone().or_else(|| self.folder(service)),
+            folder: self.folder(service).map(|own| known.folder.clone().unwrap_or(own)),
             ..Registration::clone(known)
         };
         let is_move = self.set.existing == Existing::Move && service.prefer != Some(known.port);
@@ -328,6 +336,24 @@ mod tests {
         assert_eq!(folders, [true, true, false]);
     }
 
+    /// A service that a checkout had before its project shared it was released with the checkout.
+    #[test]
+    fn a_service_that_is_shared_now_forgets_its_folder() {
+        let range = PortRange::new(port(20_000), port(29_999)).unwrap();
+        for (services, folder) in [("web", Some("/a")), ("web+", None)] {
+            for list in ["shop.web@/a", "shop.web@"] {
+                let (model, mut claimer, mut remembered) =
+                    (model(list), Claimer::default(), Remembered::default());
+                let mut claims =
+                    Claims::new(&model, range, Port::MAX, &mut claimer, &mut remembered);
+                let decision = register(&model, &mut claims, &set("/a", &[""], services)).unwrap();
+                let [web] = &decision.answer.registrations[..] else { panic!("one service") };
+                let found = web.folder.as_ref().map(Folder::as_str);
+                assert_eq!((found, web.port), (folder, port(1)), "{list}");
+            }
+        }
+    }
+
     #[test]
     fn a_set_that_does_not_fit_takes_nothing() {
         let model = model("shop.db@/b");
@@ -419,15 +445,25 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_that_has_the_first_label_is_in_the_way() {
-        let in_the_way = |list: &str, labels: &[&str]| {
-            let found = first_in_the_way(&model(list), &set("/a", labels, "web"));
-            found.map(|(folder, ports)| (folder.to_string(), ports.len()))
-        };
-        assert_eq!(in_the_way("", &["", "x"]), None);
-        assert_eq!(in_the_way("shop.web@/b shop.db@/b", &["", "x"]), Some(("/b".to_owned(), 2)));
-        assert_eq!(in_the_way("shop.web@/b", &["x"]), None);
-        assert_eq!(in_the_way("shop.web@/b shop.x.web@/a", &["", "x"]), None);
-        assert_eq!(in_the_way("shop.web@", &["", "x"]), None);
+    fn folders_that_have_better_labels_are_in_the_way() {
+        // (registered, labels, folders with the number of their ports)
+        let rows: [(&str, &[&str], &str); 10] = [
+            ("", &["", "x"], ""),
+            ("shop.web@/b shop.db@/b", &["", "x"], "/b=2"),
+            ("shop.web@/b", &["x"], ""),
+            ("shop.web@/b shop.x.web@/a", &["", "x"], ""),
+            ("shop.web@/b shop.y.web@/a", &["", "x"], ""),
+            ("shop.web@", &["", "x"], ""),
+            ("shop.web@/b shop.x.web@/c", &["", "x"], "/b=1 /c=1"),
+            ("shop.x.web@/c shop.x-2.web@/d shop.x-4.web@/e", &["x"], "/c=1 /d=1"),
+            ("shop.x.web@ shop.x-2.web@/d", &["x"], "/d=1"),
+            ("other.web@/b", &["", "x"], ""),
+        ];
+        for (list, labels, expected) in rows {
+            let found = in_the_way(&model(list), &set("/a", labels, "web"));
+            let found: Vec<_> =
+                found.iter().map(|(folder, ports)| format!("{folder}={}", ports.len())).collect();
+            assert_eq!(found.join(" "), expected, "{list}");
+        }
     }
 }

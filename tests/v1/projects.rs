@@ -94,7 +94,7 @@ fn a_set_that_is_refused_changes_nothing() {
         ),
         (
             with("labels", json!(["a.b"])),
-            "a label is \"a.b\"; it must be empty, or up to 40 letters, digits, _ and -".to_owned(),
+            "a label is \"a.b\"; it must be empty, or up to 46 letters, digits, _ and -".to_owned(),
         ),
         (with("services", json!([{"name": ""}])), format!("name is \"\"; it must be {name}")),
     ];
@@ -129,6 +129,17 @@ fn a_checkout_that_is_gone_is_named() {
     let refused = post(client, &set("/home/ann/shop", &["", "x"], &["web"]));
     let detail = "shop is registered for the checkout ~/old, which is gone";
     assert_problem(&refused, 409, "urn:pald:error:name-taken", detail);
+    // So is one that has the next label.
+    std::fs::create_dir(&old).unwrap();
+    let next = home.path().join("next");
+    std::fs::create_dir(&next).unwrap();
+    let next_folder = pald::folder::Folder::of(&next).unwrap().to_string();
+    assert_eq!(post(client, &set(&next_folder, &["", "x"], &["web"])).status, 201);
+    std::fs::remove_dir(&next).unwrap();
+    let refused = post(client, &set("/home/ann/shop", &["", "x"], &["web"]));
+    let detail = "shop is registered for the checkout ~/next, which is gone";
+    assert_problem(&refused, 409, "urn:pald:error:name-taken", detail);
+    assert_eq!(post(client, &set("/home/ann/shop", &["", "z9", "x"], &["web"])).status, 201);
     // Where the folder above is missing too, a disk may not be mounted.
     assert_eq!(post(client, &set("/no/such/place", &["z"], &["web"])).status, 201);
     let next = json!({

@@ -171,7 +171,7 @@ impl Set {
             false => here.set(file, self.is_move)?,
         };
         self.print(session, file, &registered)?;
-        for service in registered.left_over(file) {
+        for service in &registered.left_over {
             let (name, port, path) = (&service.full_name, service.port, Shown(&file.path));
             session.terminal.say(&format!(
                 "{name} on {port} is no longer in {path}; `pald del {name}` releases it"

@@ -27,11 +27,12 @@ const PROJECT_REQUEST: Expected = Expected {
     words: "JSON, application/json",
     may_be_untyped: false,
 };
-/// The maximum length of a label, in bytes: with a number after it, it fits in a service's name.
-const MAX_LABEL_BYTES: usize = 40;
+/// The maximum length of a label, in bytes: 40 of a folder's name, and a number. With one more number
+/// after it, it fits in a service's name.
+const MAX_LABEL_BYTES: usize = 46;
 
 const NAME: &str = "1 to 100 letters, digits, _ and -";
-const LABEL: &str = "empty, or up to 40 letters, digits, _ and -";
+const LABEL: &str = "empty, or up to 46 letters, digits, _ and -";
 const LABELS: &str = "a list of at least one label";
 
 /// Registers the services of a project for a checkout
