@@ -16,6 +16,7 @@ pub use error::ProjectError;
 pub use file::{CHECKOUT, FILE_NAME, PORT, ProjectFile, ProjectService};
 pub use label::Label;
 pub use location::Location;
+pub use refused::is_refused;
 pub use registered::{Registered, RegisteredService, label_of, main_folder};
 pub use text::{Text, names_in, replace_names};
 

@@ -53,6 +53,8 @@ pub(super) enum CommandError {
     CurrentFolder(#[source] io::Error),
     #[error("`{command}` needs a project, and there is no pald.toml {}", looked(.from, .to))]
     NoProject { command: &'static str, from: PathBuf, to: PathBuf },
+    #[error("`{command} -g` needs a name")]
+    NoName { command: &'static str },
     #[error("`--move` needs the port to move to")]
     MoveWhere,
     #[error("{name} is no service of {project} ({})", Shown(.file))]
@@ -79,6 +81,10 @@ pub(super) enum CommandError {
         "{0} can't be a service of a project: its name has 1 to 100 letters, digits, _ and -, and is neither `port` nor `checkout`"
     )]
     ProjectService(Quoted),
+    #[error(
+        "{service} can't be a service here: shells and loaders run code by its variable {variable}"
+    )]
+    RefusedVariable { service: String, variable: String },
     #[error("A pald.toml in the home folder is never used")]
     HomeFolder,
     #[error("{} was not written by `pald env`", Shown(.0))]
@@ -136,11 +142,15 @@ impl Explain for CommandError {
                 return Some(format!("Release it with `pald del {service}`"));
             }
             Self::NoProject { .. } => "Write one with `pald init NAME...`, or give a full name",
+            Self::NoName { .. } => "Leave `-g` out for the project here",
             Self::MoveWhere => "Add `--port N`",
             Self::NoMatch(_) => {
                 "`pald list` shows what is registered; `--set` registers only names"
             }
             Self::FileExists(_) => "Add services to it, then run `pald set`",
+            Self::RefusedVariable { .. } => {
+                "Choose another name, or add it to the file with `env = \"VAR\"`"
+            }
             Self::HomeFolder => "Change to a project's folder first",
             Self::NotOurs(_) => "Move it away, or name another file",
             Self::JsonFile => "Choose another format, or write it with `>`",

@@ -91,8 +91,10 @@ impl Exit {
             | CommandError::Text { .. }
             | CommandError::Directory { .. }
             | CommandError::NoProject { .. }
+            | CommandError::NoName { .. }
             | CommandError::ProjectName(_)
             | CommandError::ProjectService(_)
+            | CommandError::RefusedVariable { .. }
             | CommandError::HomeFolder
             | CommandError::MoveWhere
             | CommandError::Time(_)

@@ -7,7 +7,8 @@ use super::assignment::{Assigned, Assignment};
 use super::error::looked;
 use super::here::{Here, Missing};
 use super::mistyped::{is_not_found, suggest};
-use super::{Failure, Session, Terminal};
+use super::scope::Scope;
+use super::{Failure, Session};
 use crate::api::{RegisterRequest, Service};
 use crate::client::{Client, ClientError};
 use crate::project::{self, Location, ProjectFile, Text};
@@ -16,19 +17,20 @@ use crate::service_name::ServiceName;
 use crate::variable_name::VariableName;
 
 /// Looks names up.
-pub(super) struct Names {
+pub(super) struct Names<'a> {
+    session: &'a Session,
+    scope: Scope,
     pub(super) client: Client,
-    pub(super) terminal: Terminal,
     /// The project, if there is one and short names mean its services.
     pub(super) here: Option<Here>,
     /// What to do about services of the project that are not registered.
-    pub(super) missing: Missing,
+    missing: Missing,
     /// What to do about other services that are not.
-    pub(super) missing_elsewhere: Missing,
+    missing_elsewhere: Missing,
     /// The service that a command is run for, as it was typed, and its port.
     pub(super) running: Option<(ServiceName, u16)>,
     /// The ports of full names that were looked up before.
-    pub(super) known: RefCell<BTreeMap<ServiceName, u16>>,
+    known: RefCell<BTreeMap<ServiceName, u16>>,
 }
 
 /// The value of a variable.
@@ -52,7 +54,18 @@ pub(super) fn is_short(name: &str) -> bool {
     !name.contains('.')
 }
 
-impl Names {
+impl<'a> Names<'a> {
+    pub(super) fn new(
+        session: &'a Session,
+        scope: Scope,
+        here: Option<Here>,
+        missing: Missing,
+        missing_elsewhere: Missing,
+    ) -> Result<Self, Failure> {
+        let (client, known) = (session.client()?, RefCell::default());
+        Ok(Self { session, scope, client, here, missing, missing_elsewhere, running: None, known })
+    }
+
     /// Returns the port of a service.
     pub(super) fn port(&self, name: &str) -> Result<u16, Failure> {
         if let Some((running, port)) = &self.running
@@ -179,8 +192,10 @@ impl Names {
             let request = RegisterRequest::default();
             let registered = self.client.register(service, &request, Existing::Accept)?;
             let port = registered.service.port;
-            if registered.is_new {
-                self.terminal.say(&format!("registered {service} on {port}"));
+            if registered.is_new
+                && !note_twin(self.session, self.scope, &self.client, &registered.service)
+            {
+                self.session.terminal.say(&format!("registered {service} on {port}"));
             }
             return Ok(port);
         }
@@ -200,20 +215,26 @@ impl Names {
 }
 
 /// Says that a new service is none of a project's, where its name is that of one with a project
-/// before it. Without a project only.
-pub(super) fn note_twin(session: &Session, client: &Client, service: &Service) {
+/// before it; returns whether it said so. Where names are full ones, nobody mistakes them.
+pub(super) fn note_twin(
+    session: &Session,
+    scope: Scope,
+    client: &Client,
+    service: &Service,
+) -> bool {
     let Service { name, port, .. } = service;
-    if !is_short(name) {
-        return;
+    if scope.is_global() || !is_short(name) {
+        return false;
     }
     // Errors do not matter: the service is registered.
-    let Ok(twins) = client.registered_services(Some(&format!("*.{name}"))) else { return };
-    let Some(twin) = twins.first().and_then(|twin| ServiceName::parse(&twin.name).ok()) else {
-        return;
+    let twins = client.registered_services(Some(&format!("*.{name}"))).unwrap_or_default();
+    let twin = twins.first().and_then(|twin| ServiceName::parse(&twin.name).ok());
+    let (Some(twin), Ok(Location { from, to, .. })) = (twin, session.location()) else {
+        return false;
     };
-    let Ok(Location { from, to, .. }) = session.location() else { return };
     session.terminal.say(&format!(
         "registered {name} on {port}, which is not {twin}: there is no pald.toml {}",
         looked(&from, &to)
     ));
+    true
 }

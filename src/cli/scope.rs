@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::error::CommandError;
 use super::here::{Here, Missing};
 use super::names::is_short;
 use super::{Failure, Session};
@@ -44,11 +45,17 @@ impl Scope {
         Ok(ServiceName::parse(known.full_name)?)
     }
 
-    /// Returns the project here, or else where it was looked for; none with `-g`.
-    pub(super) fn any(self, session: &Session) -> Result<Result<Here, Location>, Failure> {
-        match self.global {
-            true => Ok(Err(session.location()?)),
-            false => session.here(),
+    /// Returns the project here, for a command without names.
+    ///
+    /// # Errors
+    /// There is none, or `-g` asks for names.
+    pub(super) fn project(self, session: &Session, command: &'static str) -> Result<Here, Failure> {
+        if self.global {
+            return Err(CommandError::NoName { command }.into());
         }
+        let here = session.here()?;
+        here.map_err(|Location { from, to, .. }| {
+            CommandError::NoProject { command, from, to }.into()
+        })
     }
 }

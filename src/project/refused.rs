@@ -24,7 +24,7 @@ const NAMES: [&str; 11] = [
 const STARTS: [&str; 7] = ["LD_", "DYLD_", "BASH_", "PYTHON", "PERL5", "GIT_", "PALD_"];
 
 /// Returns whether a project may not set a variable. Case does not matter: zsh ties `path` to PATH.
-pub(super) fn is_refused(variable: &VariableName) -> bool {
+pub fn is_refused(variable: &VariableName) -> bool {
     let name = variable.as_str().to_ascii_uppercase();
     let is_java = || name.strip_suffix("_OPTIONS").is_some_and(|start| start.contains("JAVA"));
     NAMES.contains(&name.as_str())

@@ -361,3 +361,82 @@ fn a_preferred_port_may_be_in_use_by_the_checkout_itself() {
         assert_eq!(stderr.starts_with(&told), !gets_it, "{folder}: {stderr}");
     }
 }
+
+/// A service that was shared later kept its own port in each worktree that had one.
+#[test]
+fn a_service_may_become_shared_and_back() {
+    if !is_there("git") || !is_there("bash") {
+        return;
+    }
+    let workplace = Workplace::new(9);
+    workplace.repository("src/shop", "project = \"shop\"\n[services]\nmail = {}\n");
+    workplace.session(
+        "bash",
+        "src/shop",
+        "\
+$ git worktree add -q ../fix && pald set && pald -C ../fix set
+mail  49201
+mail  49202
+$ echo 'mail = { shared = true }' > shared && cat pald.toml > own && sed '$d' own | cat - shared > pald.toml
+$ cp pald.toml ../fix/pald.toml && pald -C ../fix get mail
+49201
+$ pald set && pald list --here | awk '{ print $2 }'
+mail  49201
+NAME
+$ pald -C ../fix set
+mail  49201
+pald: shop.fix.mail on 49202 is no longer in ~/src/fix/pald.toml; `pald del shop.fix.mail` releases it
+$ pald -C ../fix del --here --yes && pald -C ../fix set
+mail  49201
+$ cp own pald.toml && cp own ../fix/pald.toml && pald -C ../fix set && pald set
+mail  49202
+mail  49201
+$ pald list --here | awk '{ print $2 }'
+NAME
+shop.mail
+",
+    );
+}
+
+#[test]
+fn names_that_are_needed_are_asked_for() {
+    if !is_there("bash") {
+        return;
+    }
+    let workplace = Workplace::new(9);
+    workplace.write("src/shop/pald.toml", &SHOP.replace("api = {}\n", ""));
+    workplace.session(
+        "bash",
+        "src/shop",
+        "\
+$ pald set -g; pald env -g; pald run -g -- true; echo $?
+Error: `pald set -g` needs a name
+hint: Leave `-g` out for the project here
+Error: `pald env -g` needs a name
+hint: Leave `-g` out for the project here
+Error: `pald run -g` needs a name
+hint: Leave `-g` out for the project here
+2
+$ pald set && pald set -q tool.web
+web  49201
+db   49202
+49203
+$ pald run -g -e P=shop.db -- sh -c 'echo $P $WEB_PORT.'
+49202 .
+$ pald run tool.web -e P={checkout} -e Q={db} -- sh -c 'echo $P $Q $PORT $WEB_PORT.'
+shop 49202 49203 .
+$ pald run -g tool.web -e P={checkout} -- true; echo $?
+Error: checkout is not registered
+hint: `pald set checkout` registers it
+1
+$ cd .. && pald env --set web 2> said; sed 's/in ~.*/in .../; s/from ~.*/in .../' said
+export WEB_PORT=49204
+pald: registered web on 49204, which is not shop.web: there is no pald.toml in ...
+$ pald env --set cache -g db
+pald: registered cache on 49205
+pald: registered db on 49206
+export CACHE_PORT=49205
+export DB_PORT=49206
+",
+    );
+}

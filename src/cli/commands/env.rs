@@ -1,6 +1,5 @@
 //! `pald env`: prints ports as variables for shells and other programs.
 
-use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
@@ -60,15 +59,7 @@ impl Env {
             true => Missing::Register,
             false => Missing::Refuse("pald env --set"),
         };
-        let names = Names {
-            client: session.client()?,
-            terminal: session.terminal,
-            here,
-            missing,
-            missing_elsewhere: missing,
-            running: None,
-            known: RefCell::default(),
-        };
+        let names = Names::new(session, self.scope, here, missing, missing)?;
         let variables = variables(&names, &requests)?;
         check_distinct(variables.iter().map(|(variable, _)| variable))?;
         let lines = self.format.lines(&variables)?;
@@ -84,12 +75,7 @@ impl Env {
         if !requests.is_empty() {
             return self.scope.here(session, requests.iter().flat_map(Request::names));
         }
-        let here = self.scope.any(session)?;
-        Ok(Some(here.map_err(|location| CommandError::NoProject {
-            command: "pald env",
-            from: location.from,
-            to: location.to,
-        })?))
+        self.scope.project(session, "pald env").map(Some)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::cli::assignment::check_distinct;
 use crate::cli::error::CommandError;
 use crate::cli::{Failure, Session};
 use crate::paths::Paths;
-use crate::project::{CHECKOUT, FILE_NAME, PORT, ShortName};
+use crate::project::{CHECKOUT, FILE_NAME, PORT, ShortName, is_refused};
 use crate::quoted::Quoted;
 use crate::variable_name::VariableName;
 
@@ -30,8 +30,7 @@ impl Init {
         let services: Vec<_> =
             self.name.iter().map(|name| service(name)).collect::<Result<_, _>>()?;
         let services = without_repetition(services);
-        let variables = services.iter().map(|name| VariableName::of_service(name.as_str()));
-        check_distinct(variables.collect::<Vec<_>>().iter())?;
+        check_variables(&services)?;
         let location = session.location()?;
         let home = Paths::of_this_user().home.and_then(|home| fs::canonicalize(home).ok());
         if location.top.is_none() && home.as_deref() == Some(&location.from) {
@@ -55,6 +54,19 @@ fn service(name: &OsStr) -> Result<ShortName, CommandError> {
     let short = name.to_str().and_then(ShortName::parse);
     let short = short.filter(|name| ![PORT, CHECKOUT].contains(&name.as_str()));
     short.ok_or_else(|| CommandError::ProjectService(Quoted::new(name.as_bytes())))
+}
+
+fn check_variables(services: &[ShortName]) -> Result<(), CommandError> {
+    let variables: Vec<_> =
+        services.iter().map(|name| VariableName::of_service(name.as_str())).collect();
+    check_distinct(variables.iter())?;
+    match services.iter().zip(&variables).find(|(_, variable)| is_refused(variable)) {
+        None => Ok(()),
+        Some((service, variable)) => Err(CommandError::RefusedVariable {
+            service: service.to_string(),
+            variable: variable.to_string(),
+        }),
+    }
 }
 
 fn without_repetition(names: Vec<ShortName>) -> Vec<ShortName> {

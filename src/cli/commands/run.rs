@@ -1,6 +1,5 @@
 //! `pald run`: runs a command with the ports of its services.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -96,38 +95,24 @@ impl Run {
     }
 
     /// Returns where names are looked up. Without NAME there must be a project, or another variable.
-    fn names(
+    fn names<'a>(
         &self,
-        session: &Session,
+        session: &'a Session,
         name: Option<&ServiceName>,
         assignments: &[Assignment],
-    ) -> Result<Names, Failure> {
+    ) -> Result<Names<'a>, Failure> {
         let here = match name {
             Some(name) => {
                 let others = assignments.iter().flat_map(Assignment::names);
-                let others =
-                    others.filter(|name| ![project::PORT, project::CHECKOUT].contains(name));
+                let others = others.filter(|name| *name != project::PORT);
                 self.scope.here(session, others.chain([name.as_str()]))?
             }
-            None => match self.scope.any(session)? {
-                Ok(here) => Some(here),
-                Err(_) if !assignments.is_empty() => None,
-                Err(location) => {
-                    let (from, to) = (location.from, location.to);
-                    let command = "pald run";
-                    return Err(CommandError::NoProject { command, from, to }.into());
-                }
-            },
+            None if assignments.is_empty() => Some(self.scope.project(session, "pald run")?),
+            None if self.scope.is_global() => None,
+            None => session.here()?.ok(),
         };
-        Ok(Names {
-            client: session.client()?,
-            terminal: session.terminal,
-            here,
-            missing: Missing::Register,
-            missing_elsewhere: Missing::Refuse("pald set"),
-            running: None,
-            known: RefCell::default(),
-        })
+        let elsewhere = Missing::Refuse("pald set");
+        Names::new(session, self.scope, here, Missing::Register, elsewhere)
     }
 
     /// Registers the service that the command is run for; returns its full name and its port, on which
@@ -147,8 +132,8 @@ impl Run {
                 // If the command is refused below, registering its service is the only change.
                 let request = RegisterRequest::default();
                 let registered = names.client.register(name, &request, Existing::Accept)?;
-                if registered.is_new && !self.scope.is_global() {
-                    note_twin(session, &names.client, &registered.service);
+                if registered.is_new {
+                    note_twin(session, self.scope, &names.client, &registered.service);
                 }
                 name.clone()
             }

@@ -110,8 +110,8 @@ impl Set {
         if is_changed {
             hold::say(session.terminal, &registered.service);
         }
-        if registered.is_new && !self.scope.is_global() {
-            note_twin(session, &client, &registered.service);
+        if registered.is_new {
+            note_twin(session, self.scope, &client, &registered.service);
         }
         Ok(registered.service)
     }
@@ -159,11 +159,7 @@ impl Set {
     }
 
     fn whole_project(&self, session: &Session) -> Result<(), Failure> {
-        let here = self.scope.any(session)?.map_err(|location| CommandError::NoProject {
-            command: "pald set",
-            from: location.from,
-            to: location.to,
-        })?;
+        let here = self.scope.project(session, "pald set")?;
         let file = here.project.file();
         let known = here.known(file)?;
         let registered = match known.is_complete(file) && !self.is_move {
