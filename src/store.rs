@@ -426,6 +426,25 @@ mod tests {
         let path = folder.path().join("db");
         assert!(!exists(&path).unwrap());
         assert!(damaged(&path).is_empty());
+        // Whatever of sled's is left is a store; what is none of it is left alone.
+        std::fs::create_dir(&path).unwrap();
+        assert!(!exists(&path).unwrap());
+        for (name, is_store) in [
+            ("db", true),
+            ("conf", true),
+            ("blobs", true),
+            ("snap.0000000000000001", true),
+            ("photos", false),
+            ("db.old", false),
+        ] {
+            std::fs::write(path.join(name), "").unwrap();
+            assert_eq!(exists(&path).ok(), is_store.then_some(true), "{name}");
+            std::fs::remove_file(path.join(name)).unwrap();
+        }
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::write(&path, "").unwrap();
+        assert!(matches!(exists(&path), Err(StoreError::NotAStore { .. })));
+        std::fs::remove_file(&path).unwrap();
         let seal = Seal::of(0, []);
         drop(Store::create(&path, &[], seal).unwrap());
         assert!(exists(&path).unwrap());
