@@ -29,6 +29,18 @@ pub(super) struct Expected {
     pub(super) may_be_untyped: bool,
 }
 
+impl Expected {
+    /// Expects JSON of at most so many bytes.
+    pub(super) const fn json(max_bytes: usize) -> Self {
+        Self {
+            max_bytes,
+            content_type: "application/json",
+            words: "JSON, application/json",
+            may_be_untyped: false,
+        }
+    }
+}
+
 /// Why the body of a request is refused.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum BodyError {

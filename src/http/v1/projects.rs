@@ -21,12 +21,7 @@ use crate::registry::{Existing, ProjectService, ProjectSet, Registry};
 use crate::short_name::ShortName;
 
 /// The body: a project's file has at most 64 KiB, and its services stand here in more words.
-const PROJECT_REQUEST: Expected = Expected {
-    max_bytes: 1024 * 1024,
-    content_type: "application/json",
-    words: "JSON, application/json",
-    may_be_untyped: false,
-};
+const PROJECT_REQUEST: Expected = Expected::json(1024 * 1024);
 /// The maximum length of a label, in bytes: 40 of a folder's name, and a number. With one more number
 /// after it, it fits in a service's name.
 const MAX_LABEL_BYTES: usize = 46;

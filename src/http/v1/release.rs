@@ -15,12 +15,7 @@ use crate::registry::{Registry, Target};
 use crate::service_name::ServiceName;
 
 /// Names of services: those of all ports, unless they are long.
-pub(super) const NAMES: Expected = Expected {
-    max_bytes: 2 * 1024 * 1024,
-    content_type: "application/json",
-    words: "JSON, application/json",
-    may_be_untyped: false,
-};
+pub(super) const NAMES: Expected = Expected::json(2 * 1024 * 1024);
 
 /// Releases services, as one change
 ///

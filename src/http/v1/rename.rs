@@ -14,12 +14,7 @@ use crate::http::viewers::Sight;
 use crate::registry::Registry;
 use crate::service_name::ServiceName;
 
-const RENAME_REQUEST: Expected = Expected {
-    max_bytes: 8 * 1024,
-    content_type: "application/json",
-    words: "JSON, application/json",
-    may_be_untyped: false,
-};
+const RENAME_REQUEST: Expected = Expected::json(8 * 1024);
 
 /// Gives a service another name
 ///

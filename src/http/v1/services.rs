@@ -29,12 +29,7 @@ use crate::registry::{
 };
 
 /// The body of a PUT.
-const REGISTER_REQUEST: Expected = Expected {
-    max_bytes: 8 * 1024,
-    content_type: "application/json",
-    words: "JSON, application/json",
-    may_be_untyped: false,
-};
+const REGISTER_REQUEST: Expected = Expected::json(8 * 1024);
 
 /// The maximum length of a pattern in bytes: no name is longer.
 const MAX_PATTERN_BYTES: usize = 255;
