@@ -80,6 +80,28 @@ pub enum Verdict {
     Unknown,
 }
 
+#[cfg(test)]
+impl Service {
+    /// A service as the reply to a change shows it, registered on 2026-11-22.
+    pub(crate) fn sample(name: &str, port: u16) -> Self {
+        Self {
+            name: name.to_owned(),
+            port,
+            addresses: Vec::new(),
+            created_at: "2026-11-22T10:00:00Z".to_owned(),
+            hold: true,
+            folder: None,
+            state: None,
+            reason: None,
+            reason_code: None,
+            holder: None,
+            holders: Vec::new(),
+            verdict: None,
+            held: false,
+        }
+    }
+}
+
 /// An address.
 #[derive(Debug, ToSchema)]
 #[schema(pattern = "^[A-Za-z0-9_.:-]{1,2048}$")]

@@ -111,19 +111,10 @@ mod tests {
 
     fn service(state: State, verdict: Option<Verdict>, holders: &[Holder]) -> Service {
         Service {
-            name: "shop.web".to_owned(),
-            port: 49201,
-            addresses: Vec::new(),
-            created_at: String::new(),
-            hold: true,
-            folder: None,
             state: Some(state),
-            reason: None,
-            reason_code: None,
-            holder: None,
             holders: holders.to_vec(),
             verdict,
-            held: false,
+            ..Service::sample("shop.web", 49201)
         }
     }
 

@@ -86,13 +86,7 @@ mod tests {
 
     #[test]
     fn only_names_that_can_be_pasted_into_a_command_are_suggested() {
-        let service = |name: &str| -> Service {
-            serde_json::from_value(serde_json::json!({
-                "name": name, "port": 7, "addresses": [], "created_at": "2026-11-22T10:00:00Z",
-                "hold": true, "state": null, "reason": null, "reason_code": null, "holder": null,
-            }))
-            .unwrap()
-        };
+        let service = |name: &str| Service::sample(name, 7);
         let services = ["shop.web", "shop;web", "other"].map(service);
         let nearest = |name| nearest_of(services.iter(), name);
         assert_eq!(nearest("shop.wbe"), Some("shop.web"));

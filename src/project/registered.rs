@@ -138,21 +138,8 @@ mod tests {
     fn services(list: &str) -> Vec<Service> {
         let service = |(entry, port): (&str, u16)| {
             let (name, folder) = entry.split_once('@').unwrap();
-            Service {
-                name: name.to_owned(),
-                port,
-                addresses: Vec::new(),
-                created_at: "2026-11-22T10:00:00Z".to_owned(),
-                hold: true,
-                folder: Some(folder.to_owned()).filter(|folder| !folder.is_empty()),
-                state: None,
-                reason: None,
-                reason_code: None,
-                holder: None,
-                holders: Vec::new(),
-                verdict: None,
-                held: false,
-            }
+            let folder = Some(folder.to_owned()).filter(|folder| !folder.is_empty());
+            Service { folder, ..Service::sample(name, port) }
         };
         list.split_whitespace().zip(1..).map(service).collect()
     }

@@ -217,13 +217,7 @@ mod tests {
 
     #[test]
     fn a_name_that_is_none_may_be_a_beginning_or_a_typo() {
-        let service = |name: &str| -> Service {
-            serde_json::from_value(serde_json::json!({
-                "name": name, "port": 7, "addresses": [], "created_at": "2026-11-22T10:00:00Z",
-                "hold": true, "state": null, "reason": null, "reason_code": null, "holder": null,
-            }))
-            .unwrap()
-        };
+        let service = |name: &str| Service::sample(name, 7);
         let registered = ["shop.web", "shop.db", "blog.web"].map(service);
         let rows = [
             ("shop", Some("`pald del 'shop.*'` releases 2 services")),

@@ -30,21 +30,7 @@ fn health() -> Health {
 }
 
 fn services() -> Services {
-    let service = Service {
-        name: "shop".into(),
-        port: 49201,
-        addresses: Vec::new(),
-        created_at: "2026-11-22T10:00:00Z".into(),
-        hold: true,
-        folder: None,
-        state: Some(State::Idle),
-        reason: None,
-        reason_code: None,
-        holder: None,
-        holders: Vec::new(),
-        verdict: None,
-        held: false,
-    };
+    let service = Service { state: Some(State::Idle), ..Service::sample("shop", 49201) };
     let range = RangeUsage { min: 49201, max: 49999, used: 1, free: 798 };
     Services { services: vec![service], range, revision: 1 }
 }
