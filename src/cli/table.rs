@@ -1,13 +1,13 @@
-//! Tables: columns as wide as their widest cell.
+//! Tables: columns as wide as their widest cell, or wider.
 
 use crate::printable::Printable;
 
 /// Formats rows, of which the first is the heading; the last column has no blanks after it.
-pub(super) fn lines<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+pub(super) fn lines<const N: usize>(rows: &[[String; N]], min_widths: [usize; N]) -> Vec<String> {
     // The columns are as wide as what is shown.
     let shown = |cell: &String| Printable(cell).to_string();
     let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(shown)).collect();
-    let mut widths = [0; N];
+    let mut widths = min_widths;
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
@@ -27,7 +27,8 @@ mod tests {
     #[test]
     fn columns_are_as_wide_as_what_is_shown() {
         let rows = [["PORT", "NAME"], ["1", "a\u{1b}b"], ["49201", ""]];
-        let lines = lines(&rows.map(|row| row.map(str::to_owned)));
-        assert_eq!(lines, ["PORT   NAME", "1      a\\u{1b}b", "49201"]);
+        let rows = rows.map(|row| row.map(str::to_owned));
+        assert_eq!(lines(&rows, [0; 2]), ["PORT   NAME", "1      a\\u{1b}b", "49201"]);
+        assert_eq!(lines(&rows, [7, 20]), ["PORT     NAME", "1        a\\u{1b}b", "49201"]);
     }
 }

@@ -8,8 +8,7 @@ use crate::cli::completion::Takes;
 use crate::cli::duration::duration;
 use crate::cli::error::CommandError;
 use crate::cli::in_use_by::in_use_by;
-use crate::cli::{Failure, Session};
-use crate::printable::Printable;
+use crate::cli::{Failure, Session, table};
 use crate::quoted::Quoted;
 use crate::timestamp::Timestamp;
 
@@ -55,7 +54,7 @@ impl List {
         }
         match self.json {
             true => session.terminal.answer_json(&services)?,
-            false => session.terminal.answer(table(&services.services, Timestamp::now()))?,
+            false => session.terminal.answer(lines(&services.services, Timestamp::now()))?,
         }
         Ok(())
     }
@@ -64,32 +63,17 @@ impl List {
 /// The minimum widths of the columns, so that they stay in place as processes come and go.
 const MIN_WIDTHS: [usize; 5] = [5, 4, 12, 7, 0];
 
-fn table(services: &[Service], now: Timestamp) -> Vec<String> {
+fn lines(services: &[Service], now: Timestamp) -> Vec<String> {
     let mut rows = vec![["PORT", "NAME", "IN USE BY", "UP", "REGISTERED"].map(str::to_owned)];
     let uses = in_use_by(services);
     rows.extend(services.iter().zip(uses).map(|(service, in_use_by)| row(service, in_use_by, now)));
-    let mut widths = MIN_WIDTHS;
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let [port_width, name_width, use_width, up_width, _] = widths;
-    let line = |[port, name, in_use_by, up, registered]: &[String; 5]| {
-        format!(
-            "{port:port_width$}  {name:name_width$}  {in_use_by:use_width$}  {up:up_width$}  {registered}"
-        )
-    };
-    rows.iter().map(line).collect()
+    table::lines(&rows, MIN_WIDTHS)
 }
 
 fn row(service: &Service, in_use_by: String, now: Timestamp) -> [String; 5] {
     // The date ends at the T (RFC 3339).
-    let date = service.created_at.split('T').next().unwrap_or_default();
-    // The columns are as wide as what is shown.
-    let [name, in_use_by, date] =
-        [&service.name, &in_use_by, date].map(|cell: &str| Printable(cell).to_string());
-    [service.port.to_string(), name, in_use_by, up(service, now), date]
+    let date = service.created_at.split('T').next().unwrap_or_default().to_owned();
+    [service.port.to_string(), service.name.clone(), in_use_by, up(service, now), date]
 }
 
 /// How long the server on the port of a service has been up.
@@ -107,21 +91,8 @@ mod tests {
     use crate::api::Holder;
 
     fn service(name: &str, port: u16, holder: Option<Holder>) -> Service {
-        Service {
-            name: name.to_owned(),
-            port,
-            addresses: Vec::new(),
-            created_at: "2026-11-22T10:00:00Z".to_owned(),
-            hold: true,
-            folder: None,
-            state: Some(if holder.is_some() { State::Running } else { State::Idle }),
-            reason: None,
-            reason_code: None,
-            holder,
-            holders: Vec::new(),
-            verdict: None,
-            held: false,
-        }
+        let state = if holder.is_some() { State::Running } else { State::Idle };
+        Service { state: Some(state), holder, ..Service::sample(name, port) }
     }
 
     fn holder(since: Option<&str>) -> Option<Holder> {
@@ -140,7 +111,7 @@ mod tests {
     fn a_row_tells_what_uses_the_port_and_for_how_long() {
         let now = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
         let table_of = |services: &[Service]| {
-            table(services, now).iter().map(|line| format!("{line}\n")).collect::<String>()
+            lines(services, now).iter().map(|line| format!("{line}\n")).collect::<String>()
         };
         let rows = [
             service("db", 80, None),

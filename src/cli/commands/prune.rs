@@ -81,7 +81,7 @@ fn lines(services: &[GoneService]) -> Vec<String> {
         let reason = service.reason.clone().unwrap_or_else(|| "-".to_owned());
         [service.port.to_string(), service.name.clone(), folder, reason]
     });
-    table::lines(&[heading].into_iter().chain(rows).collect::<Vec<_>>())
+    table::lines(&[heading].into_iter().chain(rows).collect::<Vec<_>>(), [0; 4])
 }
 
 /// Names the command that releases what is kept.
