@@ -1,5 +1,6 @@
 //! The registry: which service has which port, and the rules by which that changes.
 
+use std::cell::LazyCell;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
@@ -168,19 +169,13 @@ impl Registry {
 
     /// Whose the listener on the port of a service is, by what uses that port.
     pub fn verdict(&self, of: &Registration, state: &PortState) -> Option<Verdict> {
-        self.verdict_for(&of.service, of.folder.as_ref(), state)
-    }
-
-    fn verdict_for(
-        &self,
-        service: &ServiceName,
-        folder: Option<&Folder>,
-        state: &PortState,
-    ) -> Option<Verdict> {
         match state {
             PortState::Free => None,
-            state => Checkouts::of(self.snapshot().registrations.iter().map(|it| &**it))
-                .verdict(service, folder, state),
+            state => Checkouts::of(self.snapshot().registrations.iter().map(|it| &**it)).verdict(
+                &of.service,
+                of.folder.as_ref(),
+                state,
+            ),
         }
     }
 
@@ -245,12 +240,17 @@ impl Registry {
     ///
     /// Blocks for milliseconds; not for an async worker.
     pub fn own_ports(&self, set: &ProjectSet) -> Vec<Port> {
+        // To sort all services by their folders takes milliseconds where there are many.
+        let snapshot = LazyCell::new(|| self.snapshot());
+        let checkouts =
+            LazyCell::new(|| Checkouts::of(snapshot.registrations.iter().map(|it| &**it)));
         let own_port = |service: &ProjectService| {
             // Only the main checkout, which has no label, gets preferred ports.
             let (port, name) = (service.prefer?, service.name.full(&set.project, None).ok()?);
             let state = self.state(port, Look::Quiet);
-            let verdict = self.verdict_for(&name, Some(&set.folder), &state);
-            (verdict == Some(Verdict::Own)).then_some(port)
+            let is_own =
+                || checkouts.verdict(&name, Some(&set.folder), &state) == Some(Verdict::Own);
+            (state != PortState::Free && is_own()).then_some(port)
         };
         set.services.iter().filter_map(own_port).collect()
     }

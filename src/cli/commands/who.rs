@@ -12,6 +12,7 @@ use crate::cli::holder::{in_full, port};
 use crate::cli::mistyped::suggest;
 use crate::cli::scope::Scope;
 use crate::cli::{Failure, Session};
+use crate::client::Client;
 use crate::port::Port;
 use crate::service_name::ServiceName;
 
@@ -34,8 +35,8 @@ pub(in crate::cli) struct Who {
 
 impl Who {
     pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
-        let (client, port) = (session.client()?, self.port(session)?);
-        let answer = client.port(port)?;
+        let client = session.client()?;
+        let answer = client.port(self.port(session, &client)?)?;
         if self.json {
             session.terminal.answer_json(&answer)?;
         }
@@ -45,19 +46,17 @@ impl Who {
         }
         Ok(())
     }
-}
 
-impl Who {
     /// Returns the port, or that of the service.
-    fn port(&self, session: &Session) -> Result<Port, Failure> {
+    fn port(&self, session: &Session, client: &Client) -> Result<Port, Failure> {
         let is_name = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
         if !self.port.as_bytes().first().is_some_and(is_name) {
             return Ok(Port::parse(self.port.as_bytes())?);
         }
         let name = ServiceName::parse(self.port.as_bytes())?;
-        let (client, name) = (session.client()?, self.scope.full_name(session, &name)?);
+        let name = self.scope.full_name(session, &name)?;
         let known = client.registered_service(&name);
-        let known = known.map_err(|error| suggest(&client, &name, error))?;
+        let known = known.map_err(|error| suggest(client, &name, error))?;
         Ok(Port::try_from(u64::from(known.port))?)
     }
 }
