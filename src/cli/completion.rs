@@ -99,14 +99,18 @@ impl Names {
     }
 
     /// Returns the full names that start with a text and pass a filter.
+    ///
+    /// The dump is the shortest answer that has them all: 16,000 are to be shown in 50 ms.
     fn full(&self, text: &str, is_wanted: fn(&str) -> bool) -> Result<Vec<Candidate>, Failure> {
-        if !text.is_empty() && ServiceName::parse(text).is_err() {
-            return Ok(Vec::new());
-        }
-        let services = self.session.client()?.registered_services(Some(&format!("{text}*")))?;
-        let legal = services.into_iter().filter(|it| ServiceName::parse(&it.name).is_ok());
-        let wanted = legal.filter(|it| is_wanted(&it.name));
-        Ok(wanted.map(|it| named(it.name, it.port.to_string())).collect())
+        let dump = self.session.client()?.dump()?;
+        let entries = dump.split(|byte| *byte == b'\n').filter_map(|line| {
+            let mut fields = str::from_utf8(line).ok()?.split('\t');
+            Some((fields.next()?, fields.next()?))
+        });
+        let found = entries.filter(|(name, _)| {
+            name.starts_with(text) && is_wanted(name) && ServiceName::parse(name).is_ok()
+        });
+        Ok(found.map(|(name, port)| named(name, port.to_owned())).collect())
     }
 
     /// Returns the project, if short names mean its services; a file with a mistake has none.
