@@ -70,6 +70,23 @@ fn services_are_offered_where_they_are_meant_those_of_the_project_first() {
     assert_eq!(offered(&home, "get "), "");
 }
 
+#[test]
+fn of_many_services_the_next_part_of_their_names_is_offered() {
+    let home = Home::new(1);
+    let mut command = home.command();
+    command.env("PALD_HOLD_PORTS", "false");
+    let _daemon = home.start_command(command);
+    let name = |number| format!("many-{}.fix-{}.web{number}", number / 100, number / 50);
+    let dump: String = (0..300).map(|it| format!("{} {}\n", name(it), 1100 + it)).collect();
+    fs::write(home.path().join("dump"), dump).unwrap();
+    shell(&home, "pald import -q dump");
+    let offered = |typed| shell(&home, &format!("pald completions bash -- pald get '{typed}'"));
+    assert_eq!(offered("ma"), "many-0.\nmany-1.\nmany-2.\n");
+    assert_eq!(offered("").lines().count(), 3);
+    assert_eq!(offered("many-1.").lines().count(), 100);
+    assert!(offered("many-1.").starts_with("many-1.fix-2.web100\n"));
+}
+
 /// The file in which each shell gets its completions, and the line for that.
 const SHELLS: [(&str, &str, &str); 3] = [
     ("bash", ".bashrc", "eval \"$(pald completions bash)\"\n"),

@@ -3,6 +3,7 @@
 //! Options, commands and files are clap's to offer; the names of services come from the daemon. The
 //! scripts for the shells are in `completion/`.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
@@ -16,6 +17,9 @@ use super::terminal::Terminal;
 use super::{Cli, Failure, Globals, Session, enter};
 use crate::project::ShortName;
 use crate::service_name::ServiceName;
+
+/// How many full names are offered whole; of more, shells need long and nobody reads them.
+const MANY: usize = 200;
 
 /// What an argument takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,23 +104,38 @@ impl Names {
 
     /// Returns the full names that start with a text and pass a filter.
     ///
-    /// The dump is the shortest answer that has them all: 16,000 are to be shown in 50 ms.
+    /// The dump is the shortest answer that has them all: 16,000 are to be asked for in 50 ms.
     fn full(&self, text: &str, is_wanted: fn(&str) -> bool) -> Result<Vec<Candidate>, Failure> {
         let dump = self.session.client()?.dump()?;
         let entries = dump.split(|byte| *byte == b'\n').filter_map(|line| {
             let mut fields = str::from_utf8(line).ok()?.split('\t');
             Some((fields.next()?, fields.next()?))
         });
-        let found = entries.filter(|(name, _)| {
-            name.starts_with(text) && is_wanted(name) && ServiceName::parse(name).is_ok()
-        });
-        Ok(found.map(|(name, port)| named(name, port.to_owned())).collect())
+        let found: Vec<_> = entries
+            .filter(|(name, _)| {
+                name.starts_with(text) && is_wanted(name) && ServiceName::parse(name).is_ok()
+            })
+            .collect();
+        if found.len() > MANY {
+            return Ok(next_parts(found.iter().map(|(name, _)| *name), text.len()));
+        }
+        Ok(found.into_iter().map(|(name, port)| named(name, port.to_owned())).collect())
     }
 
     /// Returns the project, if short names mean its services; a file with a mistake has none.
     fn here(&self) -> Option<Here> {
         if self.is_global { None } else { self.session.here().ok()?.ok() }
     }
+}
+
+/// Cuts names after the next dot behind what was typed, as shells complete paths folder by folder.
+fn next_parts<'a>(names: impl Iterator<Item = &'a str>, typed: usize) -> Vec<Candidate> {
+    let cut = |name: &'a str| match name[typed..].find('.') {
+        Some(dot) => &name[..=typed + dot],
+        None => name,
+    };
+    let parts: BTreeSet<_> = names.map(cut).collect();
+    parts.into_iter().map(|part| named(part, String::new())).collect()
 }
 
 /// Returns the short names that start with a text: those of the files, the nearest first, and what the

@@ -31,7 +31,7 @@ _pald() {
     [[ ${words[last]} != *=* ]] || typed=${words[last]%%=*}=
     COMPREPLY=($(pald completions bash -- "${words[@]}" 2>/dev/null))
     [[ -z $typed ]] || COMPREPLY=("${COMPREPLY[@]#"$typed"}")
-    [[ ${COMPREPLY-} != *[=/] ]] || compopt -o nospace 2>/dev/null
+    [[ ${COMPREPLY-} != *[=/.] ]] || compopt -o nospace 2>/dev/null
 }
 
 complete -o nosort -F _pald pald 2>/dev/null || complete -F _pald pald

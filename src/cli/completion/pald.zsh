@@ -9,16 +9,22 @@ _pald() {
         _normal
         return
     fi
-    local -a lines values shown
+    local -a lines part
     lines=("${(@f)$(pald completions zsh -- "${(@Q)words[1,CURRENT]}" 2>/dev/null)}")
-    values=("${(@)lines%%$'\t'*}")
-    shown=("${(@)lines#*$'\t'}")
-    [[ -n $values ]] || return 1
-    if [[ $values[1] == *[=/] ]]; then
-        compadd -V pald -S '' -d shown -a values
-    else
-        compadd -V pald -d shown -a values
-    fi
+    # What ends so goes on without a blank.
+    local open='*[=/.]'$'\t''*'
+    part=("${(@)lines:#${~open}}")
+    _pald_add
+    part=("${(@M)lines:#${~open}}")
+    _pald_add -S ''
+}
+
+# Each line of `part` is a value, a tab, and what is shown for it.
+_pald_add() {
+    local -a values shown
+    values=("${(@)part%%$'\t'*}")
+    shown=("${(@)part#*$'\t'}")
+    [[ -z $values ]] || compadd "$@" -V pald -d shown -a values
 }
 
 if [[ $funcstack[1] == _pald ]]; then
