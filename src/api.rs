@@ -8,9 +8,9 @@ mod problem;
 mod prune;
 mod text;
 
-pub use problem::{LineProblem, Problem, ProblemType};
+pub use problem::{Candidate, LineProblem, Problem, ProblemType};
 pub use prune::{GoneService, GoneServices, KeptCode, Pruned, RenameRequest, ServiceNames};
-pub use text::names;
+pub use text::{names, with_candidates};
 
 /// All services, or those whose names match the pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

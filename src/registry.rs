@@ -16,6 +16,7 @@ use crate::registration::Registration;
 use crate::service_name::ServiceName;
 
 mod batch;
+mod candidates;
 mod change;
 mod claims;
 mod committer;
@@ -35,6 +36,7 @@ mod survey;
 mod verdict;
 
 pub use crate::dump_file::Snapshot;
+pub use candidates::Candidates;
 pub use change::{
     Existing, Import, ImportMode, Imported, ProjectService, ProjectSet, RegisterOptions,
     Registered, RegisteredSet, Target,

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::daemon::{Client, Home, PALD, Reply};
 use crate::faults::finish;
 
+mod full;
 mod hold;
 mod prune;
 mod release;

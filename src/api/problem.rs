@@ -29,9 +29,27 @@ pub struct Problem {
     /// Of an exhausted range: the first 3 ports that others use, and what uses them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub occupied: Vec<Port>,
+    /// Of an exhausted range: up to 3 services that nobody may need any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<Candidate>,
     /// What is wrong with a dump, line by line: the first 20 of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<LineProblem>,
+}
+
+/// A service that nobody may need any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Candidate {
+    /// Its name.
+    pub name: String,
+    /// Its port.
+    pub port: u16,
+    /// When it was registered (RFC 3339, UTC).
+    #[schema(format = DateTime)]
+    pub created_at: String,
+    /// Whether its folder is gone, so that a prune releases it; else it was registered long ago, and
+    /// nothing runs on its port.
+    pub gone: bool,
 }
 
 /// What is wrong with one line of a dump.

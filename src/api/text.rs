@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Holder, Port, Service, State};
+use super::{Candidate, Holder, Port, Service, State};
 
 /// How many holders a sentence names before it counts the others.
 const MAX_NAMED: usize = 3;
@@ -37,6 +37,23 @@ pub fn names(holders: &[&Holder]) -> Option<String> {
     names.extend((more > 0).then(|| format!("{more} more")));
     let last = names.pop()?;
     if names.is_empty() { Some(last) } else { Some(format!("{} and {last}", names.join(", "))) }
+}
+
+/// Adds to a hint about a full range which services nobody may need any more.
+pub fn with_candidates(hint: String, candidates: &[Candidate]) -> String {
+    let Some(first) = candidates.first() else { return hint };
+    let named = candidates.iter().map(|it| {
+        let date = it.created_at.split('T').next().unwrap_or_default();
+        if it.gone { it.name.clone() } else { format!("{} ({date})", it.name) }
+    });
+    let named = named.collect::<Vec<_>>().join(", ");
+    match first.gone {
+        true => format!("{hint}; the folder is gone of {named}: `pald prune` releases them"),
+        false => format!(
+            "{hint}; registered long ago, and nothing runs there: {named}; `pald del {}`",
+            first.name
+        ),
+    }
 }
 
 /// All holders; pald 0.1 tells of one only.

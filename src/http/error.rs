@@ -11,7 +11,7 @@ use super::guard::Refusal;
 use super::parameters::ParameterError;
 use super::reply;
 use crate::addresses::AddressesError;
-use crate::api::{Port, ProblemType};
+use crate::api::{Candidate, Port, ProblemType};
 use crate::dump::BadLine;
 use crate::files::Shown;
 use crate::folder::{Folder, FolderError};
@@ -46,9 +46,10 @@ pub(super) enum HttpError {
     DumpNotWhole,
     #[error(transparent)]
     Change(#[from] ChangeError),
-    /// No port is left. `occupied` says what uses the first ports that others have.
+    /// No port is left. `occupied` says what uses the first ports that others have, `candidates` who may
+    /// need none any more.
     #[error("{error}")]
-    Exhausted { error: ChangeError, occupied: Vec<Port> },
+    Exhausted { error: ChangeError, occupied: Vec<Port>, candidates: Vec<Candidate> },
     #[error("{project} is registered for the checkout {}, which is gone", Shown(&.folder.path()))]
     CheckoutGone { project: ShortName, folder: Folder },
     #[error("{name} is {value}; it must be {allowed}")]

@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 
 use super::error::{HttpError, Routes, Row};
 use super::reply;
-use crate::api::{LineProblem, Port, Problem, ProblemType};
+use crate::api::{Candidate, LineProblem, Port, Problem, ProblemType};
 use crate::registry::{ChangeError, Target};
 
 /// How many bad lines of a dump a problem lists at most.
@@ -48,6 +48,7 @@ fn response(error: &HttpError) -> HttpResponse {
         port,
         lines: lines(error),
         occupied: occupied(error),
+        candidates: candidates(error),
     };
     error.reply(v1, reply::PROBLEM, reply::to_json(&problem))
 }
@@ -83,6 +84,11 @@ fn lines(error: &HttpError) -> Vec<LineProblem> {
 fn occupied(error: &HttpError) -> Vec<Port> {
     let HttpError::Exhausted { occupied, .. } = error else { return Vec::new() };
     occupied.clone()
+}
+
+fn candidates(error: &HttpError) -> Vec<Candidate> {
+    let HttpError::Exhausted { candidates, .. } = error else { return Vec::new() };
+    candidates.clone()
 }
 
 fn title(kind: ProblemType, status: u16) -> &'static str {

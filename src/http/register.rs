@@ -7,8 +7,9 @@ use super::blocking::run_blocking;
 use super::error::HttpError;
 use super::v1::shapes::{self, Seen};
 use super::viewers::Sight;
+use crate::api::Candidate;
 use crate::probe::{Occupied, PortState};
-use crate::registry::{Age, ChangeError, RegisterOptions, Registered, Registry};
+use crate::registry::{Age, Candidates, ChangeError, RegisterOptions, Registered, Registry};
 use crate::service_name::ServiceName;
 
 /// Registers a service; on return the change is on disk.
@@ -26,7 +27,8 @@ pub(super) async fn register(
     }
 }
 
-/// Explains why a change was refused: if no port is left, with what uses the first occupied ones.
+/// Explains why a change was refused: if no port is left, with what uses the first occupied ones, and
+/// with services that nobody may need any more.
 pub(super) async fn explained(registry: &Data<Registry>, error: ChangeError) -> HttpError {
     let ChangeError::Exhausted { first_occupied, .. } = &error else { return error.into() };
     let (met, registry) = (first_occupied.clone(), Data::clone(registry));
@@ -39,12 +41,26 @@ pub(super) async fn explained(registry: &Data<Registry>, error: ChangeError) -> 
             let state = state(occupied, states.get(port));
             shapes::port(port, Seen::of(&state), None, false, Sight::Whole)
         };
-        met.into_iter().map(shown).collect()
+        (met.into_iter().map(shown).collect(), candidates(registry.candidates()))
     });
     match occupied.await {
-        Ok(occupied) => HttpError::Exhausted { error, occupied },
+        Ok((occupied, candidates)) => HttpError::Exhausted { error, occupied, candidates },
         Err(panic) => panic,
     }
+}
+
+fn candidates(candidates: Candidates) -> Vec<Candidate> {
+    let (services, gone) = match candidates {
+        Candidates::Gone(services) => (services, true),
+        Candidates::Old(services) => (services, false),
+    };
+    let shown = services.into_iter().map(|it| Candidate {
+        name: it.service.to_string(),
+        port: it.port.number(),
+        created_at: it.created_at.to_string(),
+        gone,
+    });
+    shown.collect()
 }
 
 /// The state of a port that could not be claimed.

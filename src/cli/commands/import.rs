@@ -148,6 +148,7 @@ mod tests {
                 service: None,
                 port: None,
                 occupied: Vec::new(),
+                candidates: Vec::new(),
                 lines: lines.iter().map(line).collect(),
             };
             let failure = explain(ClientError::Problem(problem.into()), Path::new("my.dump"));

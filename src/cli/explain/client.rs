@@ -1,7 +1,7 @@
 //! Hints for requests that the daemon refused or did not answer.
 
 use super::Explain;
-use crate::api::{Port, Problem, ProblemType};
+use crate::api::{Candidate, Port, Problem, ProblemType, with_candidates};
 use crate::cli::Exit;
 use crate::client::ClientError;
 use crate::service_name::ServiceName;
@@ -39,7 +39,7 @@ impl Explain for ClientError {
 ///
 /// The daemon's own hint is left alone: it is for curl, and what answers may not be pald.
 fn hint_of(problem: &Problem) -> Option<String> {
-    let Problem { kind, status, service, occupied, .. } = problem;
+    let Problem { kind, status, service, occupied, candidates, .. } = problem;
     // It becomes part of a command.
     let service = service.as_ref().and_then(|name| ServiceName::parse(name).ok());
     match (kind, service) {
@@ -58,7 +58,11 @@ fn hint_of(problem: &Problem) -> Option<String> {
         (ProblemType::PortTaken, Some(service)) => {
             Some(format!("Release it with `pald del {service}`"))
         }
-        (ProblemType::RangeExhausted, _) => Some(exhausted(occupied)),
+        (ProblemType::RangeExhausted, _) => {
+            let is_legal = |it: &&Candidate| ServiceName::parse(&it.name).is_ok();
+            let legal: Vec<_> = candidates.iter().filter(is_legal).cloned().collect();
+            Some(with_candidates(exhausted(occupied), &legal))
+        }
         // The command knows the name, and whether it makes sense to register it.
         (ProblemType::NotFound, _) => None,
         (kind, _) => by_kind(*kind, *status).map(str::to_owned),
@@ -126,6 +130,7 @@ mod tests {
                 service: service.map(str::to_owned),
                 port: None,
                 occupied: Vec::new(),
+                candidates: Vec::new(),
                 lines: Vec::new(),
             };
             assert_eq!(hint_of(&problem).as_deref(), expected, "{problem:?}");

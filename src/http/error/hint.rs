@@ -3,7 +3,7 @@
 //! Not here: hints that name commands. The command line makes those from a problem's type and values.
 
 use super::{HttpError, Routes};
-use crate::api::Port;
+use crate::api::{self, Port};
 use crate::http::parameters::ParameterError;
 use crate::registry::ChangeError;
 
@@ -15,7 +15,10 @@ impl HttpError {
             Self::Parameter(ParameterError::Missing(_)) => "Try `curl -d service=NAME`",
             Self::Name(error) => return error.hint(),
             Self::Change(error) => return change(error, routes),
-            Self::Exhausted { error, occupied } => return exhausted(error, occupied, routes),
+            Self::Exhausted { error, occupied, candidates } => {
+                let hint = exhausted(error, occupied, routes)?;
+                return Some(api::with_candidates(hint, candidates));
+            }
             Self::NotRegistered(_) if routes == Routes::Text => "Register it with /set",
             Self::NotRegistered(_) => "Register it with PUT",
             Self::Refused(refusal) => return refusal.hint(),
