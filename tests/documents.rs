@@ -11,6 +11,7 @@ use std::process::Command;
 use snapbox::assert_data_eq;
 
 use crate::daemon::{Home, PALD};
+use crate::faults::TimeLimit;
 use crate::skip::skip;
 
 /// How commands start that a test can't run: they build the program, need root, change the machine
@@ -150,6 +151,7 @@ impl<'a> Shell<'a> {
         // It keeps the ends of the pipe that it gives to the shell.
         drop(shell);
         let mut text = String::new();
+        let _limit = TimeLimit::of(&running);
         printed.read_to_string(&mut text).unwrap();
         running.wait().unwrap();
         text

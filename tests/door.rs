@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use crate::daemon::{Daemon, Home, parse};
+use crate::faults::finish;
 use crate::skip::{is_root, lacks};
 
 #[cfg(target_os = "linux")]
@@ -19,8 +20,7 @@ const JSON: &str = "Content-Type: application/json\r\n";
 fn ask_as(user: u32, home: &Home, script: &str) -> String {
     let script = script.replace("PORT", &home.listen.to_string());
     let mut shell = Command::new("bash");
-    let output = shell.args(["-c", &script]).uid(user).gid(user).output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
+    finish(shell.args(["-c", &script]).uid(user).gid(user)).1
 }
 
 const SET_AS_ANOTHER: &str = "exec 3<>/dev/tcp/127.0.0.1/PORT

@@ -101,14 +101,14 @@ pub(crate) fn pald_of(home: &Home) -> Pid {
 
 /// Runs a tool that must succeed.
 pub(crate) fn run(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|cause| panic!("{command:?}: {cause}"));
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}: {stderr}", output.status);
+    let (code, _, stderr) = finish(command);
+    assert_eq!(code, Some(0), "{command:?}: {stderr}");
 }
 
 /// Runs a command to its end: its exit code, stdout and stderr.
 pub(crate) fn finish(command: &mut Command) -> (Option<i32>, String, String) {
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child = child.unwrap_or_else(|cause| panic!("{command:?}: {cause}"));
     let _limit = TimeLimit::of(&child);
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();

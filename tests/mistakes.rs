@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 
 use crate::daemon::Home;
+use crate::faults::finish;
 
 #[test]
 fn a_mistake_in_the_configuration_ends_the_start_with_78() {
@@ -58,14 +59,13 @@ fn a_mistake_in_a_variable_or_a_named_file_ends_the_start_with_78() {
 #[test]
 fn wrong_usage_ends_with_2_and_help_and_version_are_answers() {
     let home = Home::new(3);
-    let output = home.command().arg("--nonsense").output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(output.stdout, b"");
-    let output = home.command().arg("--version").output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    assert_eq!(output.stdout, format!("pald {}\n", env!("CARGO_PKG_VERSION")).as_bytes());
-    let output = home.command().arg("--help").output().unwrap();
-    assert!(String::from_utf8(output.stdout).unwrap().contains("--config <FILE>"));
+    let pald = |argument| finish(home.command().arg(argument));
+    let (code, stdout, _) = pald("--nonsense");
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    let version = format!("pald {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(pald("--version"), (Some(0), version, String::new()));
+    let (code, stdout, _) = pald("--help");
+    assert!(code == Some(0) && stdout.contains("--config <FILE>"), "{stdout}");
 }
 
 #[test]

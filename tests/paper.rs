@@ -3,11 +3,12 @@
 use std::fs;
 
 use crate::daemon::Home;
+use crate::faults::finish;
 
 fn answer(home: &Home, arguments: &[&str]) -> String {
-    let output = home.command().args(arguments).output().unwrap();
-    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
+    let (code, stdout, stderr) = finish(home.command().args(arguments));
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    stdout
 }
 
 /// The commands that the page of pald itself names.
@@ -40,11 +41,10 @@ fn each_command_has_a_manual_page_with_an_example() {
     let synopsis = ".SH SYNOPSIS\npald run [OPTIONS] [NAME] \\-\\- <CMD>...\n.SH DESCRIPTION\n";
     assert!(answer(&home, &["man", "run"]).contains(synopsis));
     for name in ["help", "nope"] {
-        let output = home.command().args(["man", name]).output().unwrap();
         let message =
             format!("Error: pald has no command \"{name}\"\nhint: `pald man` lists all commands\n");
-        assert_eq!(String::from_utf8(output.stderr).unwrap(), message);
-        assert_eq!(output.status.code(), Some(2));
+        let refused = finish(home.command().args(["man", name]));
+        assert_eq!(refused, (Some(2), String::new(), message));
     }
 }
 

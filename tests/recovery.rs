@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::daemon::{Daemon, Home, wait_for_dump};
+use crate::faults::run;
 use crate::golden_store::copy;
 use crate::skip::skip;
 
@@ -361,8 +362,7 @@ fn a_dump_edited_by_hand_is_kept_and_can_be_taken_over() {
         let path = format!("{}:/usr/bin:/bin", bin.display());
         let mut shell = Command::new("sh");
         home.prepare(&mut shell);
-        let output = shell.args(["-c", command]).env("PATH", path).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
+        run(shell.args(["-c", command]).env("PATH", path));
         assert_eq!(daemon.get("/get?service=new").port(), 7);
         assert_eq!(daemon.get("/get?service=x").port(), home.min + 1);
         assert_eq!(daemon.get("/get?service=b").status, 404);
@@ -385,8 +385,7 @@ fn a_command_with_any_path_works_as_it_stands_there() {
         let mut shell = Command::new("bash");
         home.prepare(&mut shell);
         shell.env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
-        let output = shell.args(["-c", line]).output().unwrap();
-        assert!(output.status.success(), "{line}: {output:?}");
+        run(shell.args(["-c", line]));
     };
 
     let daemon = home.start_command(command());

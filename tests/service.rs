@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::command_line::{answer_each, json_answer};
 use crate::daemon::{Home, PALD};
-use crate::faults::finish;
+use crate::faults::{finish, run};
 use crate::skip::skip;
 
 /// A home whose settings are in its file, as a service needs them.
@@ -192,8 +192,7 @@ fn what_was_started_detached_is_stopped() {
         }
         let mut command = Command::new(shell);
         home.prepare(&mut command);
-        let output = command.args(["-c", &line]).env("PATH", "/usr/bin:/bin").output().unwrap();
-        assert!(output.status.success(), "{shell}: {output:?}");
+        run(command.args(["-c", &line]).env("PATH", "/usr/bin:/bin"));
         let deadline = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect(("127.0.0.1", home.listen)).is_err() {
             assert!(Instant::now() < deadline, "{shell}: pald does not answer");
