@@ -32,7 +32,8 @@ impl Registry {
     pub fn candidates(&self) -> Candidates {
         let in_range = |it: &Arc<Registration>| self.port_range().contains(it.port);
         let gone = self.gone().into_iter().filter(|it| it.kept.is_none());
-        let gone: Vec<_> = gone.map(|it| it.registration).filter(in_range).take(MAX_NAMED).collect();
+        let gone: Vec<_> =
+            gone.map(|it| it.registration).filter(in_range).take(MAX_NAMED).collect();
         if !gone.is_empty() {
             return Candidates::Gone(gone);
         }

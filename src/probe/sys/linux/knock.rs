@@ -23,6 +23,8 @@ use crate::probe::peers::{Connection, Server};
 /// on 2 CPUs, each of 200,000 was. Kernels before 6.5 may leave that to a thread of their own, which
 /// waits for its turn.
 const ANSWER_TIME: Duration = Duration::from_millis(25);
+/// How long the reset by a server that ends may take to arrive.
+const RESET_TIME: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
 
 /// Knocks at ports, and asks pald's own listener where none answers.
 #[derive(Debug, Default)]
@@ -196,10 +198,16 @@ fn place(socket: &Socket, address: SocketAddr) -> Answer {
     let connection = Connection { local, peer: address, inode: stat.st_ino };
     match PeerLookup::default().server(connection) {
         Ok(Server::Accepted(_) | Server::Listening(_) | Server::Closed) => Answer::Here,
-        // It was reset at once, as by a server that ends.
-        Ok(Server::Unlisted) if socket.peer_addr().is_err() => Answer::Here,
+        // As by a server that ends.
+        Ok(Server::Unlisted) if is_reset(socket) => Answer::Here,
         Ok(Server::Elsewhere | Server::Unlisted) | Err(_) => Answer::Elsewhere,
     }
+}
+
+/// Returns whether the other end has reset a connection; a busy kernel may deliver that late.
+fn is_reset(socket: &Socket) -> bool {
+    let mut polled = [PollFd::new(socket, PollFlags::empty())];
+    poll(&mut polled, Some(&RESET_TIME)).is_ok_and(|reset| reset > 0)
 }
 
 fn connector(address: SocketAddr) -> io::Result<Socket> {

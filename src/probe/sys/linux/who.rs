@@ -26,7 +26,9 @@ const KNOCKING_TIME: Duration = Duration::from_millis(200);
 /// How many ports are knocked at side by side: with a descriptor on each loopback address.
 const SIDE_BY_SIDE: usize = 16;
 /// How often a port is knocked at where a server came and went each time.
-const MAX_KNOCKS: usize = 4;
+const MAX_KNOCKS: usize = 6;
+/// How often the sockets of a port are listed where they were others each time.
+const MAX_LOOKS: usize = 4;
 
 /// Finds what uses ports, among the sockets of all users.
 #[derive(Debug)]
@@ -59,22 +61,20 @@ impl Who {
     /// takes up to some milliseconds, and 0.1 s where a firewall drops the connects. Not for an async
     /// worker.
     pub fn state(&mut self, port: Port, look: Look, is_own: &dyn Fn(u64) -> bool) -> PortState {
-        match self.by_sockets(port, is_own) {
-            Err(error) => not_listed(&error),
-            Ok(Some(state)) => state,
-            Ok(None) if look == Look::Quiet => {
-                self.knocker.knocks.obstacle(port).map_or(PortState::Free, blocked)
-            }
-            Ok(None) => {
-                let knocked = self.by_knocks(&[port], |who, _| {
-                    let state = who.by_sockets(port, is_own)?;
-                    Ok(state.into_iter().map(|state| (port, state)).collect())
-                });
-                match self.unseen[..] {
-                    [] => knocked.into_values().next().unwrap_or(PortState::Free),
-                    _ => PortState::Unknown(UnknownReason::NoTime),
-                }
-            }
+        let seen = match self.by_sockets(&[port], is_own) {
+            Err(error) => return not_listed(&error),
+            Ok(seen) => seen,
+        };
+        if let Some(state) = seen.into_values().next() {
+            return state;
+        }
+        if look == Look::Quiet {
+            return self.knocker.knocks.obstacle(port).map_or(PortState::Free, blocked);
+        }
+        let knocked = self.by_knocks(&[port], is_own);
+        match self.unseen[..] {
+            [] => knocked.into_values().next().unwrap_or(PortState::Free),
+            _ => PortState::Unknown(UnknownReason::NoTime),
         }
     }
 
@@ -89,7 +89,7 @@ impl Who {
         ports: &[Port],
         is_own: &dyn Fn(u64) -> bool,
     ) -> HashMap<Port, PortState> {
-        let mut states = match self.all_by_sockets(ports, is_own) {
+        let mut states = match self.by_sockets(ports, is_own) {
             Ok(states) => states,
             Err(error) => {
                 let unknown = not_listed(&error);
@@ -98,7 +98,7 @@ impl Who {
         };
         let unseen: Vec<Port> =
             ports.iter().copied().filter(|port| !states.contains_key(port)).collect();
-        states.extend(self.by_knocks(&unseen, |who, ports| who.all_by_sockets(ports, is_own)));
+        states.extend(self.by_knocks(&unseen, is_own));
         states
     }
 
@@ -109,12 +109,10 @@ impl Who {
 
     /// Finds the states of ports that no socket has, or had a moment ago. Those that are left out are
     /// free.
-    ///
-    /// `look_again` finds the states of those ports that sockets have.
     fn by_knocks(
         &mut self,
         ports: &[Port],
-        look_again: impl Fn(&mut Self, &[Port]) -> io::Result<HashMap<Port, PortState>>,
+        is_own: &dyn Fn(u64) -> bool,
     ) -> HashMap<Port, PortState> {
         self.unseen.clear();
         let started = Instant::now();
@@ -149,7 +147,7 @@ impl Who {
             }
             // A server that has just started may have answered, so the sockets are listed again.
             let ports: Vec<Port> = odd.keys().copied().collect();
-            match look_again(self, &ports) {
+            match self.by_sockets(&ports, is_own) {
                 Ok(seen) => {
                     odd.retain(|port, _| !seen.contains_key(port));
                     seen.keys().for_each(|port| self.knocker.knocks.forget(*port));
@@ -198,33 +196,47 @@ impl Who {
         }
     }
 
-    /// Finds the state of a port by the sockets that have it; `None` if there are none.
-    fn by_sockets(
-        &mut self,
-        port: Port,
-        is_own: &dyn Fn(u64) -> bool,
-    ) -> io::Result<Option<PortState>> {
-        let mut tcp = self.dump(Transport::Tcp, Some(port))?;
-        tcp.retain(|socket| socket.inode == 0 || !is_own(socket.inode));
-        let is = |state| nearest(&tcp, state).is_some();
-        let udp = match is(TcpState::Listen) || is(TcpState::Close) {
-            true => Vec::new(),
-            false => self.dump(Transport::Udp, Some(port))?,
-        };
-        let Some(evidence) = Evidence::among(&tcp, &udp) else { return Ok(None) };
-        let holders = Holders::of(evidence.sockets().iter().copied());
-        Ok(Some(evidence.state(port, &holders)))
-    }
-
     /// Finds the states of those ports that sockets have.
-    fn all_by_sockets(
+    ///
+    /// A socket that is only bound may belong to a server that is just starting, which listens in a
+    /// moment: it is looked at again, until it does or is seen twice.
+    fn by_sockets(
         &mut self,
         ports: &[Port],
         is_own: &dyn Fn(u64) -> bool,
     ) -> io::Result<HashMap<Port, PortState>> {
-        let mut tcp = self.dump(Transport::Tcp, None)?;
+        let mut states = self.by_sockets_now(ports, is_own)?;
+        for _ in 1..MAX_LOOKS {
+            let is_bound = |_: &Port, state: &mut PortState| {
+                matches!(state, PortState::Blocked { reason: Reason::Bound, .. })
+            };
+            let bound: HashMap<_, _> = states.extract_if(is_bound).collect();
+            if bound.is_empty() {
+                break;
+            }
+            let ports: Vec<Port> = bound.keys().copied().collect();
+            let seen = self.by_sockets_now(&ports, is_own)?;
+            let is_settled = seen.iter().all(|(port, state)| bound.get(port) == Some(state));
+            states.extend(seen);
+            if is_settled {
+                break;
+            }
+        }
+        Ok(states)
+    }
+
+    fn by_sockets_now(
+        &mut self,
+        ports: &[Port],
+        is_own: &dyn Fn(u64) -> bool,
+    ) -> io::Result<HashMap<Port, PortState>> {
+        let only = match ports {
+            [port] => Some(*port),
+            _ => None,
+        };
+        let mut tcp = self.dump(Transport::Tcp, only)?;
         tcp.retain(|socket| socket.inode == 0 || !is_own(socket.inode));
-        let (tcp, udp) = (ByPort::new(tcp), ByPort::new(self.dump(Transport::Udp, None)?));
+        let (tcp, udp) = (ByPort::new(tcp), ByPort::new(self.dump(Transport::Udp, only)?));
         let evidence: Vec<_> = ports
             .iter()
             .filter_map(|port| {
