@@ -275,7 +275,9 @@ impl Registry {
     ///
     /// Blocks on the disk, and for milliseconds; not for an async worker.
     pub fn gone(&self) -> Vec<Gone> {
-        gone::among(self.snapshot().registrations, |ports| self.states(ports, Age::Now))
+        let mut missing: Vec<_> = gone::missing(self.snapshot().registrations).collect();
+        gone::keep_in_use(&mut missing, |ports| self.states(ports, Age::Now));
+        missing
     }
 
     /// Gives a service another name; its port and all else stay.

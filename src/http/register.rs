@@ -1,16 +1,23 @@
 //! Registers a service for `/set` and for `PUT /v1/services/NAME`; where no port is left, finds out
 //! who uses those that others have.
 
+use std::time::Duration;
+
 use actix_web::web::Data;
+use tokio::time::timeout;
 
 use super::blocking::run_blocking;
 use super::error::HttpError;
 use super::v1::shapes::{self, Seen};
 use super::viewers::Sight;
-use crate::api::Candidate;
+use crate::api::{Candidate, Port};
+use crate::port;
 use crate::probe::{Occupied, PortState};
 use crate::registry::{Age, Candidates, ChangeError, RegisterOptions, Registered, Registry};
 use crate::service_name::ServiceName;
+
+/// How long an error waits for the services that it names: the disk of their folders may not answer.
+const CANDIDATES_TIME: Duration = Duration::from_millis(500);
 
 /// Registers a service; on return the change is on disk.
 ///
@@ -31,22 +38,34 @@ pub(super) async fn register(
 /// with services that nobody may need any more.
 pub(super) async fn explained(registry: &Data<Registry>, error: ChangeError) -> HttpError {
     let ChangeError::Exhausted { first_occupied, .. } = &error else { return error.into() };
-    let (met, registry) = (first_occupied.clone(), Data::clone(registry));
+    match named(registry, first_occupied.clone()).await {
+        Ok((occupied, candidates)) => HttpError::Exhausted { error, occupied, candidates },
+        Err(panic) => panic,
+    }
+}
+
+/// Finds out what uses these ports, and who may need its port no longer.
+async fn named(
+    registry: &Data<Registry>,
+    met: Vec<(port::Port, Occupied)>,
+) -> Result<(Vec<Port>, Vec<Candidate>), HttpError> {
+    let looked_up = Data::clone(registry);
     let occupied = run_blocking(move || {
         let in_use = met.iter().filter(|(_, occupied)| is_socket(*occupied));
         let ports: Vec<_> = in_use.map(|(port, _)| *port).collect();
-        let states = registry.states(&ports, Age::UpToASecond);
+        let states = looked_up.states(&ports, Age::UpToASecond);
         // Who was let in to register may see it.
         let shown = |(port, occupied)| {
             let state = state(occupied, states.get(port));
             shapes::port(port, Seen::of(&state), None, false, Sight::Whole)
         };
-        (met.into_iter().map(shown).collect(), candidates(registry.candidates()))
+        met.into_iter().map(shown).collect()
     });
-    match occupied.await {
-        Ok((occupied, candidates)) => HttpError::Exhausted { error, occupied, candidates },
-        Err(panic) => panic,
-    }
+    let occupied = occupied.await?;
+    let looked_up = Data::clone(registry);
+    let candidates = run_blocking(move || candidates(looked_up.candidates()));
+    let candidates = timeout(CANDIDATES_TIME, candidates).await;
+    Ok((occupied, candidates.unwrap_or_else(|_| Ok(Vec::new()))?))
 }
 
 fn candidates(candidates: Candidates) -> Vec<Candidate> {

@@ -39,27 +39,29 @@ pub enum Kept {
     NotVisible(io::ErrorKind),
 }
 
-/// Returns the services whose folder is not there, in the order given; `states` looks ports up.
-pub(super) fn among(
-    registrations: Vec<Arc<Registration>>,
-    states: impl FnOnce(&[Port]) -> Arc<States>,
-) -> Vec<Gone> {
-    let missing = registrations.into_iter().filter_map(|registration| {
+/// Finds the services whose folder is not there, in the order given; what uses their ports is not looked
+/// up yet.
+pub(super) fn missing(
+    registrations: impl IntoIterator<Item = Arc<Registration>>,
+) -> impl Iterator<Item = Gone> {
+    registrations.into_iter().filter_map(|registration| {
         let kept = find(registration.folder.as_ref()?).err()?;
         Some(Gone { registration, kept })
-    });
-    let mut missing: Vec<Gone> = missing.collect();
-    let is_undecided = |it: &&mut Gone| it.kept.is_none();
-    let undecided: Vec<_> = missing.iter_mut().filter(is_undecided).collect();
+    })
+}
+
+/// Keeps those whose port is in use; `states` looks ports up.
+pub(super) fn keep_in_use(missing: &mut [Gone], states: impl FnOnce(&[Port]) -> Arc<States>) {
+    let undecided: Vec<_> = missing.iter_mut().filter(|it| it.kept.is_none()).collect();
     let ports: Vec<Port> = undecided.iter().map(|it| it.registration.port).collect();
-    if !ports.is_empty() {
-        let states = states(&ports);
-        for it in undecided {
-            let state = states.get(it.registration.port);
-            it.kept = (!is_idle(state)).then(|| Kept::InUse(state.clone()));
-        }
+    if ports.is_empty() {
+        return;
     }
-    missing
+    let states = states(&ports);
+    for it in undecided {
+        let state = states.get(it.registration.port);
+        it.kept = (!is_idle(state)).then(|| Kept::InUse(state.clone()));
+    }
 }
 
 /// Whether a folder is gone: it is not there while the folder above it is, and nothing says that it
@@ -98,7 +100,8 @@ fn look_above(above: &Path) -> Option<Kept> {
     match fs::metadata(above) {
         Ok(found) if !found.is_dir() => Some(Kept::NothingAbove),
         Ok(_) if above.parent().is_none() => Some(Kept::BelowRoot),
-        Ok(_) if is_empty(above) && access(above, Access::WRITE_OK).is_err() => {
+        // To list a large folder takes long, and each service that is gone has it done.
+        Ok(_) if access(above, Access::WRITE_OK).is_err() && is_empty(above) => {
             Some(Kept::NothingMounted)
         }
         Ok(_) => None,

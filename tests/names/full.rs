@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::process::Command;
 use std::sync::Arc;
 
 use pald::addresses::Addresses;
@@ -13,8 +14,10 @@ use pald::service_name::ServiceName;
 use pald::timestamp::Timestamp;
 use serde_json::json;
 
-use super::{pald, set_for};
+use super::{pald, post, put, revision, set_for};
 use crate::daemon::{Daemon, Home};
+use crate::faults::{no_strace, spawn_tracer, wait};
+use crate::skip::skip;
 
 #[test]
 fn a_full_range_names_services_whose_folder_is_gone() {
@@ -49,6 +52,64 @@ fn a_full_range_names_services_whose_folder_is_gone() {
     );
     pald(&home, "prune --yes");
     assert_eq!(client.set("new").port(), home.min + 1);
+}
+
+#[test]
+fn a_project_that_does_not_fit_is_told_which_services_of_the_range_are_left_over() {
+    let home = Home::new(3);
+    let Daemon { client, .. } = &home.start();
+    let top = home.path().canonicalize().unwrap();
+    for project in ["outside", "a", "b", "c"] {
+        set_for(client, project, &top.join(project));
+        if project == "outside" {
+            let wish = json!({ "port": home.max + 1, "move": true });
+            assert_eq!(put(client, "/v1/services/outside.web", &wish).status, 200);
+        }
+    }
+    fs::remove_dir(top.join("outside")).unwrap();
+    fs::remove_dir(top.join("b")).unwrap();
+    client.del(home.min);
+    let before = revision(client);
+    fs::create_dir(top.join("d")).unwrap();
+    let folder = pald::folder::Folder::of(&top.join("d")).unwrap().to_string();
+    let services = json!([{ "name": "web" }, { "name": "db" }]);
+    let wish = json!({ "folder": folder, "project": "d", "labels": [""], "services": services });
+    let refused = post(client, "/v1/services", &wish);
+    let named = &refused.json()["candidates"];
+    assert_eq!((refused.status, named.as_array().map(Vec::len)), (409, Some(1)), "{named}");
+    assert_eq!((&named[0]["name"], &named[0]["port"]), (&json!("b.web"), &json!(home.min + 1)));
+    let file = "project = \"d\"\n[services]\nweb = {}\ndb = {}\n";
+    fs::write(top.join("d/pald.toml"), file).unwrap();
+    let more = "config.toml; the folder is gone of b.web: `pald prune` releases them\n";
+    for line in ["-C d set", "-C d set --json", "-C d run web -- true"] {
+        let (code, stdout, stderr) = pald(&home, line);
+        assert_eq!((code, stdout.as_str()), (Some(5), ""), "{line}");
+        assert!(stderr.ends_with(more), "{line}: {stderr}");
+    }
+    assert_eq!(revision(client), before);
+}
+
+/// The error waited for the disk of each folder, as long as that took.
+#[test]
+fn a_full_range_is_told_while_the_disk_of_a_folder_does_not_answer() {
+    if let Some(reason) = no_strace() {
+        return skip(reason);
+    }
+    let home = Home::new(1);
+    let daemon = home.start();
+    let folder = home.path().canonicalize().unwrap().join("a");
+    set_for(&daemon.client, "a", &folder);
+    fs::remove_dir(&folder).unwrap();
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-o", "/dev/null", "-e", "inject=%%stat:delay_enter=100000000", "-P"]);
+    strace.arg(&folder).args(["-p", &daemon.pid().to_string()]);
+    let mut tracer = spawn_tracer(strace);
+    let refused = daemon.set("new");
+    // Its end lets the call go on.
+    tracer.kill().unwrap();
+    wait(&mut tracer);
+    assert_eq!(refused.status, 412);
+    assert!(refused.body.ends_with("~/.pald/config.toml\n"), "{}", refused.body);
 }
 
 #[test]
