@@ -20,6 +20,7 @@ fn services_are_released_together_or_not_at_all() {
         ("del shop.web shop.dv", "shop.dv is not registered\nhint: Did you mean shop.db?"),
         ("del paint shop", "shop is not registered\nhint: `pald del 'shop.*'` releases 3 services"),
         ("del shop.web 49209", "Port 49209 is not registered"),
+        ("del --yes shop.w* nobody", "nobody is not registered"),
         ("del --port 49209", "Port 49209 is not registered"),
         (
             "del paint nobody.* --yes",

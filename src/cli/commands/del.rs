@@ -1,5 +1,6 @@
 //! `pald del`: releases services, all that it is given in one change.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -11,12 +12,13 @@ use crate::api::Service;
 use crate::cli::completion::Takes;
 use crate::cli::error::CommandError;
 use crate::cli::here::{Here, Missing};
-use crate::cli::mistyped::nearest_of;
+use crate::cli::mistyped::{is_not_found, nearest_of};
 use crate::cli::names::is_short;
 use crate::cli::scope::Scope;
 use crate::cli::{Failure, Session, restart};
-use crate::client::Client;
+use crate::client::{Client, ClientError};
 use crate::files::InShell;
+use crate::folder::Folder;
 use crate::port::Port;
 use crate::quoted::Quoted;
 use crate::service_name::ServiceName;
@@ -65,66 +67,47 @@ impl Del {
         }
         let folder = self.here.then(|| session.checkout("pald del --here")).transpose()?;
         let client = session.client()?;
-        let registered = client.registered_services(None)?;
-        let found = match folder {
-            Some(folder) => {
-                let is_here = |it: &&Service| it.folder.as_deref() == Some(folder.as_str());
-                let found: Vec<_> = registered.iter().filter(is_here).collect();
-                if found.is_empty() {
-                    return Err(CommandError::NothingHere(folder.path()).into());
-                }
-                found
-            }
-            None => match port {
-                Some(port) => vec![at_port(&registered, port)?],
-                None => self.named(session, &registered)?,
-            },
-        };
         let pattern = self.names.iter().find(|name| is_pattern(name));
-        if !self.yes && (self.here || pattern.is_some()) {
-            confirm(session, &found, pattern)?;
+        let is_asked_for_many = self.here || pattern.is_some();
+        // It takes long where there are many, and names need none of it.
+        let registered =
+            if is_asked_for_many { client.registered_services(None)? } else { Vec::new() };
+        let names = match (folder, port) {
+            (Some(folder), _) => of_folder(&registered, &folder)?,
+            (None, Some(port)) => vec![at_port(&client, port)?],
+            (None, None) => self.named(session, &client, &registered)?,
+        };
+        if is_asked_for_many && !self.yes {
+            let names: HashSet<_> = names.iter().collect();
+            confirm(session, registered.iter().filter(|it| names.contains(&it.name)), pattern)?;
         }
-        self.release(session, &client, &found)
+        let released = client.release(names).map_err(|error| explain(&client, error))?;
+        if self.json {
+            terminal.answer_json(&released)?;
+        }
+        for Service { name, port, .. } in &released {
+            terminal.note(&format!("Released {name} and its port {port}"));
+        }
+        Ok(())
     }
 
-    /// Returns the services that the arguments name, each once.
-    fn named<'a>(
-        &self,
-        session: &Session,
-        registered: &'a [Service],
-    ) -> Result<Vec<&'a Service>, Failure> {
-        let texts = self.names.iter().filter_map(|name| name.to_str());
-        let here = self.scope.here(session, texts.filter(|text| !is_pattern(text)))?;
-        let mut found: Vec<&Service> = Vec::new();
-        for name in &self.names {
-            let services = match is_pattern(name) {
-                true => matching(registered, name)?,
-                false => vec![service(registered, here.as_ref(), name)?],
-            };
-            for service in services {
-                if !found.iter().any(|it| it.name == service.name) {
-                    found.push(service);
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    fn release(
+    /// Returns the full names that the arguments stand for; patterns match those that are registered.
+    fn named(
         &self,
         session: &Session,
         client: &Client,
-        services: &[&Service],
-    ) -> Result<(), Failure> {
-        let names = services.iter().map(|service| service.name.clone()).collect();
-        let released = client.release(names).map_err(|error| restart::explain(client, error))?;
-        if self.json {
-            session.terminal.answer_json(&released)?;
+        registered: &[Service],
+    ) -> Result<Vec<String>, Failure> {
+        let texts = self.names.iter().filter_map(|name| name.to_str());
+        let here = self.scope.here(session, texts.filter(|text| !is_pattern(text)))?;
+        let mut names = Vec::new();
+        for name in &self.names {
+            match is_pattern(name) {
+                true => names.extend(matching(registered, name)?),
+                false => names.push(full_name(client, here.as_ref(), name)?),
+            }
         }
-        for Service { name, port, .. } in &released {
-            session.terminal.note(&format!("Released {name} and its port {port}"));
-        }
-        Ok(())
+        Ok(names)
     }
 }
 
@@ -133,44 +116,70 @@ fn is_pattern(argument: impl AsRef<std::ffi::OsStr>) -> bool {
     argument.as_ref().as_bytes().iter().any(|byte| b"*?[".contains(byte))
 }
 
-fn matching<'a>(registered: &'a [Service], glob: &OsString) -> Result<Vec<&'a Service>, Failure> {
+fn matching(registered: &[Service], glob: &OsString) -> Result<Vec<String>, Failure> {
     let text = glob.to_string_lossy();
     let quoted = || Quoted::new(glob.as_bytes());
     let pattern = Pattern::new(&text)
         .map_err(|error| CommandError::Pattern { pattern: quoted(), reason: error.msg })?;
-    let found: Vec<_> = registered.iter().filter(|it| pattern.matches(&it.name)).collect();
-    if found.is_empty() { Err(CommandError::NoMatch(quoted()).into()) } else { Ok(found) }
+    let names = registered.iter().map(|it| &it.name).filter(|name| pattern.matches(name));
+    let names: Vec<_> = names.cloned().collect();
+    if names.is_empty() { Err(CommandError::NoMatch(quoted()).into()) } else { Ok(names) }
 }
 
-fn at_port(registered: &[Service], port: Port) -> Result<&Service, CommandError> {
-    let found = registered.iter().find(|service| service.port == port.number());
-    found.ok_or_else(|| CommandError::NotRegistered { what: format!("Port {port}"), hint: None })
+fn of_folder(registered: &[Service], folder: &Folder) -> Result<Vec<String>, CommandError> {
+    let own = registered.iter().filter(|it| it.folder.as_deref() == Some(folder.as_str()));
+    let names: Vec<_> = own.map(|it| it.name.clone()).collect();
+    if names.is_empty() { Err(CommandError::NothingHere(folder.path())) } else { Ok(names) }
 }
 
-/// Returns the service of this name; a number that is no name is a port.
-fn service<'a>(
-    registered: &'a [Service],
-    here: Option<&Here>,
-    name: &OsString,
-) -> Result<&'a Service, Failure> {
+fn at_port(client: &Client, port: Port) -> Result<String, Failure> {
+    let missing = || CommandError::NotRegistered { what: format!("Port {port}"), hint: None };
+    Ok(client.port(port)?.service.ok_or_else(missing)?)
+}
+
+/// Returns the full name that an argument stands for; a number that is no name is a port.
+fn full_name(client: &Client, here: Option<&Here>, name: &OsString) -> Result<String, Failure> {
     let name = ServiceName::parse(name.as_bytes())?;
-    let name = name.as_str();
-    let of_name = |full: &str| registered.iter().find(|service| service.name == full);
-    let missing = |hint| CommandError::NotRegistered { what: name.to_owned(), hint };
-    let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
-    let own = match here.filter(|_| is_short(name)) {
-        Some(here) => here.service(name, Missing::Refuse("pald set")).map(|it| it.full_name),
-        None => Ok(name.to_owned()),
-    };
-    match own.map(|full| of_name(&full).ok_or(missing(hint(registered, name)).into())) {
-        Ok(Ok(service)) => Ok(service),
-        _ if is_number && of_name(name).is_none() => {
-            Ok(at_port(registered, Port::parse(name.as_bytes())?)?)
+    let here = here.filter(|_| is_short(name.as_str()));
+    let own = here.map(|here| here.service(name.as_str(), Missing::Refuse("pald set")));
+    match own {
+        Some(Ok(own)) => Ok(own.full_name),
+        _ if is_number(&name) && !is_registered(client, &name)? => {
+            at_port(client, Port::parse(name.as_ref())?)
         }
-        Ok(Err(failure)) => Err(failure),
+        None => Ok(name.to_string()),
         // What the project lacks may be the beginning of full names.
-        Err(failure) => Err(Failure { hint: offer(registered, name).or(failure.hint), ..failure }),
+        Some(Err(failure)) => {
+            let begun = client.registered_services(Some(&format!("{name}.*"))).unwrap_or_default();
+            Err(Failure { hint: offer(&begun, name.as_str()).or(failure.hint), ..failure })
+        }
     }
+}
+
+fn is_number(name: &ServiceName) -> bool {
+    name.as_str().bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_registered(client: &Client, name: &ServiceName) -> Result<bool, ClientError> {
+    match client.registered_service(name) {
+        Ok(_) => Ok(true),
+        Err(error) if is_not_found(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Explains why nothing was released; if a name is not registered, with what may be meant.
+fn explain(client: &Client, error: ClientError) -> Failure {
+    let missing = match &error {
+        ClientError::Problem(problem) if is_not_found(&error) => problem.service.as_ref(),
+        _ => None,
+    };
+    // It becomes part of a command.
+    let Some(name) = missing.and_then(|name| ServiceName::parse(name).ok()) else {
+        return restart::explain(client, error);
+    };
+    let registered = client.registered_services(None).unwrap_or_default();
+    Failure { hint: hint(&registered, name.as_str()), ..error.into() }
 }
 
 fn hint(registered: &[Service], name: &str) -> Option<String> {
@@ -186,14 +195,14 @@ fn offer(registered: &[Service], name: &str) -> Option<String> {
 }
 
 /// Lists what would be released, and asks.
-fn confirm(
+fn confirm<'a>(
     session: &Session,
-    services: &[&Service],
+    services: impl Iterator<Item = &'a Service>,
     pattern: Option<&OsString>,
 ) -> Result<(), Failure> {
     let terminal = session.terminal;
-    let line = |service: &&Service| format!("{}  {}", service.port, service.name);
-    let lines: Vec<_> = services.iter().map(line).collect();
+    let line = |service: &Service| format!("{}  {}", service.port, service.name);
+    let lines: Vec<_> = services.map(line).collect();
     if !terminal.can_ask() {
         let list = pattern.map(|glob| format!("pald list {}", InShell(Path::new(glob))));
         let error = unconfirmed("pald del", list.unwrap_or_default());
