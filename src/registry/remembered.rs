@@ -32,6 +32,8 @@ impl Remembered {
                 false => remembered.remember(port, service),
             }
         }
+        // What is as it is stored need not be stored with the first change.
+        remembered.changed.retain(|port| !remembered.by_port.contains_key(port));
         remembered
     }
 
@@ -96,5 +98,44 @@ impl Remembered {
             self.ports.remove(port);
             self.by_service.remove(&service);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registration::Registration;
+    use crate::seal::Seal;
+    use crate::timestamp::Timestamp;
+
+    fn port(number: u16) -> Port {
+        Port::new(number).unwrap()
+    }
+
+    fn name(text: &str) -> ServiceName {
+        ServiceName::parse(text).unwrap()
+    }
+
+    /// The first change after a start stored anew all that was remembered.
+    #[test]
+    fn only_what_differs_from_the_store_is_stored() {
+        let web = Registration {
+            service: name("web"),
+            port: port(1),
+            addresses: Default::default(),
+            created_at: Timestamp::now(),
+            hold: true,
+            folder: None,
+        };
+        let model = Model::new(vec![web], Seal::of(0, []));
+        // Of a registered port, of a registered service, twice of one service, and one as it should be.
+        let stored = [(1, "old"), (2, "web"), (3, "db"), (4, "db"), (5, "api")];
+        let stored = stored.map(|(number, service)| (port(number), name(service)));
+        let mut remembered = Remembered::new(stored.to_vec(), &model);
+        let gone = |number| Remembrance { port: port(number), service: None };
+        assert_eq!(remembered.take_changes(), [gone(1), gone(2), gone(3)]);
+        assert_eq!(remembered.take_changes(), []);
+        let left: Vec<_> = remembered.entries().keys().map(|port| port.number()).collect();
+        assert_eq!(left, [4, 5]);
     }
 }
