@@ -8,7 +8,7 @@ use super::verdict::{Checkouts, Verdict};
 use super::{ChangeError, PortSet};
 use crate::folder::Folder;
 use crate::port::{Port, PortRange};
-use crate::probe::{self, Claimer, Hold, Look, Occupied, PortState, Who};
+use crate::probe::{self, Claimer, Hold, Look, Occupied, Who};
 use crate::service_name::ServiceName;
 use crate::store::Operation;
 
@@ -62,10 +62,9 @@ impl<'a> Claims<'a> {
             return Some(port);
         }
         let state = Who::open().state(port, Look::Quiet, &|_| false);
-        let checkouts = || Checkouts::of(model.registrations().map(|known| &**known));
-        let is_foreign = state != PortState::Free
-            && checkouts().verdict(service, folder, &state) == Some(Verdict::Foreign);
-        (!is_foreign).then_some(port)
+        let checkouts = Checkouts::around(&state, model.registrations().map(|known| &**known));
+        let verdict = checkouts.verdict(service, folder, &state);
+        (verdict != Some(Verdict::Foreign)).then_some(port)
     }
 
     /// Claims the lowest port of the range that is free, and holds it. A remembered port is taken if

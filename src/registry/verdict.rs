@@ -45,6 +45,26 @@ impl<'a> Checkouts<'a> {
         Self { services, folders }
     }
 
+    /// Those of these checkouts, which should be all, to which what uses a port may point: enough for the
+    /// verdict on that port. To sort 16,000 services by name and folder takes 8 ms.
+    pub fn around(
+        state: &PortState,
+        registrations: impl Iterator<Item = &'a Registration>,
+    ) -> Self {
+        let holders = if let PortState::Running(holders) = state { &holders[..] } else { &[] };
+        let processes = holders.iter().filter_map(|holder| holder.process.as_ref());
+        let origins: Vec<&Origin> = processes.map(|process| &process.origin).collect();
+        let is_around = |it: &&Registration| {
+            let is_named = |origin: &&Origin| origin.service.as_ref() == Some(&it.service);
+            let is_place = |origin: &&Origin| match (&origin.place, &it.folder) {
+                (Some(place), Some(folder)) => place.folder.is_within(folder),
+                _ => false,
+            };
+            origins.iter().any(|origin| is_named(origin) || is_place(origin))
+        };
+        Self::of(registrations.filter(is_around))
+    }
+
     /// Whose the listener on the port of a service is; `None` if nothing listens.
     pub fn verdict(
         &self,
@@ -231,8 +251,10 @@ mod tests {
         for (service, processes, expected) in rows {
             let of = registration(service);
             let state = PortState::Running(processes.split(' ').map(holder).collect());
-            let verdict = checkouts.verdict(&of.service, of.folder.as_ref(), &state);
-            assert_eq!(verdict, Some(expected), "{service}: {processes}");
+            for checkouts in [&checkouts, &Checkouts::around(&state, registrations.iter())] {
+                let verdict = checkouts.verdict(&of.service, of.folder.as_ref(), &state);
+                assert_eq!(verdict, Some(expected), "{service}: {processes}");
+            }
         }
     }
 
