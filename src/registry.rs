@@ -171,14 +171,12 @@ impl Registry {
 
     /// Whose the listener on the port of a service is, by what uses that port.
     pub fn verdict(&self, of: &Registration, state: &PortState) -> Option<Verdict> {
-        match state {
-            PortState::Free => None,
-            state => Checkouts::of(self.snapshot().registrations.iter().map(|it| &**it)).verdict(
-                &of.service,
-                of.folder.as_ref(),
-                state,
-            ),
+        if *state == PortState::Free {
+            return None;
         }
+        let all = self.snapshot().registrations;
+        let checkouts = Checkouts::around(state, all.iter().map(|it| &**it));
+        checkouts.verdict(&of.service, of.folder.as_ref(), state)
     }
 
     /// What any port is used for, right now; pald's own hold counts as nothing.

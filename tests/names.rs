@@ -11,6 +11,7 @@ use crate::faults::finish;
 
 mod full;
 mod hold;
+mod model;
 mod prune;
 mod release;
 mod rename;
