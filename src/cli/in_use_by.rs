@@ -7,6 +7,19 @@ use crate::api::{Holder, Service, State, Verdict};
 
 /// How many characters of a command a table shows.
 const MAX_COMMAND_CHARS: usize = 32;
+/// Flags of node, ruby, python and java whose values come as the next argument, before the program.
+const WITH_VALUE: [&str; 10] = [
+    "-r",
+    "--require",
+    "--import",
+    "--loader",
+    "--experimental-loader",
+    "-X",
+    "-W",
+    "-cp",
+    "-classpath",
+    "--class-path",
+];
 
 /// Names what uses the port of each service: `-` for nothing, `node (8812)` for a process, `user root` for
 /// one that is not visible, and how many more there are. Processes of one name have their commands too,
@@ -77,28 +90,36 @@ fn counts(
     counts
 }
 
-/// Returns what a process runs: `node server.js`, `python3 -m http.server`, or else its name.
+/// Returns what a process runs: `node server.js`, `python3 -m http.server`, `gunicorn shop:app`, or else
+/// its name.
 fn command(holder: &Holder) -> Option<String> {
     let name = holder.process.as_deref()?;
-    let mut words = holder.command.as_deref().unwrap_or_default().split_whitespace();
-    let program = words.next().unwrap_or_default();
-    // A process that has given itself a title has no arguments.
-    if !file_name(program).starts_with(name) || program.ends_with(':') {
+    let words = holder.command.as_deref().unwrap_or_default().split_whitespace();
+    let words: Vec<_> = words.collect();
+    // A script comes after its interpreter. A process that has given itself a title has no arguments.
+    let is_program = |word: &&str| file_name(word).starts_with(name) && !word.ends_with(':');
+    let Some(program) = words.iter().take(2).position(is_program) else {
         return Some(name.to_owned());
-    }
-    let told = match words.next() {
-        Some(flag @ ("-m" | "-jar")) => words.next().map(|module| format!("{flag} {module}")),
+    };
+    let told = match &words[program + 1..] {
+        [flag @ ("-m" | "-jar"), module, ..] => Some(format!("{flag} {module}")),
         // What follows is a program of its own.
-        Some(flag @ ("-c" | "-e")) => Some(flag.to_owned()),
-        Some(first) => {
-            let mut plain =
-                std::iter::once(first).chain(words).filter(|word| !word.starts_with('-'));
-            plain.next().map(|word| file_name(word).to_owned())
-        }
-        None => None,
+        [flag @ ("-c" | "-e"), ..] => Some((*flag).to_owned()),
+        arguments => first_plain(arguments).map(|word| file_name(word).to_owned()),
     };
     let text = told.map_or_else(|| name.to_owned(), |told| format!("{name} {told}"));
     Some(text.chars().take(MAX_COMMAND_CHARS).collect())
+}
+
+/// Finds the first argument that is neither a flag nor the value of one, as far as that can be told.
+fn first_plain<'a>(arguments: &[&'a str]) -> Option<&'a str> {
+    let mut flag = "";
+    arguments.iter().copied().find(|word| {
+        let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
+        let is_value = WITH_VALUE.contains(&flag) || (flag.starts_with('-') && is_number);
+        flag = word;
+        !word.starts_with('-') && !is_value
+    })
 }
 
 fn file_name(path: &str) -> &str {
@@ -185,6 +206,18 @@ mod tests {
             ("java", "java -jar shop.jar", "java -jar shop.jar"),
             ("python3", "/usr/bin/python3 -m http.server 1", "python3 -m http.server"),
             ("ruby", "ruby -W0 bin/rails server", "ruby rails"),
+            (
+                "node",
+                "node --require /a/preflight.cjs --import /a/loader.mjs src/api.ts",
+                "node api.ts",
+            ),
+            ("node", "node --max-old-space-size 4096 server.js", "node server.js"),
+            ("python3", "python3 -X dev manage.py runserver", "python3 manage.py"),
+            ("java", "java -cp a.jar:b.jar -Xmx1g shop.Main", "java shop.Main"),
+            ("gunicorn", "/usr/bin/python3 /usr/bin/gunicorn -w 4 shop:app", "gunicorn shop:app"),
+            ("uvicorn", "/usr/bin/python3 /a/uvicorn --port 8000 api:app", "uvicorn api:app"),
+            ("npm run dev", "npm run dev", "npm run dev"),
+            ("python3", "python3 -m", "python3"),
             ("next-server (v14)", "next-server (v14)", "next-server (v14)"),
             ("nginx", "nginx: master process nginx", "nginx"),
             ("sh", "sh -c sleep 1", "sh -c"),

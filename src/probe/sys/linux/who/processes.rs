@@ -131,7 +131,8 @@ impl FoundProcess {
 }
 
 /// Returns the whole name of a process whose name the kernel has cut (proc(5), `comm`), if one of its
-/// first arguments or the title that it gave itself goes on. Node calls its main thread as below.
+/// first arguments or the title that it gave itself goes on. A title may be cut after a blank. Node calls
+/// its main thread as below.
 fn whole_name(name: &str, arguments: &[u8]) -> String {
     let texts = arguments.split(|byte| *byte == 0).take(3).map(String::from_utf8_lossy);
     let mut texts = texts.map(|text| text.trim().to_owned());
@@ -142,7 +143,7 @@ fn whole_name(name: &str, arguments: &[u8]) -> String {
         name => texts.flat_map(|text| [file_name(&text), text]).find(|it| it.starts_with(name)),
     };
     let found = found.filter(|it| !it.is_empty());
-    found.map_or_else(|| name.to_owned(), |it| it.chars().take(MAX_NAME_CHARS).collect())
+    found.map_or_else(|| name.trim().to_owned(), |it| it.chars().take(MAX_NAME_CHARS).collect())
 }
 
 /// Returns the arguments of a process, or the title that it wrote over them, as one text.
@@ -211,6 +212,7 @@ mod tests {
     fn a_name_that_the_kernel_cut_is_whole_again() {
         let rows = [
             ("next-server (v1", "next-server (v14.2.3)\0\0\0\0", "next-server (v14.2.3)"),
+            ("next-server ", "next-server \0", "next-server"),
             ("a-very-long-pro", "/usr/bin/a-very-long-program\0-x", "a-very-long-program"),
             ("a-very-long-scr", "/usr/bin/perl\0/a/a-very-long-script", "a-very-long-script"),
             ("fifteen-bytes-l", "something\0else", "fifteen-bytes-l"),
