@@ -18,11 +18,13 @@ server = socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET)
 server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 server.bind((address, port))
 server.listen()
-if how == 'workers':
-    for _ in range(3):
-        if os.fork() == 0:
-            os.read(0, 1)
-            os._exit(0)
+children = {'workers': 3, 'heir': 1}.get(how, 0)
+for _ in range(children):
+    if os.fork() == 0:
+        os.read(0, 1)
+        os._exit(0)
+if how == 'heir':
+    server.close()
 if how == 'title':
     # As nginx and redis do, which write their titles there.
     start, end = map(int, open('/proc/self/stat').read().rsplit(')', 1)[1].split()[47:49])
@@ -34,6 +36,16 @@ if how == 'nobody':
     os.setuid(65534)
 print(flush=True)
 os.read(0, 1)
+for _ in range(children):
+    os.wait()
+";
+
+/// The same of node, whose title tells the version, as that of Next.js.
+const NODE: &str = "
+const [address, port] = process.argv.slice(1);
+process.title = 'next-server (v14.2.3)';
+require('http').createServer().listen(port, address, () => console.log());
+process.stdin.on('end', () => process.exit()).resume();
 ";
 
 /// A server that runs until the test ends.
@@ -55,8 +67,12 @@ impl Server {
 
     /// Starts one by hand, in a folder.
     fn by_hand(workplace: &Workplace, folder: &str, address: &str, port: u64, how: &str) -> Self {
-        let mut command = workplace.command("python3", &workplace.folder(folder));
-        Self::start(command.args(["-c", SERVER, address, &port.to_string(), how]))
+        let (program, flag, script) = match how {
+            "node" => ("node", "-e", NODE),
+            _ => ("python3", "-c", SERVER),
+        };
+        let mut command = workplace.command(program, &workplace.folder(folder));
+        Self::start(command.args([flag, script, address, &port.to_string(), how]))
     }
 
     fn pid(&self) -> u32 {
@@ -72,9 +88,11 @@ impl Drop for Server {
 }
 
 /// A workplace with `shop`, with its worktrees `fix` and `new` inside, of which `new` has not registered,
-/// with the project `blog`, and with `alone`, which has no folder. None where something lacks.
+/// and `shop-beside`, with the project `blog`, and with `alone`, which has no folder. None where something
+/// lacks.
 fn checkouts() -> Option<Workplace> {
-    if lacks("sees the folders of processes") || !is_there("git") || !is_there("python3") {
+    let is_there = |program: &&str| is_there(program);
+    if lacks("sees the folders of processes") || !["git", "python3", "node"].iter().all(is_there) {
         return None;
     }
     let workplace = Workplace::new(18);
@@ -83,7 +101,8 @@ fn checkouts() -> Option<Workplace> {
     workplace.write("src/shop/app/package.json", "{}");
     workplace.git("src/shop", "worktree add -q trees/fix");
     workplace.git("src/shop", "worktree add -q trees/new");
-    for folder in ["src/shop", "src/shop/trees/fix", "src/blog"] {
+    workplace.git("src/shop", "worktree add -q ../shop-beside");
+    for folder in ["src/shop", "src/shop/trees/fix", "src/shop-beside", "src/blog"] {
         workplace.answer(folder, &["set"]);
     }
     workplace.answer("", &["set", "alone"]);
@@ -120,7 +139,12 @@ fn a_server_is_told_from_its_neighbours() {
         ("src/shop", "plain", "shop.web", "own"),
         ("src/shop/app", "workers", "shop.web", "own"),
         ("src/shop/app", "title", "shop.web", "own"),
+        ("src/shop/app", "heir", "shop.web", "own"),
+        ("src/shop/app", "node", "shop.web", "own"),
         ("src/shop/app", "leaves", "shop.web", "unknown"),
+        ("src/shop-beside", "plain", "shop.web", "foreign"),
+        ("src/shop-beside", "heir", "shop.web", "foreign"),
+        ("src/shop-beside", "node", "shop.web", "foreign"),
         ("src/shop/trees/fix", "plain", "shop.web", "foreign"),
         ("src/shop/trees/fix", "workers", "shop.db", "foreign"),
         ("src/shop/trees/new", "plain", "shop.web", "unknown"),
