@@ -12,7 +12,11 @@ pub struct Shown<'a, P: AsRef<Path> + ?Sized>(pub &'a P);
 
 impl<P: AsRef<Path> + ?Sized> fmt::Display for Shown<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Printable(&from_home(self.0.as_ref()).to_string_lossy()).fmt(f)
+        let path = from_home(self.0.as_ref());
+        match path.to_string_lossy() {
+            home if home == "~/" => f.write_str("~"),
+            path => Printable(&path).fmt(f),
+        }
     }
 }
 
@@ -113,5 +117,6 @@ mod tests {
     fn a_path_in_a_message_is_escaped() {
         let home = dirs::home_dir().unwrap();
         assert_eq!(Shown(&home.join("a b\u{1b}\u{202e}")).to_string(), "~/a b\\u{1b}\\u{202e}");
+        assert_eq!(Shown(&home).to_string(), "~");
     }
 }
