@@ -234,9 +234,20 @@ impl Who {
             [port] => Some(*port),
             _ => None,
         };
-        let mut tcp = self.dump(Transport::Tcp, only)?;
-        tcp.retain(|socket| socket.inode == 0 || !is_own(socket.inode));
-        let (tcp, udp) = (ByPort::new(tcp), ByPort::new(self.dump(Transport::Udp, only)?));
+        let not_own = |socket: &DumpedSocket| socket.inode == 0 || !is_own(socket.inode);
+        // Where a port has listeners, they alone decide; the kernel finds them at once.
+        let mut tcp = match only {
+            Some(_) => self.dump(Transport::Listeners, only)?,
+            None => Vec::new(),
+        };
+        tcp.retain(not_own);
+        let mut udp = Vec::new();
+        if tcp.is_empty() {
+            tcp = self.dump(Transport::Tcp, only)?;
+            tcp.retain(not_own);
+            udp = self.dump(Transport::Udp, only)?;
+        }
+        let (tcp, udp) = (ByPort::new(tcp), ByPort::new(udp));
         let evidence: Vec<_> = ports
             .iter()
             .filter_map(|port| {
@@ -245,9 +256,17 @@ impl Who {
             })
             .collect();
         let sockets = evidence.iter().flat_map(|(_, evidence)| evidence.sockets().iter().copied());
-        let holders = Holders::of(sockets);
+        let holders = Holders::of(sockets, self.without(ports));
         let state = |(port, evidence): (Port, Evidence<'_>)| (port, evidence.state(port, &holders));
         Ok(evidence.into_iter().map(state).collect())
+    }
+
+    /// The process that has none of the sockets of these ports, for sure: the daemon, which has many holds
+    /// and listens on its own port alone. To look at each of its files takes 5 ms where it holds 800 ports;
+    /// for the bars of 10 ms for `pald check` and 15 ms for `pald list`.
+    fn without(&self, ports: &[Port]) -> Option<u32> {
+        let own_port = self.knocker.knocks.own_port()?;
+        (!ports.contains(&own_port)).then(std::process::id)
     }
 
     /// Lists sockets; what fails is tried once more.
@@ -273,10 +292,10 @@ impl Who {
 /// Finds the holder of the TCP listener that clients of an address reach.
 pub fn listener_on(address: SocketAddr) -> Option<Holder> {
     let port = Port::new(address.port())?;
-    let mut sockets = Who::open().dump(Transport::Tcp, Some(port)).ok()?;
+    let mut sockets = Who::open().dump(Transport::Listeners, Some(port)).ok()?;
     sockets.retain(|socket| includes(socket.local.ip(), address.ip()));
     let listener = nearest(&sockets, TcpState::Listen)?;
-    Holders::of(std::iter::once(listener)).of_sockets(&[listener]).into_iter().next()
+    Holders::of(std::iter::once(listener), None).of_sockets(&[listener]).into_iter().next()
 }
 
 /// Returns that the state is unknown.

@@ -120,7 +120,11 @@ pub(super) struct Holders {
 }
 
 impl Holders {
-    pub(super) fn of<'a>(sockets: impl Iterator<Item = &'a DumpedSocket>) -> Self {
+    /// The holders of these sockets, of which the process `without` has none.
+    pub(super) fn of<'a>(
+        sockets: impl Iterator<Item = &'a DumpedSocket>,
+        without: Option<u32>,
+    ) -> Self {
         let wanted: BTreeMap<u64, u32> = sockets
             .filter(|socket| socket.inode != 0)
             .map(|socket| (socket.inode, socket.uid))
@@ -128,7 +132,7 @@ impl Holders {
         // A name may take a directory service to find, so each is looked up once.
         let uids: BTreeSet<u32> = wanted.values().copied().collect();
         let users = uids.into_iter().map(|uid| (uid, User::of(uid))).collect();
-        Self { processes: processes::with_sockets(&wanted), users }
+        Self { processes: processes::with_sockets(&wanted, without), users }
     }
 
     /// Returns the holders of these sockets: all processes that have one, the oldest first, and then the users of sockets whose processes are not visible.

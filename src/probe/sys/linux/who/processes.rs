@@ -32,15 +32,18 @@ const MAX_DEPTH: usize = 32;
 const MANAGER: &str = "systemd";
 
 /// Finds all processes that have each of these sockets, by inode, as far as the system shows them to
-/// us. `wanted` maps the inode of each socket to the user who made it.
+/// us. `wanted` maps the inode of each socket to the user who made it; the process `without` has none.
 ///
 /// Takes about 1 µs for each open file of the processes.
-pub(super) fn with_sockets(wanted: &BTreeMap<u64, u32>) -> HashMap<u64, Vec<FoundProcess>> {
+pub(super) fn with_sockets(
+    wanted: &BTreeMap<u64, u32>,
+    without: Option<u32>,
+) -> HashMap<u64, Vec<FoundProcess>> {
     let mut found: HashMap<u64, Vec<FoundProcess>> = HashMap::new();
     if wanted.is_empty() {
         return found;
     }
-    for pid in pids() {
+    for pid in pids().into_iter().filter(|pid| Some(*pid) != without) {
         // An opened folder stays this process's, even if another one gets its pid.
         let Some(folder) = folder_of(pid).map(Arc::new) else { continue };
         let mut inodes = socket_inodes(&folder);

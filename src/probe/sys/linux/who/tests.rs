@@ -9,7 +9,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::*;
 use crate::folder::Folder;
-use crate::probe::who::{Origin, Place};
+use crate::probe::who::{Origin, Place, User};
 use crate::service_name::ServiceName;
 use crate::timestamp::Timestamp;
 
@@ -128,6 +128,21 @@ fn a_port_with_a_listener_on_any_address_is_running() {
         let state = state(listener.local_addr().unwrap());
         assert!(is_ours(&state), "{address} {state:?}");
     }
+}
+
+/// To look through its own holds took the daemon half of the time of a list.
+#[test]
+fn the_daemon_is_named_on_its_own_port_alone() {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let ports = listeners
+        .each_ref()
+        .map(|listener| Port::new(listener.local_addr().unwrap().port()).unwrap());
+    let mut who = Who::with(Arc::new(Knocks::new(ports[0])));
+    let no_holds = &|_| false;
+    assert!(is_ours(&who.state(ports[0], Look::Quiet, no_holds)));
+    assert!(is_ours(&who.states(&ports, no_holds)[&ports[0]]));
+    let hidden = vec![Holder { user: User::of(our_uid()), process: None }];
+    assert_eq!(who.state(ports[1], Look::Quiet, no_holds), PortState::Running(hidden));
 }
 
 #[test]
