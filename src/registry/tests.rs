@@ -144,7 +144,7 @@ fn a_checkout_whose_folder_is_gone_is_in_the_way_until_something_runs_there() {
             is_shared: false,
             prefer: None,
             addresses: None,
-            hold: Some(false),
+            hold: None,
         }],
         existing: Existing::Accept,
         own_ports: Vec::new(),
