@@ -27,7 +27,7 @@ fn put(client: &Client, path: &str, wish: &Value) -> Reply {
 }
 
 /// Registers the service `PROJECT.web` for a checkout in a folder, which is made.
-fn set_for(client: &Client, project: &str, folder: &Path) -> u16 {
+pub(crate) fn set_for(client: &Client, project: &str, folder: &Path) -> u16 {
     fs::create_dir_all(folder).unwrap();
     set_for_missing(client, project, folder)
 }

@@ -11,6 +11,7 @@ use crate::skip::skip;
 mod address;
 mod axe;
 mod beside;
+mod checkouts;
 mod left_over;
 mod many;
 mod tab;
