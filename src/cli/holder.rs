@@ -22,22 +22,29 @@ pub(super) fn in_full(holder: &Holder) -> String {
 /// are none.
 pub(super) fn with_origins(holders: &[&Holder]) -> Option<String> {
     let described = origins(holders).into_iter().map(|group| {
-        let of = group.iter().find_map(|holder| holder.service.as_deref());
-        let of = of.map(|service| format!(" of {service}")).unwrap_or_default();
+        let of = group[0].service.as_ref().map(|service| format!(" of {service}"));
         let at = folder(group[0]).map(|folder| format!(", in {folder}")).unwrap_or_default();
-        format!("{}{of}{at}", names(&group).unwrap_or_default())
+        format!("{}{}{at}", named(&group), of.unwrap_or_default())
     });
     Some(described.collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty())
 }
 
+/// Names holders that come from one place, with their user where nothing else is known of them.
+pub(super) fn named(group: &[&Holder]) -> String {
+    let first = group[0];
+    let is_known = first.service.is_some() || first.folder.is_some() || first.pid.is_none();
+    let of = if is_known { String::new() } else { format!(" of {}", first.whose()) };
+    names(group).unwrap_or_default() + &of
+}
+
 /// Groups holders that come from the same place, in their order. No group is empty.
 pub(super) fn origins<'a>(holders: &[&'a Holder]) -> Vec<Vec<&'a Holder>> {
+    fn origin(it: &Holder) -> (&Option<String>, &Option<String>, &str) {
+        (&it.service, &it.folder, &it.user)
+    }
     let mut groups: Vec<Vec<&Holder>> = Vec::new();
     for holder in holders {
-        let is_same = |group: &&mut Vec<&Holder>| {
-            (&group[0].service, &group[0].folder) == (&holder.service, &holder.folder)
-        };
-        match groups.iter_mut().find(is_same) {
+        match groups.iter_mut().find(|group| origin(group[0]) == origin(holder)) {
             Some(group) => group.push(holder),
             None => groups.push(vec![holder]),
         }
@@ -109,7 +116,9 @@ mod tests {
             service: service.map(str::to_owned),
             ..holder(Some("node"), Some(pid))
         };
-        let rows: [(&[Holder], Option<&str>); 5] = [
+        let of =
+            |pid, user: &str| Holder { user: user.to_owned(), ..holder(Some("sh"), Some(pid)) };
+        let rows: [(&[Holder], Option<&str>); 6] = [
             (&[], None),
             (
                 &[at(1, "/src/shop", Some("shop.web"))],
@@ -117,6 +126,10 @@ mod tests {
             ),
             (&[at(1, "/a%20b", None)], Some("node (pid 1), in /a b")),
             (&[holder(None, None)], Some("user ann; process not visible")),
+            (
+                &[of(1, "ann"), of(2, "bob"), of(3, "ann")],
+                Some("sh (pid 1) and sh (pid 3) of user ann; sh (pid 2) of user bob"),
+            ),
             (
                 &[at(1, "/a", None), at(2, "/b", Some("b")), at(3, "/a", None)],
                 Some("node (pid 1) and node (pid 3), in /a; node (pid 2) of b, in /b"),

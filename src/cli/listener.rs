@@ -3,8 +3,8 @@
 use super::Failure;
 use super::duration::time_of_day;
 use super::error::CommandError;
-use super::holder::{folder, origins, port_of, with_origins};
-use crate::api::{Holder, Service, State, Verdict, names};
+use super::holder::{folder, named, origins, port_of, with_origins};
+use crate::api::{Holder, Service, State, Verdict};
 use crate::timestamp::Timestamp;
 
 /// Checks that something listens on the port of a service, and is not foreign.
@@ -52,7 +52,7 @@ fn described(group: &[&Holder]) -> String {
     let at = folder(group[0]).map(|folder| format!(" in {folder}")).unwrap_or_default();
     let since = group[0].since.as_deref().and_then(Timestamp::parse);
     let since = since.map(|since| format!(", since {}", time_of_day(since))).unwrap_or_default();
-    format!("{}{at}{since}", names(group).unwrap_or_default())
+    format!("{}{at}{since}", named(group))
 }
 
 /// Prints what runs, after a check that succeeded.

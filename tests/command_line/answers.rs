@@ -154,6 +154,8 @@ fn a_port_in_use_is_shown_with_its_holder() {
     let folder = folder.map_or(String::new(), |folder| format!(", in {folder}"));
     let comma = if since.is_empty() { "" } else { "," };
     let user = service["holder"]["user"].as_str().unwrap();
+    // A process of which no folder is known is named with its user.
+    let origin = if folder.is_empty() { format!(" of user {user}") } else { folder.clone() };
     let (name, pid) = own_process();
     let in_use_by = format!("{name} ({pid})");
     let width = in_use_by.len().max(12);
@@ -204,7 +206,7 @@ $ pald who 49203; echo $?
 Error: Nothing uses port 49203
 1
 $ pald run shop.web -- npm start; echo $?
-Error: Port 49201 (shop.web) is used by {name} (pid {pid}){folder}
+Error: Port 49201 (shop.web) is used by {name} (pid {pid}){origin}
 hint: Stop it with `kill {pid}`, or see `pald who 49201`
 4
 "

@@ -168,6 +168,8 @@ fn a_server_is_told_from_its_neighbours() {
     for folder in ["src/shop", "src/blog"] {
         let _server = Server::by_hand(&workplace, folder, "127.0.0.1", port, "nobody");
         assert_verdict(&workplace, "shop.web", "unknown", "another user");
+        let runs = workplace.answer("src/shop", &["check", "web"]);
+        assert!(runs.contains(") of user "), "{runs}");
     }
 }
 
