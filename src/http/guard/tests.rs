@@ -266,3 +266,15 @@ fn unknown_users_are_logged_once_until_users_are_known_again() {
     let warnings = lines.lines().filter(|line| line.contains("`allow_users = [\"*\"]`"));
     assert_eq!(warnings.count(), 2, "{lines}");
 }
+
+#[test]
+fn who_is_unknown_may_change_something_only_where_everybody_may() {
+    let request = TestRequest::default().to_http_request();
+    let guard = |users| Guard::new(Hosts::new(Vec::new()), users);
+    assert!(guard(Users::Anybody).may_change(&request));
+    if probe::TELLS_USERS {
+        let own = guard(Users::default());
+        assert!(!own.may_change(&request));
+        assert!(matches!(own.check_user(&request), Err(Refusal::UnknownUser)));
+    }
+}
