@@ -85,9 +85,9 @@ impl Bench {
     fn step(&mut self, random: &mut Random) -> (String, Outcome, Outcome) {
         let before = self.rules.entries.clone();
         let done = match random.below(100) {
-            0..14 => self.set(random),
-            14..40 => self.set_project(random),
-            40..51 => self.del(random),
+            0..18 => self.set(random),
+            18..38 => self.set_project(random),
+            38..51 => self.del(random),
             51..53 => self.del_by_pattern(random),
             53..62 => self.mv(random),
             62..75 => self.listen(random),
@@ -108,12 +108,16 @@ impl Bench {
     }
 
     fn set(&mut self, random: &mut Random) -> (String, Outcome, Outcome) {
-        let name = NAMES[random.index(NAMES.len())];
-        let port = (random.below(2) == 0).then(|| self.port(random));
+        // One that nobody has had takes what is nobody's.
+        let name = match random.below(3) {
+            0 => format!("new{}", random.below(1_000_000)),
+            _ => NAMES[random.index(NAMES.len())].to_owned(),
+        };
+        let port = (random.below(3) == 0).then(|| self.port(random));
         let is_move = port.is_some() && random.below(2) == 0;
         let hold = [None, None, Some(true), Some(false)][random.index(4)];
-        let expected = self.rules.set(name, port, is_move, hold);
-        self.put(name, &json!({ "port": port, "move": is_move, "hold": hold }), expected)
+        let expected = self.rules.set(&name, port, is_move, hold);
+        self.put(&name, &json!({ "port": port, "move": is_move, "hold": hold }), expected)
     }
 
     /// A service that was released is set again.
