@@ -11,15 +11,18 @@ use crate::probe;
 use crate::short_name::ShortName;
 
 /// A registry in a folder, with all ports, of which pald has the last.
-fn open(folder: &Path) -> Registry {
-    let options = RegistryOptions {
+fn options(folder: &Path) -> RegistryOptions {
+    RegistryOptions {
         port_range: PortRange::new(port(20_000), port(29_999)).unwrap(),
         port_listen: Port::MAX,
         data_dir: folder.join("db"),
         max_holds: 10,
         dump_file: folder.join("dump"),
-    };
-    Registry::open(options).unwrap()
+    }
+}
+
+fn open(folder: &Path) -> Registry {
+    Registry::open(options(folder)).unwrap()
 }
 
 fn port(number: u16) -> Port {
@@ -162,4 +165,16 @@ fn a_checkout_whose_folder_is_gone_is_in_the_way_until_something_runs_there() {
     let server = std::net::TcpListener::bind(("127.0.0.1", web)).unwrap();
     assert_eq!(registry.gone_in_the_way(&other), None);
     drop(server);
+}
+
+#[test]
+fn a_changed_port_listen_on_a_services_port_is_refused_time_after_time() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).register(name("web"), on(7)).wait().unwrap();
+    for _ in 0..2 {
+        let moved = RegistryOptions { port_listen: port(7), ..options(folder.path()) };
+        let refused = Registry::open(moved).err().map(|error| error.to_string());
+        assert_eq!(refused.as_deref(), Some("port_listen is 7, which is registered to web"));
+    }
+    assert_eq!(open(folder.path()).lookup("web"), Some(port(7)));
 }
