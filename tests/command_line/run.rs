@@ -199,7 +199,7 @@ fn servers_start_and_stop_on_their_port_repeatedly() {
             let (code, stdout, stderr) = pald(&home, &["run", "shop.web", "--", "true"]);
             assert_eq!((code, stdout.as_str()), (Some(4), ""), "{command:?}");
             // Elsewhere nobody can tell where a process comes from.
-            let whose = if pald::probe::LACKS.is_none() { " of shop.web" } else { "\n" };
+            let whose = if pald::probe::LACKS.is_none() { " of shop.web" } else { " of user " };
             assert!(stderr.contains(&format!("(pid {pid}){whose}")), "{stderr}");
             let (status, stderr) = server.end(signal);
             let end = status.code().ok_or(status.signal().unwrap_or_default());
