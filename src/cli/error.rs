@@ -144,9 +144,7 @@ impl Explain for CommandError {
             Self::NoProject { .. } => "Write one with `pald init NAME...`, or give a full name",
             Self::NoName { .. } => "Leave `-g` out for the project here",
             Self::MoveWhere => "Add `--port N`",
-            Self::NoMatch(_) => {
-                "`pald list` shows what is registered; `--set` registers only names"
-            }
+            Self::NoMatch(_) => "A pattern matches full names; `pald list` shows them",
             Self::FileExists(_) => "Add services to it, then run `pald set`",
             Self::RefusedVariable { .. } => {
                 "Choose another name, or add it to the file with `env = \"VAR\"`"

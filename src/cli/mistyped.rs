@@ -9,7 +9,7 @@ use crate::service_name::ServiceName;
 use crate::suggest::nearest;
 
 /// Words for commands that have another name, and are not near to it.
-const OTHER_WORDS: [(&str, &str); 9] = [
+const OTHER_WORDS: [(&str, &str); 12] = [
     ("rename", "mv"),
     ("move", "mv"),
     ("delete", "del"),
@@ -17,6 +17,9 @@ const OTHER_WORDS: [(&str, &str); 9] = [
     ("unset", "del"),
     ("add", "set"),
     ("register", "set"),
+    ("port", "get"),
+    ("ps", "list"),
+    ("show", "list"),
     ("clean", "prune"),
     ("gc", "prune"),
 ];

@@ -47,7 +47,7 @@ $ pald set shop.db --port 49205
 49205
 $ pald set shop.db --port 49206; echo $?
 Error: shop.db is already registered on port 49205, not 49206
-hint: Drop `--port` to accept it, or release the service with `pald del shop.db`
+hint: Drop `--port` to accept it, or add `--move` to move it
 4
 $ pald set other --port 49205; echo $?
 Error: Port 49205 is already registered to shop.db
@@ -263,7 +263,7 @@ $ pald env 'URL=http://localhost:{shop.web}/?a=b&{{c}'
 export URL='http://localhost:49201/?a=b&{c}'
 $ pald env 'none.*'; echo $?
 Error: No registered service matches \"none.*\"
-hint: `pald list` shows what is registered; `--set` registers only names
+hint: A pattern matches full names; `pald list` shows them
 1
 $ pald env 'URL={'; echo $?
 Error: Text \"{\" can't be used; it must be a text in which each { starts a {name}, or is written as {{

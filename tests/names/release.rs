@@ -25,7 +25,7 @@ fn services_are_released_together_or_not_at_all() {
         (
             "del paint nobody.* --yes",
             "No registered service matches \"nobody.*\"\n\
-             hint: `pald list` shows what is registered; `--set` registers only names",
+             hint: A pattern matches full names; `pald list` shows them",
         ),
     ];
     for (line, message) in rows {

@@ -252,7 +252,7 @@ api  49202
 db   49203
 $ pald set db --port 49208; echo $?
 Error: shop.db is already registered on port 49203, not 49208
-hint: Drop `--port` to accept it, or release the service with `pald del shop.db`
+hint: Drop `--port` to accept it, or add `--move` to move it
 4
 $ pald set db --port 49208 --move && pald get db
 49208

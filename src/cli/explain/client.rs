@@ -47,9 +47,9 @@ fn hint_of(problem: &Problem) -> Option<String> {
         (ProblemType::NameTaken, _) if *status == 412 => {
             Some("Drop `--new` to accept it".to_owned())
         }
-        (ProblemType::NameTaken, Some(service)) => Some(format!(
-            "Drop `--port` to accept it, or release the service with `pald del {service}`"
-        )),
+        (ProblemType::NameTaken, Some(_)) => {
+            Some("Drop `--port` to accept it, or add `--move` to move it".to_owned())
+        }
         // An import. Only the text of its problem names the services.
         (ProblemType::NameTaken, None) => Some(
             "Release these services first, or replace the registry with `pald import --replace`"

@@ -129,11 +129,7 @@ fn errors_of_commands_have_their_exit_codes_and_hints() {
         row(E::NothingHere(path()), 1, None),
         row(taken("shop"), 4, "Release it with `pald del shop`"),
         row(taken("; evil"), 4, None),
-        row(
-            E::NoMatch(quoted()),
-            1,
-            "`pald list` shows what is registered; `--set` registers only names",
-        ),
+        row(E::NoMatch(quoted()), 1, "A pattern matches full names; `pald list` shows them"),
         row(E::FileExists(path()), 4, "Add services to it, then run `pald set`"),
         row(E::ProjectName(quoted()), 2, None),
         row(E::ProjectService(quoted()), 2, None),
