@@ -139,10 +139,9 @@ impl Plan {
 
 /// The service as the dump has it; what the dump does not say stays.
 fn updated(known: &Registration, entry: DumpEntry) -> Registration {
-    let created_at = entry.created_at.or(Some(known.created_at));
     let hold = entry.hold.or(Some(known.hold));
     let folder = entry.folder.or_else(|| known.folder.clone());
-    DumpEntry { created_at, hold, folder, ..entry }.into_registration(known.created_at)
+    DumpEntry { hold, folder, ..entry }.into_registration(known.created_at)
 }
 
 #[cfg(test)]
