@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use super::error::CommandError;
 use super::here::Here;
@@ -19,13 +20,14 @@ use crate::users::Users;
 pub(super) struct Session {
     config: Option<PathBuf>,
     url: Option<OsString>,
+    client: OnceLock<Client>,
     /// Where the output goes.
     pub(super) terminal: Terminal,
 }
 
 impl Session {
     pub(super) fn new(globals: Globals, terminal: Terminal) -> Self {
-        Self { config: globals.config, url: globals.url, terminal }
+        Self { config: globals.config, url: globals.url, client: OnceLock::new(), terminal }
     }
 
     /// Returns where the layers of the configuration come from.
@@ -37,10 +39,18 @@ impl Session {
         }
     }
 
-    /// Returns a client of the pald that `--url`, PALD_URL or the configuration names.
-    ///
-    /// The first of these that is given wins.
+    /// Returns a client of the pald that `--url`, PALD_URL or the configuration names; they share a
+    /// connection.
     pub(super) fn client(&self) -> Result<Client, Failure> {
+        if let Some(client) = self.client.get() {
+            return Ok(client.clone());
+        }
+        let client = self.new_client()?;
+        Ok(self.client.get_or_init(|| client).clone())
+    }
+
+    /// The first that is given of `--url`, PALD_URL and the configuration wins.
+    fn new_client(&self) -> Result<Client, Failure> {
         if let Some(url) = &self.url {
             let url = Url::parse(url.as_bytes()).map_err(CommandError::UrlFlag)?;
             return Ok(Client::new(url, self.daemon_user()));
