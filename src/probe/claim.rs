@@ -17,17 +17,20 @@ use thiserror::Error;
 /// here, and keep nothing.
 #[derive(Debug)]
 pub struct Hold {
-    pub(super) socket: Option<Socket>,
+    _socket: Option<Socket>,
+    inode: Option<u64>,
 }
 
 impl Hold {
+    pub(super) fn new(socket: Option<Socket>) -> Self {
+        let stat = socket.as_ref().and_then(|socket| rustix::fs::fstat(socket).ok());
+        Self { _socket: socket, inode: stat.map(|stat| stat.st_ino) }
+    }
+
     /// Returns the inode of its socket, by which it is known in a list of all sockets; `None` if
     /// there is no socket, or the system does not tell.
     pub fn inode(&self) -> Option<u64> {
-        self.socket
-            .as_ref()
-            .and_then(|socket| rustix::fs::fstat(socket).ok())
-            .map(|stat| stat.st_ino)
+        self.inode
     }
 }
 

@@ -76,7 +76,7 @@ impl Claimer {
         self.ahead = AHEAD;
         // Set before the bind, it would let the bind succeed beside other sockets.
         socket.set_reuse_address(true)?;
-        Ok(Ok(Hold { socket: Some(socket) }))
+        Ok(Ok(Hold::new(Some(socket))))
     }
 
     /// Finds out side by side at which of the first of these ports connects are not answered, where
@@ -146,7 +146,7 @@ fn bind_strictly(port: Port) -> io::Result<Result<Socket, Occupied>> {
 /// The system's error, such as no descriptor left, or that this user may not bind the port.
 pub fn hold(port: Port) -> io::Result<Option<Hold>> {
     match bind_everywhere(port, Type::STREAM, Binding::Shared) {
-        Ok(socket) => Ok(Some(Hold { socket: Some(socket) })),
+        Ok(socket) => Ok(Some(Hold::new(Some(socket)))),
         Err(error) if errno(&error) == Some(Errno::ADDRINUSE) => Ok(None),
         Err(error) => Err(error),
     }

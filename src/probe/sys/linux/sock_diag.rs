@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use netlink_packet_core::{
     ErrorBuffer, NLM_F_REQUEST, NLMSG_ERROR, NetlinkBuffer, NetlinkHeader, NetlinkMessage,
-    Parseable,
+    NetlinkPayload, NetlinkSerializable, Parseable,
 };
 use netlink_packet_sock_diag::inet::{
     ExtensionFlags, InetRequest, InetResponseHeader, SocketId, StateFlags,
@@ -175,13 +175,12 @@ impl SockDiag {
     }
 
     /// Sends a question under a new sequence number.
-    fn send(&mut self, request: InetRequest, flags: u16) -> io::Result<()> {
+    fn send(&mut self, question: impl NetlinkSerializable, flags: u16) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut header = NetlinkHeader::default();
         header.flags = flags;
         header.sequence_number = self.sequence;
-        let payload = SockDiagMessage::InetRequest(request).into();
-        let mut message = NetlinkMessage::new(header, payload);
+        let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(question));
         message.finalize();
         let mut bytes = vec![0; message.buffer_len()];
         message.serialize(&mut bytes);
@@ -210,8 +209,8 @@ pub(in crate::probe) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-fn question(local: SocketAddr, peer: SocketAddr) -> InetRequest {
-    InetRequest {
+fn question(local: SocketAddr, peer: SocketAddr) -> SockDiagMessage {
+    SockDiagMessage::InetRequest(InetRequest {
         family: if local.is_ipv4() { AF_INET } else { AF_INET6 },
         protocol: IPPROTO_TCP,
         extensions: ExtensionFlags::empty(),
@@ -224,7 +223,7 @@ fn question(local: SocketAddr, peer: SocketAddr) -> InetRequest {
             interface_id: LOOPBACK_INTERFACE,
             cookie: ANY_COOKIE,
         },
-    }
+    })
 }
 
 /// Parses a datagram as the answer to the lookup with this sequence number and these canonical

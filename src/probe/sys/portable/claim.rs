@@ -59,7 +59,7 @@ impl Claimer {
             }
         }
         match knock(port, &self.knocks) {
-            Knocked::Refused => Ok(Ok(Hold { socket: None })),
+            Knocked::Refused => Ok(Ok(Hold::new(None))),
             Knocked::Occupied(occupied) => Ok(Err(occupied)),
             Knocked::Failed(_, error) => Err(error),
         }
