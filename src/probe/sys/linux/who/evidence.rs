@@ -1,7 +1,9 @@
 //! Which of the sockets that have a port decides its state.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::processes::{self, FoundProcess};
@@ -115,8 +117,10 @@ impl ByPort {
 /// The holders of some sockets, found in one walk over the machine's processes.
 pub(super) struct Holders {
     /// The processes that have each socket open, by its inode.
-    processes: HashMap<u64, Vec<FoundProcess>>,
+    processes: HashMap<u64, Vec<Rc<FoundProcess>>>,
     users: HashMap<u32, User>,
+    /// When the machine was started, in seconds since 1970.
+    booted: OnceCell<Option<u64>>,
 }
 
 impl Holders {
@@ -132,7 +136,8 @@ impl Holders {
         // A name may take a directory service to find, so each is looked up once.
         let uids: BTreeSet<u32> = wanted.values().copied().collect();
         let users = uids.into_iter().map(|uid| (uid, User::of(uid))).collect();
-        Self { processes: processes::with_sockets(&wanted, without), users }
+        let processes = processes::with_sockets(&wanted, without);
+        Self { processes, users, booted: OnceCell::new() }
     }
 
     /// Returns the holders of these sockets: all processes that have one, the oldest first, and then the users of sockets whose processes are not visible.
@@ -147,7 +152,7 @@ impl Holders {
             match self.processes.get(&socket.inode) {
                 Some(processes) => {
                     found.extend(
-                        processes.iter().map(|process| (process.pid, (process, socket.uid))),
+                        processes.iter().map(|process| (process.pid, (&**process, socket.uid))),
                     );
                 }
                 None => drop(invisible.insert(socket.uid)),
@@ -169,7 +174,9 @@ impl Holders {
         });
         let visible = visible
             .into_iter()
-            .map(|(process, uid)| (self.user(uid), Some(Box::new(process.shown()))))
+            .map(|(process, uid)| {
+                (self.user(uid), Some(Box::new(process.shown(self.booted()).clone())))
+            })
             .map(|(user, process)| Holder { user, process });
         let invisible = invisible.into_iter();
         visible.chain(invisible.map(|uid| Holder { user: self.user(uid), process: None })).collect()
@@ -179,6 +186,10 @@ impl Holders {
     fn were_told(&self, sockets: &[&DumpedSocket], port: Port) -> bool {
         let processes = sockets.iter().filter_map(|socket| self.processes.get(&socket.inode));
         processes.flatten().any(|process| process.was_told(port))
+    }
+
+    fn booted(&self) -> Option<u64> {
+        *self.booted.get_or_init(|| procfs::boot_time_secs().ok())
     }
 
     fn user(&self, uid: u32) -> User {
@@ -208,10 +219,10 @@ mod tests {
             time_wait: None,
         };
         let found = processes.iter().map(|(pid, parent, started, name)| {
-            FoundProcess::for_test(*pid, *parent, *started, name)
+            Rc::new(FoundProcess::for_test(*pid, *parent, *started, name))
         });
         let processes = HashMap::from([(7, found.collect())]);
-        let holders = Holders { processes, users: HashMap::new() };
+        let holders = Holders { processes, users: HashMap::new(), booted: OnceCell::new() };
         let holders = holders.of_sockets(&[&socket]);
         holders.iter().filter_map(|holder| Some(holder.process.as_ref()?.pid)).collect()
     }

@@ -1,11 +1,12 @@
 //! Finds the processes that have sockets open, by the open files under `/proc`.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::rc::Rc;
 
 use procfs::FromRead;
 use procfs::process::Stat;
@@ -38,14 +39,14 @@ const MANAGER: &str = "systemd";
 pub(super) fn with_sockets(
     wanted: &BTreeMap<u64, u32>,
     without: Option<u32>,
-) -> HashMap<u64, Vec<FoundProcess>> {
-    let mut found: HashMap<u64, Vec<FoundProcess>> = HashMap::new();
+) -> HashMap<u64, Vec<Rc<FoundProcess>>> {
+    let mut found: HashMap<u64, Vec<Rc<FoundProcess>>> = HashMap::new();
     if wanted.is_empty() {
         return found;
     }
     for pid in pids().into_iter().filter(|pid| Some(*pid) != without) {
         // An opened folder stays this process's, even if another one gets its pid.
-        let Some(folder) = folder_of(pid).map(Arc::new) else { continue };
+        let Some(folder) = folder_of(pid) else { continue };
         let mut inodes = socket_inodes(&folder);
         inodes.retain(|inode| wanted.contains_key(inode));
         // It may have a socket twice.
@@ -54,36 +55,39 @@ pub(super) fn with_sockets(
         if inodes.is_empty() {
             continue;
         }
-        let Some(process) = FoundProcess::of(pid, folder) else { continue };
+        let Some(process) = FoundProcess::of(pid, folder).map(Rc::new) else { continue };
         for inode in inodes {
-            found.entry(inode).or_default().push(process.clone());
+            found.entry(inode).or_default().push(Rc::clone(&process));
         }
     }
     found
 }
 
 /// A process that has a socket.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct FoundProcess {
     pub(super) pid: u32,
     pub(super) parent: u32,
     /// When it started, in ticks since boot.
     pub(super) started: u64,
     name: String,
-    folder: Arc<OwnedFd>,
+    folder: OwnedFd,
+    /// What is shown of it, once it has been read: it may have many sockets.
+    shown: OnceCell<Process>,
 }
 
 impl FoundProcess {
-    fn of(pid: u32, folder: Arc<OwnedFd>) -> Option<Self> {
+    fn of(pid: u32, folder: OwnedFd) -> Option<Self> {
         let stat = stat(&folder)?;
         let parent = u32::try_from(stat.ppid).unwrap_or_default();
-        Some(Self { pid, parent, started: stat.starttime, name: stat.comm, folder })
+        let (started, name) = (stat.starttime, stat.comm);
+        Some(Self { pid, parent, started, name, folder, shown: OnceCell::new() })
     }
 
     #[cfg(test)]
     pub(super) fn for_test(pid: u32, parent: u32, started: u64, name: &str) -> Self {
-        let folder = Arc::new(open(CWD, c"/", OFlags::PATH).unwrap());
-        Self { pid, parent, started, name: name.to_owned(), folder }
+        let folder = open(CWD, c"/", OFlags::PATH).unwrap();
+        Self { pid, parent, started, name: name.to_owned(), folder, shown: OnceCell::new() }
     }
 
     /// Whether it may keep sockets for the processes below it.
@@ -116,11 +120,15 @@ impl FoundProcess {
             .any(|file| names_number(&self.read(file, MAX_TOLD_BYTES), port.as_bytes()))
     }
 
-    pub(super) fn shown(&self) -> Process {
+    /// What is shown of it; `booted` is when the machine was started.
+    pub(super) fn shown(&self, booted: Option<u64>) -> &Process {
+        self.shown.get_or_init(|| self.look(booted))
+    }
+
+    fn look(&self, booted: Option<u64>) -> Process {
         let since_boot = self.started.checked_div(procfs::ticks_per_second());
-        let since = since_boot.and_then(|since_boot| {
-            Timestamp::from_unix_seconds(procfs::boot_time_secs().ok()?.checked_add(since_boot)?)
-        });
+        let since = since_boot
+            .and_then(|since_boot| Timestamp::from_unix_seconds(booted?.checked_add(since_boot)?));
         let arguments = self.read(c"cmdline", MAX_COMMAND_BYTES);
         let origin = origin::of(&self.folder, &self.name);
         let name = whole_name(&self.name, &arguments);
