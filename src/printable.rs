@@ -40,6 +40,9 @@ pub struct Printable<'a>(pub &'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.chars().all(is_printable) {
+            return f.write_str(self.0);
+        }
         self.0.chars().try_for_each(|c| match is_printable(c) {
             true => f.write_char(c),
             false => write!(f, "{}", c.escape_default()),
@@ -49,7 +52,7 @@ impl fmt::Display for Printable<'_> {
 
 /// Returns whether a character may reach a terminal.
 pub fn is_printable(c: char) -> bool {
-    !c.is_control() && !FORMAT.iter().any(|range| range.contains(&c))
+    !c.is_control() && (c.is_ascii() || !FORMAT.iter().any(|range| range.contains(&c)))
 }
 
 /// Escapes JSON as [`Printable`] does a text, in JSON's own way: its value stays the same.

@@ -1,5 +1,7 @@
 //! Tables: columns as wide as their widest cell, or wider.
 
+use std::fmt::Write as _;
+
 use crate::printable::Printable;
 
 /// Formats rows, of which the first is the heading; the last column has no blanks after it.
@@ -14,8 +16,12 @@ pub(super) fn lines<const N: usize>(rows: &[[String; N]], min_widths: [usize; N]
         }
     }
     let line = |row: &[String; N]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            let _ = write!(line, "{cell:width$}  ");
+        }
+        line.truncate(line.trim_end().len());
+        line
     };
     rows.iter().map(line).collect()
 }
