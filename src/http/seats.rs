@@ -61,7 +61,7 @@ impl Seats {
     /// Returns a seat for a connection, or none if it is one too many of other users.
     pub(super) fn take(self: &Arc<Self>, own_end: &Arc<OwnEnd>) -> Option<Seat> {
         let mut taken = self.taken();
-        let whose = match taken.by_number.len() < self.max_others / 2 {
+        let whose = match taken.by_number.len() < self.max_others {
             true => Whose::NotAsked,
             false => self.whose(own_end),
         };
