@@ -4,7 +4,7 @@
 //! a process name could say anything, also what looks like a line of pald's own.
 
 use std::ffi::OsString;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::{ColorChoice, ValueEnum as _};
@@ -43,8 +43,11 @@ impl Terminal {
         self,
         lines: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<(), CommandError> {
-        let lines = lines.into_iter().map(|line| format!("{}\n", Printable(line.as_ref())));
-        self.answer_bytes(lines.collect::<String>().as_bytes())
+        let mut text = String::new();
+        for line in lines {
+            let _ = writeln!(text, "{}", Printable(line.as_ref()));
+        }
+        self.answer_bytes(text.as_bytes())
     }
 
     /// Prints bytes that pald itself made, or has checked, to stdout; succeeds if the reader, such as
