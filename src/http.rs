@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::{Service as _, ServiceRequest};
+use actix_web::dev::{RequestHead, Service as _, ServiceRequest};
 use actix_web::{App, HttpResponse, web};
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, ready};
@@ -67,6 +67,10 @@ pub async fn serve(
     let guard = Arc::new(guard);
     let door = Arc::clone(&guard);
     let pages = web::Data::from(Arc::clone(&guard));
+    let at_once = {
+        let (guard, registry) = (Arc::clone(&guard), Arc::clone(&registry));
+        move |head: &RequestHead| text::lookup(head, &guard, &registry)
+    };
     let viewers = web::Data::new(Viewers::new(Arc::clone(&guard)));
     let app = move || {
         let guard = Arc::clone(&guard);
@@ -103,14 +107,16 @@ pub async fn serve(
             .configure(page::routes)
             .default_service(web::to(async || Err::<String, _>(HttpError::UnknownPath)))
     };
-    server::run(app, door, listeners, max_connections, shutdown).await
+    server::run(app, at_once, door, listeners, max_connections, shutdown).await
 }
 
 /// Returns the reply to a request that is let in, but to no handler.
 fn aside(admission: Admission, request: &ServiceRequest) -> Option<HttpResponse> {
     match admission {
         Admission::Form => Some(page::lead_to_form(request)),
-        Admission::Whole if service_worker::is_asked_for(request) => Some(service_worker::reply()),
+        Admission::Whole if service_worker::is_asked_for(request.head()) => {
+            Some(service_worker::reply())
+        }
         Admission::Whole => None,
     }
 }

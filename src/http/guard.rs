@@ -9,7 +9,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::HttpRequest;
-use actix_web::dev::ServiceRequest;
+use actix_web::dev::{RequestHead, ServiceRequest};
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::http::{Method, Uri, Version};
 use percent_encoding::percent_decode_str;
@@ -86,19 +86,24 @@ impl Guard {
     /// # Errors
     /// The first check that the request does not pass.
     pub(super) fn admit(&self, request: &ServiceRequest) -> Result<Admission, Refusal> {
-        let head = Head {
-            method: request.method(),
-            uri: request.uri(),
-            version: request.version(),
-            headers: request.headers(),
-        };
+        let head = Head::from(request.head());
         let is_change = head.is_change();
-        let admission = head.check_as(is_change, &self.hosts)?;
-        self.page_key.check(&head)?;
+        let admission = self.admit_as(&head, is_change)?;
         if !is_change || admission != Admission::Whole {
             return Ok(admission);
         }
         self.check_user(request.request()).map(|()| admission)
+    }
+
+    /// Whether a request is let in as one that changes nothing.
+    pub(super) fn admits_lookup(&self, head: &RequestHead) -> bool {
+        let head = Head::from(head);
+        !head.is_change() && self.admit_as(&head, false) == Ok(Admission::Whole)
+    }
+
+    fn admit_as(&self, head: &Head<'_>, is_change: bool) -> Result<Admission, Refusal> {
+        let admission = head.check_as(is_change, &self.hosts)?;
+        self.page_key.check(head).map(|()| admission)
     }
 
     /// Checks that the user whose connection a request came on may make changes.
@@ -226,6 +231,13 @@ impl Refusal {
             }
             _ => None,
         }
+    }
+}
+
+impl<'a> From<&'a RequestHead> for Head<'a> {
+    fn from(head: &'a RequestHead) -> Self {
+        let RequestHead { method, uri, version, headers, .. } = head;
+        Self { method, uri, version: *version, headers }
     }
 }
 

@@ -82,8 +82,7 @@ impl<'a> Parameters<'a> {
     }
 
     /// Reads the query only.
-    pub(super) fn of_query(request: &'a HttpRequest) -> Result<Self, ParameterError> {
-        let query = request.query_string();
+    pub(super) fn of_query(query: &'a str) -> Result<Self, ParameterError> {
         check_length(query)?;
         Ok(Self { query, body: BytesMut::new() })
     }

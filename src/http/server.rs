@@ -10,10 +10,13 @@ use std::time::Duration;
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, KeepAlive, Request, Response};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _};
-use actix_service::{fn_service, map_config};
-use actix_web::body::MessageBody;
-use actix_web::dev::{AppConfig, Server};
+use actix_service::{apply_fn_factory, fn_service, map_config};
+use actix_web::HttpResponse;
+use actix_web::body::BoxBody;
+use actix_web::dev::{AppConfig, RequestHead, Server};
 use actix_web::rt::net::TcpStream;
+use futures_util::TryFutureExt as _;
+use futures_util::future::Either;
 use rustix::net::{listen, sockopt};
 
 use super::REQUEST_TIME;
@@ -40,15 +43,17 @@ const UNREAD_MILLISECONDS: u32 = 20_000;
 /// for a second.
 const BACKLOG: i32 = 4096;
 
-/// Serves an app until `shutdown` is ready, and then finishes the requests in flight.
+/// Serves an app until `shutdown` is ready, and then finishes the requests in flight. What `at_once`
+/// answers does not reach the app.
 ///
 /// At most `max_connections` are open at once; further ones wait until one is closed. Of these, other
 /// users may have a part only, and further ones of theirs are closed.
 ///
 /// # Errors
 /// The system refuses a thread or a socket.
-pub(super) async fn run<F, I, S, B>(
+pub(super) async fn run<F, I, S>(
     app: F,
+    at_once: impl Fn(&RequestHead) -> Option<HttpResponse> + Send + Clone + 'static,
     guard: Arc<Guard>,
     listeners: Listeners,
     max_connections: usize,
@@ -59,9 +64,8 @@ where
     I: IntoServiceFactory<S, Request>,
     S: ServiceFactory<Request, Config = AppConfig, Error = actix_web::Error> + 'static,
     S::InitError: std::fmt::Debug,
-    S::Response: Into<Response<B>> + 'static,
+    S::Response: Into<Response<BoxBody>> + 'static,
     <S::Service as Service<Request>>::Future: 'static,
-    B: MessageBody + 'static,
 {
     let seats = Arc::new(Seats::new(Arc::clone(&guard), max_connections));
     let workers = workers();
@@ -75,10 +79,16 @@ where
     for listener in listeners.into_sockets() {
         prepare(&listener)?;
         let local = listener.local_addr()?;
-        let (app, is_shutting_down) = (app.clone(), is_shutting_down.clone());
+        let (app, at_once) = (app.clone(), at_once.clone());
+        let is_shutting_down = is_shutting_down.clone();
         let (guard, seats) = (Arc::clone(&guard), Arc::clone(&seats));
         server = server.listen("pald", listener, move || {
             let is_shutting_down = is_shutting_down.clone();
+            let app =
+                map_config(app().into_factory().map_err(|error| error.error_response()), |_| {
+                    AppConfig::default()
+                });
+            let at_once = at_once.clone();
             let http = HttpService::build()
                 .graceful_shutdown_signal(move || {
                     let signal = is_shutting_down.clone();
@@ -89,10 +99,12 @@ where
                 // The connection itself ends when it is idle.
                 .keep_alive(KeepAlive::Os)
                 .on_connect_ext(Connection::introduce)
-                .h1(map_config(
-                    app().into_factory().map_err(|error| error.error_response()),
-                    |_| AppConfig::default(),
-                ));
+                .h1(apply_fn_factory(app, move |request: Request, app| {
+                    match at_once(request.head()) {
+                        Some(response) => Either::Left(ready(Ok(response.into()))),
+                        None => Either::Right(app.call(request).map_ok(Into::into)),
+                    }
+                }));
             let (guard, seats) = (Arc::clone(&guard), Arc::clone(&seats));
             fn_service(move |stream: TcpStream| ready(admit(&guard, &seats, local, stream)))
                 .and_then(http)

@@ -6,7 +6,7 @@
 //! takes the old one's place and unregisters itself. Until then the worker lacks the page's key.
 
 use actix_web::HttpResponse;
-use actix_web::dev::ServiceRequest;
+use actix_web::dev::RequestHead;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 
@@ -28,9 +28,9 @@ async function leave() {
 "#;
 
 /// Returns whether a browser asks for the script of a service worker, whatever its path.
-pub(super) fn is_asked_for(request: &ServiceRequest) -> bool {
-    let asks = request.headers().get(SERVICE_WORKER).is_some_and(|value| value == "script");
-    asks && *request.method() == Method::GET
+pub(super) fn is_asked_for(head: &RequestHead) -> bool {
+    let asks = head.headers.get(SERVICE_WORKER).is_some_and(|value| value == "script");
+    asks && head.method == Method::GET
 }
 
 /// Makes the reply with the script that replaces the old one.

@@ -1,12 +1,15 @@
 //! The text routes, for curl: `/get`, `/set` and `/del`, as the 2015 program had them.
 
+use actix_web::dev::RequestHead;
+use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::error::{HttpError, refuse_method};
+use super::guard::Guard;
 use super::parameters::Parameters;
 use super::register::register;
-use super::reply;
+use super::{reply, service_worker};
 use crate::port::Port;
 use crate::registry::{Existing, RegisterOptions, Registry, Target};
 use crate::service_name::ServiceName;
@@ -27,6 +30,22 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route(web::post().to(del))
         .default_service(web::to(async || refuse_method("GET, POST")));
     config.service(get).service(set).service(del);
+}
+
+/// Answers `GET /get` of a registered service, for which the app would take as long as all else does
+/// (bar: 0.90 of the bare server's lookups). All other requests are the app's to answer, or to refuse.
+pub(super) fn lookup(
+    head: &RequestHead,
+    guard: &Guard,
+    registry: &Registry,
+) -> Option<HttpResponse> {
+    let is_lookup = head.method == Method::GET && head.uri.path() == "/get";
+    if !is_lookup || service_worker::is_asked_for(head) || !guard.admits_lookup(head) {
+        return None;
+    }
+    let parameters = Parameters::of_query(head.uri.query().unwrap_or_default()).ok()?;
+    let service = parameters.exactly_one("service").ok()?;
+    registry.lookup(service).map(port_reply)
 }
 
 /// Answers the port of `service`, or 404 if it is not registered.

@@ -82,7 +82,7 @@ pub(super) async fn import(
     registry: Data<Registry>,
 ) -> Result<HttpResponse, HttpError> {
     let text = body::read(&request, payload, DUMP).await?;
-    let parameters = Parameters::of_query(&request)?;
+    let parameters = Parameters::of_query(request.query_string())?;
     let mode = match parameters.at_most_one("mode")?.as_deref() {
         None | Some(b"merge") => ImportMode::Merge,
         Some(b"replace") => ImportMode::Replace,

@@ -36,7 +36,7 @@ pub(super) async fn show(
     viewers: Data<Viewers>,
 ) -> Result<HttpResponse, HttpError> {
     let port = port_of(&request)?;
-    let look = look(&Parameters::of_query(&request)?)?;
+    let look = look(&Parameters::of_query(request.query_string())?)?;
     let turn = viewers.turn(&request).await?;
     let known = registry.service_at(port);
     let service = known.as_ref().map(|registration| registration.service.to_string());

@@ -63,7 +63,7 @@ pub(super) async fn list(
     registry: Data<Registry>,
     viewers: Data<Viewers>,
 ) -> Result<HttpResponse, HttpError> {
-    let parameters = Parameters::of_query(&request)?;
+    let parameters = Parameters::of_query(request.query_string())?;
     let pattern = parameters.at_most_one("name")?.map(|text| pattern(&text)).transpose()?;
     let with_states = parameters.switch("state")?.unwrap_or(true);
     let age = match parameters.switch("fresh")?.unwrap_or(true) {
@@ -222,7 +222,7 @@ pub(super) async fn show(
     viewers: Data<Viewers>,
 ) -> Result<HttpResponse, HttpError> {
     let service = service_of(&request)?;
-    let parameters = Parameters::of_query(&request)?;
+    let parameters = Parameters::of_query(request.query_string())?;
     let with_state = parameters.switch("state")?.unwrap_or(true);
     let look = look(&parameters)?;
     let Some(registration) = registry.service(&service) else {
