@@ -11,7 +11,7 @@ use crate::cli::scope::Scope;
 use crate::cli::{Failure, Session, listener};
 use crate::service_name::ServiceName;
 
-/// Check that a service runs, and that its port is not used by another checkout
+/// Check that a service runs, and is not another checkout's
 ///
 /// Ends with 0 if something listens on its port and is not another checkout's, with 1 if nothing
 /// listens, and with 4 if what listens is another checkout's or another service's.

@@ -23,7 +23,7 @@ use crate::port::Port;
 use crate::quoted::Quoted;
 use crate::service_name::ServiceName;
 
-/// Release services and their ports: all of them in one change, or none
+/// Release services and their ports: all of them, or none
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("what").required(true),

@@ -21,7 +21,7 @@ use crate::quoted::Quoted;
 use crate::service_name::ServiceName;
 use crate::variable_name::VariableName;
 
-/// Print ports as variables; without NAME all variables of the project
+/// Print all variables of the project, or the ports of services
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -14,7 +14,7 @@ use crate::dump_file::MAX_BYTES;
 use crate::files::Shown;
 use crate::registry::ImportMode;
 
-/// Import a dump: all of it, or nothing if a line is wrong or conflicts
+/// Import a dump: all of it, or nothing
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald import ports.dump --dry-run")]
 pub(in crate::cli) struct Import {

@@ -9,7 +9,7 @@ use crate::config::{Config, KEYS, Sources};
 use crate::files::ownership;
 use crate::port::Port;
 
-/// Install pald as your user service; it starts now and at each login
+/// Install pald as your user service, started now and at each login
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald install && pald status")]
 pub(in crate::cli) struct Install {}

@@ -26,11 +26,12 @@ use crate::registry::Existing;
 use crate::service_name::ServiceName;
 use crate::variable_name::VariableName;
 
-/// Run a command with the ports of its services; registers those of the project, and NAME
+/// Run a command with the ports of its services
 ///
-/// PORT is set to the port of NAME, and {port} in the command's arguments is replaced by it. In a
-/// project all its variables are set too, and {name} is replaced by the port of its service NAME.
-/// The command replaces pald, so signals and the exit code are its own.
+/// The services of the project, and NAME, are registered if they are not yet. PORT is set to the port of
+/// NAME, and {port} in the command's arguments is replaced by it. In a project all its variables are set
+/// too, and {name} is replaced by the port of its service NAME. The command replaces pald, so signals and
+/// the exit code are its own.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

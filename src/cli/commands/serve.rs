@@ -24,7 +24,7 @@ use crate::probe::{self, Overlap};
 use crate::registry::{OpenError, Registry, RegistryOptions};
 use crate::store;
 
-/// Serve in the foreground until SIGTERM or Ctrl-C; the default without a command
+/// Serve in the foreground until Ctrl-C, as without a command
 #[derive(Debug, Default, Args)]
 #[command(after_help = "Example:\n  RUST_LOG=pald=debug pald serve\n  pald serve --check")]
 pub(in crate::cli) struct Serve {

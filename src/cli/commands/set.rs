@@ -20,8 +20,9 @@ use crate::project::{ProjectFile, Registered};
 use crate::registry::Existing;
 use crate::service_name::ServiceName;
 
-/// Register a service, unless it is registered, and print its port; without NAME all services of the
-/// project
+/// Register the project's services, or NAME, and print their ports
+///
+/// Those that are registered keep their ports.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -39,8 +40,7 @@ pub(in crate::cli) struct Set {
     /// Ask for this port
     #[arg(long, value_name = "N", allow_hyphen_values = true, requires = "name")]
     port: Option<OsString>,
-    /// Move the service to the port of --port; without NAME, each service to the port that the
-    /// project's file prefers
+    /// Move the service to the port of --port; without NAME, each to the one that it prefers
     #[arg(long = "move")]
     is_move: bool,
     /// Store an address with the service; may be repeated

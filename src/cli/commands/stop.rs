@@ -6,7 +6,9 @@ use crate::cli::service::{self, ServiceError, Step};
 use crate::cli::{Failure, Session};
 use crate::client::{Client, ClientError, Url};
 
-/// Stop the pald that serves, however it was started; a service until `pald start` or your next login
+/// Stop the pald that serves, however it was started
+///
+/// A service stays stopped until `pald start` or your next login.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald stop")]
 pub(in crate::cli) struct Stop {}

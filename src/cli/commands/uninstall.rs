@@ -5,7 +5,7 @@ use clap::Args;
 use crate::cli::service::{self, ServiceError, Step};
 use crate::cli::{Failure, Session};
 
-/// Stop the service and remove what `pald install` wrote; the registry stays
+/// Remove the service that `pald install` made; the registry stays
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  pald uninstall --yes")]
 pub(in crate::cli) struct Uninstall {
