@@ -46,7 +46,7 @@ pub(super) enum CommandError {
     #[error("Can't run {program}")]
     NotRunnable { program: Quoted, source: io::Error },
     #[error("Can't run {program}")]
-    NoSuchCommand { program: Quoted, source: io::Error },
+    NoSuchCommand { program: Quoted, hint: Option<String>, source: io::Error },
     #[error("Can't change to {}", Shown(.path))]
     Directory { path: PathBuf, source: io::Error },
     #[error("Can't tell the current folder")]
@@ -156,7 +156,9 @@ impl Explain for CommandError {
             Self::UnconfirmedRelease { list, .. } => {
                 return Some(format!("Add `--yes`, or see what it is with `{list}`"));
             }
-            Self::NotRegistered { hint, .. } => return hint.clone(),
+            Self::NotRegistered { hint, .. } | Self::NoSuchCommand { hint, .. } => {
+                return hint.clone();
+            }
             Self::Used { number, pid: Some(pid), .. } => {
                 return Some(format!("Stop it with `kill {pid}`, or see `pald who {number}`"));
             }

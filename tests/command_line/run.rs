@@ -24,6 +24,7 @@ $ pald set shop.db; pald set shop.api
 49201
 49202
 $ pald run shop.web -e DB_PORT=shop.db -e shop.api -- sh -c 'echo $PORT {port} x{port}y $DB_PORT $SHOP_API_PORT; exit 7'; echo $?
+pald: registered shop.web on 49203
 49203 49203 x49203y 49201 49202
 7
 $ pald run shop.web -e 'URL=http://{port}-{shop.db}/{{' -- sh -c 'echo $PALD_SERVICE $URL {shop.api} {shop.none} {print} {{port}}'
@@ -31,6 +32,13 @@ shop.web http://49203-49201/{ 49202 {shop.none} {print} {49203}
 $ pald run shop.web -- ./no-such-command; echo $?
 Error: Can't run \"./no-such-command\": No such file or directory (os error 2)
 127
+$ pald run shop.web -- NODE_ENV=test node; echo $?
+Error: Can't run \"NODE_ENV=test\": No such file or directory (os error 2)
+hint: A line for the shell goes into `sh -c '...'`
+127
+$ mkdir -p node_modules/.bin site && touch node_modules/.bin/own-vite && pald -C site run shop.web -- own-vite
+Error: Can't run \"own-vite\": No such file or directory (os error 2)
+hint: Did you mean ~/node_modules/.bin/own-vite?
 $ pald run shop.web -- /etc/passwd; echo $?
 Error: Can't run \"/etc/passwd\": Permission denied (os error 13)
 126
@@ -74,6 +82,9 @@ $ pald run shop.web -e DB_PORT=shop.dbs -- true; echo $?
 Error: shop.dbs is not registered
 hint: Did you mean shop.db? `pald set shop.dbs` registers it
 1
+$ pald run shop.web -e NODE_ENV=none -- true
+Error: none is not registered
+hint: `pald set none` registers it; for a plain text: `-- env NODE_ENV=none CMD`
 $ pald run shop.web -e 'URL=http://localhost:{none}/' -- true; echo $?
 Error: none is not registered
 hint: `pald set none` registers it

@@ -10,7 +10,7 @@ use std::process::Command;
 use clap::Args;
 
 use crate::api::{ReasonCode, RegisterRequest, Service, State};
-use crate::cli::assignment::{Assignment, check_distinct};
+use crate::cli::assignment::{Assigned, Assignment, check_distinct};
 use crate::cli::completion::Takes;
 use crate::cli::error::CommandError;
 use crate::cli::here::Missing;
@@ -20,6 +20,7 @@ use crate::cli::names::{Names, is_short, note_twin};
 use crate::cli::scope::Scope;
 use crate::cli::{Failure, Session, Terminal, listener};
 use crate::client::Client;
+use crate::files::InShell;
 use crate::project;
 use crate::quoted::Quoted;
 use crate::registry::Existing;
@@ -56,6 +57,9 @@ pub(in crate::cli) struct Run {
     command: Vec<OsString>,
 }
 
+/// Where npm and Python's venv put the programs of a project.
+const OWN_PROGRAMS: [&str; 2] = ["node_modules/.bin", ".venv/bin"];
+
 impl Run {
     pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
         let name =
@@ -65,7 +69,10 @@ impl Run {
         let variables = assignments.iter().map(|it| names.variable(it));
         let port = name.as_ref().map(|_| VariableName::port());
         check_distinct(port.into_iter().chain(variables).collect::<Vec<_>>().iter())?;
-        names.check(&assignments, name.as_ref())?;
+        for assignment in &assignments {
+            let checked = names.check(std::slice::from_ref(assignment), name.as_ref());
+            checked.map_err(|failure| with_hint_for_text(failure, assignment))?;
+        }
         let own = match &name {
             None => None,
             Some(name) => Some(self.own(session, &mut names, name)?),
@@ -133,8 +140,11 @@ impl Run {
                 // If the command is refused below, registering its service is the only change.
                 let request = RegisterRequest::default();
                 let registered = names.client.register(name, &request, Existing::Accept)?;
-                if registered.is_new {
-                    note_twin(session, self.scope, &names.client, &registered.service);
+                let Service { name: full_name, port, .. } = &registered.service;
+                if registered.is_new
+                    && !note_twin(session, self.scope, &names.client, &registered.service)
+                {
+                    session.terminal.say(&format!("registered {full_name} on {port}"));
                 }
                 name.clone()
             }
@@ -156,6 +166,17 @@ impl Run {
         // The port that was checked is the one that the command gets, wherever it is named.
         names.running = Some((name.clone(), port));
         Ok((service, port))
+    }
+}
+
+/// Says how to set a variable to a plain text, as `-e` does elsewhere, unless a name is near.
+fn with_hint_for_text(failure: Failure, assignment: &Assignment) -> Failure {
+    match (&assignment.variable, &assignment.value, &failure.hint) {
+        (Some(variable), Assigned::Port(name), Some(hint)) if !hint.contains('?') => {
+            let text = format!("{hint}; for a plain text: `-- env {variable}={name} CMD`");
+            Failure { hint: Some(text), ..failure }
+        }
+        _ => failure,
     }
 }
 
@@ -198,9 +219,24 @@ fn with_ports(names: &Names, is_of_project: bool, argument: &OsStr) -> Result<Os
 }
 
 fn exec_error(program: &OsStr, source: io::Error) -> CommandError {
+    let hint = hint_for_program(program);
     let program = Quoted::new(program.as_bytes());
     match source.kind() {
-        io::ErrorKind::NotFound => CommandError::NoSuchCommand { program, source },
+        io::ErrorKind::NotFound => CommandError::NoSuchCommand { program, hint, source },
         _ => CommandError::NotRunnable { program, source },
     }
+}
+
+/// What may be meant by a name that is no program in PATH: one of the project's own programs, or what
+/// only a shell knows.
+fn hint_for_program(name: &OsStr) -> Option<String> {
+    if name.as_bytes().contains(&b'/') {
+        return None;
+    }
+    let folder = std::env::current_dir().ok()?;
+    let places = folder.ancestors().flat_map(|it| OWN_PROGRAMS.map(|own| it.join(own).join(name)));
+    Some(match places.into_iter().find(|path| path.is_file()) {
+        Some(path) => format!("Did you mean {}?", InShell(&path)),
+        None => "A line for the shell goes into `sh -c '...'`".to_owned(),
+    })
 }

@@ -107,7 +107,7 @@ fn errors_of_commands_have_their_exit_codes_and_hints() {
         ),
         row(E::UnknownUse { port: text("7"), reason: text("why") }, 1, None),
         row(E::NotRunnable { program: quoted(), source: denied() }, 126, None),
-        row(E::NoSuchCommand { program: quoted(), source: denied() }, 127, None),
+        row(E::NoSuchCommand { program: quoted(), hint: None, source: denied() }, 127, None),
         row(E::Directory { path: path(), source: denied() }, 2, None),
         row(E::CurrentFolder(denied()), 74, None),
         row(
