@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::files::ownership::{self, UnsafePath};
-use crate::files::{self, Shown, sibling};
+use crate::files::{self, Links, Shown, sibling};
 
 /// The maximum length of a holder's description in a lock file, in bytes.
-const MAX_HOLDER_BYTES: u64 = 200;
+const MAX_HOLDER_BYTES: usize = 200;
 
 /// A lock, held until it is dropped or the process ends in any way.
 ///
@@ -80,11 +80,22 @@ impl Lock {
             .map_err(io)?;
         Ok(Self { _file: file })
     }
+
+    /// Returns how the process describes itself that holds the lock on `path`, or held it last; `None`
+    /// if that can't be read.
+    ///
+    /// To find out whether it is held, it would have to be locked, and so keep a daemon from starting.
+    pub fn last_holder(path: &Path) -> Option<String> {
+        let bytes =
+            files::read(&sibling(path, ".lock"), MAX_HOLDER_BYTES, Links::Refuse).ok()??;
+        String::from_utf8(bytes).ok()
+    }
 }
 
 fn holder_of(file: &File) -> String {
     let mut holder = String::new();
-    match Read::take(file, MAX_HOLDER_BYTES).read_to_string(&mut holder) {
+    let limit = u64::try_from(MAX_HOLDER_BYTES).unwrap_or(u64::MAX);
+    match Read::take(file, limit).read_to_string(&mut holder) {
         Ok(1..) if holder.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => holder,
         _ => "another process".to_owned(),
     }
@@ -102,6 +113,8 @@ mod tests {
         let error = Lock::acquire(&path, "pald (pid 8)").unwrap_err();
         assert_eq!(error.to_string(), format!("{} is in use by pald (pid 7)", Shown(&path)));
         drop(lock);
+        assert_eq!(Lock::last_holder(&path).as_deref(), Some("pald (pid 7)"));
+        assert_eq!(Lock::last_holder(&folder.path().join("other")), None);
         let _second = Lock::acquire(&path, "pald (pid 8)").unwrap();
         let error = Lock::acquire(&path, "").unwrap_err();
         assert_eq!(error.to_string(), format!("{} is in use by pald (pid 8)", Shown(&path)));

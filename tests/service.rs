@@ -229,6 +229,26 @@ fn a_pald_in_the_foreground_is_ended_by_stop_alone() {
     assert!(log.contains("Stopping signal=\"SIGTERM\""), "{log}");
 }
 
+/// `pald stop` looked only where the settings point now, and said that no pald was running.
+#[test]
+fn a_pald_that_listens_where_the_settings_no_longer_point_is_ended() {
+    let (home, elsewhere) = (home(), Home::new(1));
+    let daemon = home.start();
+    let settings = format!("port_listen = {}\n", elsewhere.listen);
+    fs::write(home.file("config.toml"), settings).unwrap();
+    let message = format!(
+        "pald is already running (pid {}, version {}) at http://127.0.0.1:{port}\n\
+         hint: See `pald --url http://127.0.0.1:{port} status`; `pald stop` ends it",
+        daemon.pid(),
+        env!("CARGO_PKG_VERSION"),
+        port = home.listen
+    );
+    assert_eq!(pald(&home, "serve"), refused(4, &message));
+    assert_eq!(pald(&home, "stop"), done("pald stopped"));
+    assert_eq!(daemon.wait().0, Some(0));
+    assert_eq!(pald(&home, "stop"), done("pald is not running"));
+}
+
 /// What a program says of itself is no reason to end another process.
 #[test]
 fn only_the_process_that_listens_is_ended() {

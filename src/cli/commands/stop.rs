@@ -2,9 +2,12 @@
 
 use clap::Args;
 
+use crate::cli::daemon::Locks;
 use crate::cli::service::{self, ServiceError, Step};
 use crate::cli::{Failure, Session};
 use crate::client::{Client, ClientError, Url};
+use crate::config::Config;
+use crate::port::Port;
 
 /// Stop the pald that serves, however it was started
 ///
@@ -28,18 +31,25 @@ impl Stop {
             manager.run(Step::Stop)?;
             is_stopped = state.is_some_and(|state| state.is_active);
         }
-        let client = Client::new(Url::of_port(config.port_listen), config.daemon_user.clone());
-        match client.health() {
-            Ok(health) => {
-                service::end(health.pid, config.port_listen)?;
-                is_stopped = true;
-            }
-            Err(error @ ClientError::OtherUser(_)) => {
-                return Err(ServiceError::OtherUser(error).into());
-            }
-            Err(_) => {}
+        is_stopped |= end(&config, Url::of_port(config.port_listen), None)?;
+        // `port_listen` may have changed since it was started.
+        if let (false, Some((pid, url))) = (is_stopped, Locks::last_holder(&config)) {
+            is_stopped = end(&config, url, Some(pid))?;
         }
         let answer = if is_stopped { "pald stopped" } else { "pald is not running" };
         Ok(session.terminal.answer([answer])?)
+    }
+}
+
+/// Ends the pald that answers there, if it is this process; returns whether it is ended.
+fn end(config: &Config, url: Url, pid: Option<u32>) -> Result<bool, ServiceError> {
+    let Some(port) = Port::new(url.port()) else { return Ok(false) };
+    match Client::new(url, config.daemon_user.clone()).health() {
+        Ok(health) if pid.is_some_and(|pid| pid != health.pid) => Ok(false),
+        Ok(health) => service::end(health.pid, port).map(|()| true),
+        Err(error @ ClientError::OtherUser(_)) if pid.is_none() => {
+            Err(ServiceError::OtherUser(error))
+        }
+        Err(_) => Ok(false),
     }
 }

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::cli::Exit;
 use crate::cli::explain::{Explain, sentence};
+use crate::client::Url;
 use crate::config::ConfigError;
 use crate::files::Shown;
 use crate::files::ownership::UnsafePath;
@@ -37,6 +38,8 @@ pub(in crate::cli) enum ServeError {
     Running {
         /// How it describes itself in the lock file.
         holder: String,
+        /// Where it answers, if that is not where this one would.
+        elsewhere: Option<Url>,
     },
     /// The dump or the store can't be locked.
     #[error(transparent)]
@@ -73,6 +76,9 @@ impl Explain for ServeError {
             Self::Locked(error) => error.hint(),
             Self::Listen(error) => error.hint(),
             Self::Open(error) => error.hint(),
+            Self::Running { elsewhere: Some(url), .. } => {
+                Some(format!("See `pald --url {url} status`; `pald stop` ends it"))
+            }
             Self::Running { .. } => Some("See `pald status`".to_owned()),
             Self::Descriptors => Some("Raise `ulimit -n` to 64 or more".to_owned()),
             Self::Folder { .. } => Some("Check the disk and the folder's permissions".to_owned()),

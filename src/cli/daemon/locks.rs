@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ServeError;
+use crate::client::Url;
 use crate::config::Config;
 use crate::files;
 use crate::lock::{Lock, LockError};
@@ -26,12 +27,19 @@ impl Locks {
                 .map_err(|source| ServeError::Folder { path: folder.to_owned(), source })?;
         }
         let (pid, version) = (std::process::id(), env!("CARGO_PKG_VERSION"));
-        let url = format!("http://127.0.0.1:{}", config.port_listen);
+        let url = Url::of_port(config.port_listen);
         let holder = format!("pald (pid {pid}, version {version}) at {url}");
-        let store =
-            Lock::acquire(&without_links(&config.data_dir), &holder).map_err(already_running)?;
+        let store = Lock::acquire(&without_links(&config.data_dir), &holder)
+            .map_err(|error| already_running(error, &url))?;
         let dump = Lock::acquire(&config.dump_file, &holder)?;
         Ok(Self { _store: store, _dump: dump })
+    }
+
+    /// Returns the process ID and the URL of the pald that has the store, or had it last.
+    pub(in crate::cli) fn last_holder(config: &Config) -> Option<(u32, Url)> {
+        let holder = Lock::last_holder(&without_links(&config.data_dir))?;
+        let pid = holder.strip_prefix("pald (pid ")?.split(',').next()?;
+        Some((pid.parse().ok()?, url_in(&holder)?))
     }
 }
 
@@ -40,11 +48,19 @@ fn without_links(path: &Path) -> PathBuf {
     std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
+/// Returns where a pald answers that describes itself so.
+fn url_in(holder: &str) -> Option<Url> {
+    Url::parse(holder.rsplit_once(" at ")?.1).ok()
+}
+
 /// Names the pald that has the store, if a pald holds the lock.
-fn already_running(error: LockError) -> ServeError {
+fn already_running(error: LockError, own: &Url) -> ServeError {
     match &error {
         LockError::Held { holder, .. } => match holder.strip_prefix("pald ") {
-            Some(holder) => ServeError::Running { holder: holder.to_owned() },
+            Some(holder) => {
+                let elsewhere = url_in(holder).filter(|url| url != own);
+                ServeError::Running { holder: holder.to_owned(), elsewhere }
+            }
             None => error.into(),
         },
         LockError::NotALock { .. } | LockError::Unsafe(_) | LockError::Io { .. } => error.into(),
@@ -56,17 +72,23 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::cli::explain::Explain as _;
 
     #[test]
     fn only_a_pald_that_holds_the_lock_is_running_already() {
+        let own = Url::parse("http://127.0.0.1:49200").unwrap();
         let held = |holder: &str| {
-            already_running(LockError::Held { path: "/s".into(), holder: holder.to_owned() })
+            already_running(LockError::Held { path: "/s".into(), holder: holder.to_owned() }, &own)
         };
         let pald = held("pald (pid 7, version 0.1.0) at http://127.0.0.1:49200");
         let expected = "pald is already running (pid 7, version 0.1.0) at http://127.0.0.1:49200";
         assert_eq!(pald.to_string(), expected);
+        assert_eq!(pald.hint().as_deref(), Some("See `pald status`"));
+        let elsewhere = held("pald (pid 7, version 0.1.0) at http://127.0.0.1:8");
+        let hint = "See `pald --url http://127.0.0.1:8 status`; `pald stop` ends it";
+        assert_eq!(elsewhere.hint().as_deref(), Some(hint));
         assert_eq!(held("another process").to_string(), "/s is in use by another process");
-        let other = already_running(LockError::NotALock { path: "/s".into() });
+        let other = already_running(LockError::NotALock { path: "/s".into() }, &own);
         assert!(matches!(other, ServeError::Locked(LockError::NotALock { .. })), "{other:?}");
     }
 

@@ -300,7 +300,7 @@ fn errors_of_a_start_have_their_exit_codes_and_hints() {
         row(ServeError::Unsafe(UnsafePath::Link(path())), 78, OWN_FOLDER),
         row(ServeError::Folder { path: path(), source: denied() }, 74, DISK),
         row(ServeError::Folder { path: path(), source: full() }, 75, DISK),
-        row(ServeError::Running { holder: String::new() }, 4, "See `pald status`"),
+        row(ServeError::Running { holder: String::new(), elsewhere: None }, 4, "See `pald status`"),
         row(ServeError::Locked(LockError::Io { path: path(), source: full() }), 75, DISK),
         row(ServeError::Listen(refused(full())), 75, None),
         row(ServeError::Open(OpenError::Random(denied())), 74, None),
