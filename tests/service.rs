@@ -154,8 +154,13 @@ fn without_a_session_the_hint_says_what_to_do_instead() {
     fs::remove_file(home.path().join("session")).unwrap();
     let start = format!("mkdir -pm 700 ~/.pald; nohup {PALD} serve >>~/.pald/log 2>&1 &");
     let without = format!("Start it without a service: {start}");
-    let log_in = "Run `pald` in the foreground; or log in directly, or have root run `loginctl enable-linger` for you, and try again";
+    let log_in =
+        "Log in directly, or have root run `loginctl enable-linger` for you, and try again";
     let other = "Run `pald` in the foreground, or under this system's own service manager";
+    let none = done("pald is not installed as a service");
+    assert_eq!(pald(&home, "uninstall --yes"), none);
+    assert_eq!(pald_with_path(&home, "uninstall --yes", "/nowhere"), none);
+    let unit = unit(&home, "pald.service");
     // (command, hint without a session, hint without systemctl)
     let rows = [
         ("install", &*without, &*without),
@@ -164,6 +169,10 @@ fn without_a_session_the_hint_says_what_to_do_instead() {
         ("remove --yes", log_in, other),
     ];
     for (line, session, systemctl) in rows {
+        if line == "uninstall --yes" {
+            fs::create_dir_all(unit.parent().unwrap()).unwrap();
+            fs::write(&unit, "").unwrap();
+        }
         let message = format!(
             "Can't reach the service manager of your login session: Failed to connect to bus: No medium found\nhint: {session}"
         );
@@ -175,7 +184,7 @@ fn without_a_session_the_hint_says_what_to_do_instead() {
     }
     assert_eq!(pald(&home, "stop"), done("pald is not running"));
     assert_eq!(pald_with_path(&home, "stop", "/nowhere"), done("pald is not running"));
-    assert!(!home.path().join(".config").exists());
+    assert_eq!(fs::read(&unit).unwrap(), b"");
 }
 
 /// The line that starts pald detached does so in each shell, and `pald stop` ends what it started.

@@ -84,6 +84,13 @@ pub(super) trait Manager {
     /// Returns the files for this program, and those that must not exist beside them; without a
     /// program, all files that could have been written, none with content.
     fn files(&self, program: Option<&Program>) -> Result<Vec<ServiceFile>, ServiceError>;
+    /// Whether files say that there may be a service, where its manager can't be asked.
+    ///
+    /// # Errors
+    /// The home folder is unknown.
+    fn may_be_installed(&self) -> Result<bool, ServiceError> {
+        Ok(self.files(None)?.iter().any(|file| file.path.exists()))
+    }
     /// Returns the state of the service.
     fn state(&self) -> Result<State, ServiceError>;
     /// Makes a change, and returns once it is made: what is stopped has ended.

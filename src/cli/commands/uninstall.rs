@@ -14,6 +14,7 @@ pub(in crate::cli) struct Uninstall {
     yes: bool,
 }
 
+const NOT_INSTALLED: &str = "pald is not installed as a service";
 const QUESTION: &str = "Stop pald and remove its service? The registry stays.";
 
 impl Uninstall {
@@ -23,7 +24,14 @@ impl Uninstall {
             return Err(ServiceError::Unconfirmed.into());
         }
         let manager = service::manager()?;
-        let state = manager.state()?;
+        let state = match manager.state() {
+            Err(ServiceError::NoTool { .. } | ServiceError::NoSession { .. })
+                if !manager.may_be_installed()? =>
+            {
+                return Ok(session.terminal.answer([NOT_INSTALLED])?);
+            }
+            state => state?,
+        };
         if must_ask && !session.terminal.confirm(&[], QUESTION) {
             return Err(ServiceError::Declined.into());
         }
@@ -39,7 +47,7 @@ impl Uninstall {
         }
         let answer = match is_changed || state.is_enabled || state.is_active {
             true => "pald is no longer a service; the registry is unchanged",
-            false => "pald is not installed as a service",
+            false => NOT_INSTALLED,
         };
         Ok(session.terminal.answer([answer])?)
     }

@@ -368,8 +368,7 @@ fn errors_of_a_service_and_of_a_client_have_their_exit_codes_and_hints() {
         row(
             session(None),
             4,
-            "Run `pald` in the foreground; or log in directly, or have root run `loginctl \
-             enable-linger` for you, and try again",
+            "Log in directly, or have root run `loginctl enable-linger` for you, and try again",
         ),
         row(E::Failed { command: text(), message: text() }, 4, log),
         row(E::Ended, 4, log),

@@ -128,8 +128,7 @@ impl Explain for ServiceError {
                 format!("Run `export XDG_RUNTIME_DIR={}` and try again", InShell(folder))
             }
             Self::NoSession { runtime_dir: None, .. } => {
-                "Run `pald` in the foreground; or log in directly, or have root run \
-                 `loginctl enable-linger` for you, and try again"
+                "Log in directly, or have root run `loginctl enable-linger` for you, and try again"
                     .to_owned()
             }
             Self::Failed { .. } | Self::Ended | Self::NoAnswer

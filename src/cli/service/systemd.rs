@@ -58,6 +58,12 @@ impl Manager for Systemd {
             .collect())
     }
 
+    fn may_be_installed(&self) -> Result<bool, ServiceError> {
+        let is_written = self.files(None)?.iter().any(|file| file.path.exists());
+        // The package's own unit may be enabled, too.
+        Ok(is_written || self.packaged.join(UNIT).exists())
+    }
+
     fn state(&self) -> Result<State, ServiceError> {
         let properties = "--property=LoadState,UnitFileState,ActiveState,MainPID";
         let output = super::run(&systemctl(&["show", UNIT, properties]))?;
