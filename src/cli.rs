@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser};
+use clap::{Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, ValueHint};
 
 mod assignment;
 mod commands;
@@ -95,7 +95,7 @@ struct Globals {
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     /// Run as if pald were started in this folder
-    #[arg(short = 'C', value_name = "DIR", global = true)]
+    #[arg(short = 'C', value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
     directory: Option<PathBuf>,
     /// Ask the pald at this address, `http://HOST[:PORT]`, instead of the configured one
     #[arg(long, value_name = "URL", global = true)]

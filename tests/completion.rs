@@ -52,6 +52,11 @@ fn services_are_offered_where_they_are_meant_those_of_the_project_first() {
         ("get -g ", full),
         ("list ", full),
         ("-C .. get ", full),
+        ("-C ", ".\t\n"),
+        (
+            "man st",
+            "start\tStart the service that `pald install` set up\nstop\tStop the pald that serves, however it was started\nstatus\tShow the daemon's state, and how it runs\n",
+        ),
         ("get fi", ""),
         ("get *", ""),
         ("init ", ""),

@@ -30,6 +30,8 @@ pub(super) enum Takes {
     FullName,
     /// The name of a service, alone or after `VAR=`.
     Assignment,
+    /// A command of pald.
+    Command,
 }
 
 impl ArgExt for Takes {}
@@ -63,17 +65,26 @@ fn with_names(command: Command, names: &Arc<Names>) -> Command {
 fn completed(argument: Arg, takes: Takes, names: Arc<Names>) -> Arg {
     argument.add(ArgValueCompleter::new(move |typed: &OsStr| {
         let Some(typed) = typed.to_str() else { return Vec::new() };
+        if takes == Takes::Command {
+            return commands(typed);
+        }
         let (variable, name) = match takes {
-            Takes::Service | Takes::FullName => ("", typed),
+            Takes::Service | Takes::FullName | Takes::Command => ("", typed),
             Takes::Assignment => typed.split_at(typed.find('=').map_or(0, |at| at + 1)),
         };
         let found = match takes {
             Takes::FullName => names.full(name, |_| true),
-            Takes::Service | Takes::Assignment => names.starting_with(name),
+            _ => names.starting_with(name),
         };
         let found = found.unwrap_or_default();
         found.into_iter().map(|it| it.add_prefix(variable)).collect()
     }))
+}
+
+fn commands(typed: &str) -> Vec<Candidate> {
+    let command = Cli::command();
+    let named = command.get_subcommands().filter(|it| it.get_name().starts_with(typed));
+    named.map(|it| Candidate::new(it.get_name()).help(it.get_about().cloned())).collect()
 }
 
 /// The names of services that a command line can mean.

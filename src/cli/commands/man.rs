@@ -5,6 +5,7 @@ use std::io;
 use clap::{Args, Command, CommandFactory as _};
 use clap_mangen::Man as Page;
 
+use crate::cli::completion::Takes;
 use crate::cli::error::CommandError;
 use crate::cli::{Cli, Failure, Session};
 use crate::quoted::Quoted;
@@ -14,6 +15,7 @@ use crate::quoted::Quoted;
 #[command(after_help = "Example:\n  pald man | man -l -\n  pald man run > pald-run.1")]
 pub(in crate::cli) struct Man {
     /// The command; without it, the page of pald itself, which lists all commands
+    #[arg(add = Takes::Command)]
     command: Option<String>,
 }
 
@@ -43,7 +45,8 @@ fn render(command: Command) -> io::Result<String> {
     let source = concat!("pald ", env!("CARGO_PKG_VERSION"));
     Page::new(command).title(name).source(source).manual("pald").render(&mut page)?;
     let page = with_usage(&String::from_utf8_lossy(&page), &usage);
-    Ok(with_headings(&page))
+    // A plain one is a quotation mark to groff (groff_char(7)), and can't be typed.
+    Ok(with_headings(&page).replace('`', "\\(ga"))
 }
 
 /// Puts what `--help` says into the synopsis: clap_mangen's names all options without their values, and
