@@ -85,7 +85,7 @@ fn a_mistake_is_400_with_a_plain_line_and_changes_nothing() {
     let long = format!("/get?service={}", "n".repeat(256));
     let numbers = "is not a plain number; use 1 to 65535 without sign, blanks or leading zeros";
     let rows: &[(&str, u16, String)] = &[
-        ("/get", 400, "Parameter `service` is missing\nhint: Try `curl -d service=NAME`\n".into()),
+        ("/get", 400, "Parameter `service` is missing\nhint: Add `-d service=NAME` to the curl command\n".into()),
         ("/set?service", 400, "Service name is empty; use 1 to 255 letters, digits and . _ -\n".into()),
         ("/set?service=", 400, "Service name is empty; use 1 to 255 letters, digits and . _ -\n".into()),
         ("/set?service=my+app", 400, "Service name \"my app\" contains a space; use letters, digits and . _ -\nhint: Try `my-app`\n".into()),
@@ -98,7 +98,7 @@ fn a_mistake_is_400_with_a_plain_line_and_changes_nothing() {
         ("/set?service=a&service=a", 400, "Parameter `service` occurs more than once\n".into()),
         (&long, 400, "Service name is 256 bytes long; at most 255 are allowed\n".into()),
         ("/get?service=nope", 404, "nope is not registered\nhint: Register it with /set\n".into()),
-        ("/del", 400, "Parameter `port` is missing\nhint: Try `curl -d port=PORT`\n".into()),
+        ("/del", 400, "Parameter `port` is missing\nhint: Add `-d port=PORT` to the curl command\n".into()),
         ("/del?port=", 400, format!("Port \"\" {numbers}\n")),
         ("/del?port=0", 400, "Port 0 is outside 1-65535\n".into()),
         ("/del?port=1", 400, "Port 1 is not registered\n".into()),
@@ -109,7 +109,7 @@ fn a_mistake_is_400_with_a_plain_line_and_changes_nothing() {
         ("/del?port=01", 400, format!("Port \"01\" {numbers}\n")),
         ("/del?port=-1", 400, format!("Port \"-1\" {numbers}\n")),
         ("/del?port=%D9%A1", 400, format!("Port \"\\u{{661}}\" {numbers}\n")),
-        ("/del?service=shop", 400, "Parameter `port` is missing\nhint: Try `curl -d port=PORT`\n".into()),
+        ("/del?service=shop", 400, "Parameter `port` is missing\nhint: Add `-d port=PORT` to the curl command\n".into()),
         ("//", 404, "There is nothing at this path\nhint: Try /get, /set, /del or /v1/openapi.json\n".into()),
         ("/set/", 404, "There is nothing at this path\nhint: Try /get, /set, /del or /v1/openapi.json\n".into()),
         ("/SET?service=a", 404, "There is nothing at this path\nhint: Try /get, /set, /del or /v1/openapi.json\n".into()),
@@ -142,7 +142,11 @@ fn a_mistake_is_400_with_a_plain_line_and_changes_nothing() {
             b"service=a",
             "The body has no Content-Type; send a form, application/x-www-form-urlencoded\n",
         ),
-        (form, b"", "Parameter `service` is missing\nhint: Try `curl -d service=NAME`\n"),
+        (
+            form,
+            b"",
+            "Parameter `service` is missing\nhint: Add `-d service=NAME` to the curl command\n",
+        ),
         (form, &body_of_8193, "The body is longer than 8192 bytes\n"),
         (form, &megabyte, "The body is longer than 8192 bytes\n"),
     ];

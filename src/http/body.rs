@@ -35,7 +35,7 @@ impl Expected {
         Self {
             max_bytes,
             content_type: "application/json",
-            words: "JSON, application/json",
+            words: "JSON with `Content-Type: application/json`",
             may_be_untyped: false,
         }
     }

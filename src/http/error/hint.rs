@@ -11,8 +11,12 @@ impl HttpError {
     /// Returns what to do about the error, in the terms of these routes.
     pub(in crate::http) fn hint(&self, routes: Routes) -> Option<String> {
         let hint = match self {
-            Self::Parameter(ParameterError::Missing("port")) => "Try `curl -d port=PORT`",
-            Self::Parameter(ParameterError::Missing(_)) => "Try `curl -d service=NAME`",
+            Self::Parameter(ParameterError::Missing("port")) => {
+                "Add `-d port=PORT` to the curl command"
+            }
+            Self::Parameter(ParameterError::Missing(_)) => {
+                "Add `-d service=NAME` to the curl command"
+            }
             Self::Name(error) => return error.hint(),
             Self::Change(error) => return change(error, routes),
             Self::Exhausted { error, occupied, candidates } => {
