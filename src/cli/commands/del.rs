@@ -15,7 +15,7 @@ use crate::cli::here::{Here, Missing};
 use crate::cli::mistyped::{is_not_found, nearest_of};
 use crate::cli::names::is_short;
 use crate::cli::scope::Scope;
-use crate::cli::{Failure, Session, restart};
+use crate::cli::{Failure, Session, restart, table};
 use crate::client::{Client, ClientError};
 use crate::files::InShell;
 use crate::folder::Folder;
@@ -201,8 +201,8 @@ fn confirm<'a>(
     pattern: Option<&OsString>,
 ) -> Result<(), Failure> {
     let terminal = session.terminal;
-    let line = |service: &Service| format!("{}  {}", service.port, service.name);
-    let lines: Vec<_> = services.map(line).collect();
+    let rows: Vec<_> = services.map(|it| [it.port.to_string(), it.name.clone()]).collect();
+    let lines = table::lines(&rows, [0; 2]);
     if !terminal.can_ask() {
         let list = pattern.map(|glob| format!("pald list {}", InShell(Path::new(glob))));
         let error = unconfirmed("pald del", list.unwrap_or_default());
