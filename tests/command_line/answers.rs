@@ -182,6 +182,7 @@ PORT   NAME     IN USE BY     UP       REGISTERED
 49202  shop.db  -             -        {date}
 $ pald list nothing; echo $?
 PORT   NAME  IN USE BY     UP       REGISTERED
+hint: nothing is no service's full name; try `pald list '*nothing*'`
 0
 $ pald list '[a'; echo $?
 Error: The pattern \"[a\" can't be used: invalid range pattern

@@ -10,6 +10,7 @@ use crate::cli::error::CommandError;
 use crate::cli::in_use_by::in_use_by;
 use crate::cli::{Failure, Session, table};
 use crate::quoted::Quoted;
+use crate::service_name::ServiceName;
 use crate::timestamp::Timestamp;
 
 /// List services and what uses their ports
@@ -25,7 +26,7 @@ pub(in crate::cli) struct List {
     /// Only services whose whole name matches this pattern: *, ? and [...]
     #[arg(add = Takes::FullName)]
     glob: Option<String>,
-    /// Only services of this checkout
+    /// Only services of this checkout, but not those that its project shares with others
     #[arg(long)]
     here: bool,
     /// Only services on whose port something listens
@@ -55,6 +56,12 @@ impl List {
         match self.json {
             true => session.terminal.answer_json(&services)?,
             false => session.terminal.answer(lines(&services.services, Timestamp::now()))?,
+        }
+        if let Some(name) = glob.filter(|_| services.services.is_empty() && !self.json)
+            && ServiceName::parse(name).is_ok()
+        {
+            let text = format!("{name} is no service's full name; try `pald list '*{name}*'`");
+            session.terminal.hint(&text);
         }
         Ok(())
     }
