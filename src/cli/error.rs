@@ -139,7 +139,10 @@ impl Explain for CommandError {
                 return Some(format!("`{remedy}` registers {it}"));
             }
             Self::PortTaken { service, .. } if ServiceName::parse(service).is_ok() => {
-                return Some(format!("Release it with `pald del {service}`"));
+                return Some(release_or_other(service));
+            }
+            Self::NoProject { command, .. } if command.ends_with("--here") => {
+                "Change to a project's folder first, or write its file with `pald init NAME...`"
             }
             Self::NoProject { .. } => "Write one with `pald init NAME...`, or give a full name",
             Self::NoName { .. } => "Leave `-g` out for the project here",
@@ -177,6 +180,11 @@ impl Explain for CommandError {
     fn exit(&self) -> Exit {
         Exit::of_command(self)
     }
+}
+
+/// The ways out where a port that was asked for is a service's.
+pub(super) fn release_or_other(service: &str) -> String {
+    format!("Release it with `pald del {service}`, or ask for another port")
 }
 
 /// The way out for servers that a hold keeps away.

@@ -51,7 +51,7 @@ hint: Drop `--port` to accept it, or add `--move` to move it
 4
 $ pald set other --port 49205; echo $?
 Error: Port 49205 is already registered to shop.db
-hint: Release it with `pald del shop.db`
+hint: Release it with `pald del shop.db`, or ask for another port
 4
 $ pald set other --port 49200; echo $?
 Error: Port 49200 is where pald itself listens

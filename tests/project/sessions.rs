@@ -263,7 +263,7 @@ hint: Add `--port N`
 2
 $ pald set db --port 49209 --move; echo $?
 Error: Port 49209 is already registered to other
-hint: Release it with `pald del other`
+hint: Release it with `pald del other`, or ask for another port
 4
 $ pald set --move 2>&1 >/dev/null
 pald: shop.web has 49201, since 49209 is registered to other; `pald set --move` tries again

@@ -3,6 +3,7 @@
 use super::Explain;
 use crate::api::{Candidate, Port, Problem, ProblemType, with_candidates};
 use crate::cli::Exit;
+use crate::cli::error::release_or_other;
 use crate::client::ClientError;
 use crate::service_name::ServiceName;
 
@@ -55,9 +56,7 @@ fn hint_of(problem: &Problem) -> Option<String> {
             "Release these services first, or replace the registry with `pald import --replace`"
                 .to_owned(),
         ),
-        (ProblemType::PortTaken, Some(service)) => {
-            Some(format!("Release it with `pald del {service}`"))
-        }
+        (ProblemType::PortTaken, Some(service)) => Some(release_or_other(service.as_str())),
         (ProblemType::RangeExhausted, _) => {
             let is_legal = |it: &&Candidate| ServiceName::parse(&it.name).is_ok();
             let legal: Vec<_> = candidates.iter().filter(is_legal).cloned().collect();
@@ -107,7 +106,12 @@ mod tests {
         use ProblemType as Kind;
         let rows = [
             (Kind::NameTaken, 412, Some("a"), Some("Drop `--new` to accept it")),
-            (Kind::PortTaken, 409, Some("a"), Some("Release it with `pald del a`")),
+            (
+                Kind::PortTaken,
+                409,
+                Some("a"),
+                Some("Release it with `pald del a`, or ask for another port"),
+            ),
             (Kind::PortTaken, 409, Some("a; evil"), None),
             (Kind::PortTaken, 409, None, None),
             (Kind::NotFound, 404, None, None),

@@ -115,6 +115,11 @@ fn errors_of_commands_have_their_exit_codes_and_hints() {
             2,
             "Write one with `pald init NAME...`, or give a full name",
         ),
+        row(
+            E::NoProject { command: "pald list --here", from: path(), to: path() },
+            2,
+            "Change to a project's folder first, or write its file with `pald init NAME...`",
+        ),
         row(E::MoveWhere, 2, "Add `--port N`"),
         row(no_service(Some("web"), false), 1, "Did you mean web?"),
         row(
@@ -127,7 +132,7 @@ fn errors_of_commands_have_their_exit_codes_and_hints() {
         row(not_here(&["web"]), 1, "`pald set` registers it"),
         row(not_here(&["web", "db"]), 1, "`pald set` registers them"),
         row(E::NothingHere(path()), 1, None),
-        row(taken("shop"), 4, "Release it with `pald del shop`"),
+        row(taken("shop"), 4, "Release it with `pald del shop`, or ask for another port"),
         row(taken("; evil"), 4, None),
         row(E::NoMatch(quoted()), 1, "A pattern matches full names; `pald list` shows them"),
         row(E::FileExists(path()), 4, "Add services to it, then run `pald set`"),
