@@ -16,6 +16,10 @@ use crate::project::Text;
 use crate::quoted::Quoted;
 use crate::service_name::ServiceName;
 
+/// What to do about a project without services.
+pub(super) const ADD_SERVICES: &str =
+    "add lines such as `web = {}` below its `[services]`, then run `pald set`";
+
 /// An error of a command that does not come from the daemon or from the modules below.
 #[derive(Debug, Error)]
 pub(super) enum CommandError {
@@ -31,6 +35,8 @@ pub(super) enum CommandError {
     Pattern { pattern: Quoted, reason: &'static str },
     #[error("Variable {0} is set twice")]
     VariableTwice(String),
+    #[error("Two of these services would have the variable {0}")]
+    SameVariable(String),
     #[error("Port {port} is used by {by}")]
     Used { port: String, number: u16, by: String, pid: Option<u32> },
     #[error("Nothing listens on port {port}{}", waited(*.seconds))]
@@ -148,7 +154,8 @@ impl Explain for CommandError {
             Self::NoName { .. } => "Leave `-g` out for the project here",
             Self::MoveWhere => "Add `--port N`",
             Self::NoMatch(_) => "A pattern matches full names; `pald list` shows them",
-            Self::FileExists(_) => "Add services to it, then run `pald set`",
+            Self::FileExists(_) => return Some(format!("It stays as it is; {ADD_SERVICES}")),
+            Self::SameVariable(_) => "Leave one out, and add it to the file with `env = \"VAR\"`",
             Self::RefusedVariable { .. } => {
                 "Choose another name, or add it to the file with `env = \"VAR\"`"
             }
@@ -202,7 +209,10 @@ fn hint_for_name(name: &str, file: &Path, nearest: Option<&str>, is_full: bool) 
         }
         (None, true) => format!("With `-g` it is the registered service {name}"),
         (None, false) => {
-            format!("Add it to {}, or take it as a full name with `-g`", Shown(file))
+            let file = Shown(file);
+            format!(
+                "Add `{name} = {{}}` below `[services]` in {file}, or take it as a full name with `-g`"
+            )
         }
     }
 }

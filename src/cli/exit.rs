@@ -88,6 +88,7 @@ impl Exit {
             CommandError::UrlFlag(_)
             | CommandError::VariableName(_)
             | CommandError::VariableTwice(_)
+            | CommandError::SameVariable(_)
             | CommandError::Text { .. }
             | CommandError::Directory { .. }
             | CommandError::NoProject { .. }

@@ -235,7 +235,11 @@ impl Reader<'_> {
         match text.map(Text::parse) {
             Some(Some(text)) => Ok(text),
             Some(None) => Err(self.file.wrong_value(at, value, Text::ALLOWED)),
-            None => Err(self.file.wrong_value(at, value, TEXT)),
+            None if value.get_ref().is_str() => Err(self.file.wrong_value(at, value, TEXT)),
+            None => {
+                let hint = "If it is a service, put it below `[services]`";
+                Err(with_hint(self.file.wrong_value(at, value, TEXT), hint.to_owned()))
+            }
         }
     }
 
@@ -285,10 +289,16 @@ impl Reader<'_> {
 
 /// Adds the nearest legal name to a mistake.
 fn near(mistake: Mistake, text: &str) -> Mistake {
+    match ShortName::nearest(text) {
+        Some(name) => with_hint(mistake, format!("Try `{name}`")),
+        None => mistake,
+    }
+}
+
+fn with_hint(mistake: Mistake, hint: String) -> Mistake {
     match mistake {
         Mistake::Value { place, name, value, allowed, .. } => {
-            let hint = ShortName::nearest(text).map(|name| format!("Try `{name}`"));
-            Mistake::Value { place, name, value, allowed, hint }
+            Mistake::Value { place, name, value, allowed, hint: Some(hint) }
         }
         other => other,
     }

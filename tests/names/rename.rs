@@ -114,7 +114,9 @@ fn in_a_project_short_names_are_its_own() {
     let (code, _, stderr) = pald(&home, "-C shop mv wbe site");
     assert_eq!(code, Some(1));
     assert!(stderr.ends_with("hint: Did you mean web?\n"), "{stderr}");
-    let said = "pald: shop.web is now shop.site, on 49201\n".to_owned();
+    let said = "pald: shop.web is now shop.site, on 49201\n\
+                hint: Rename web in ~/shop/pald.toml too\n"
+        .to_owned();
     assert_eq!(pald(&home, "-C shop mv web site"), (Some(0), String::new(), said));
     file("site");
     assert_eq!(pald(&home, "-C shop set").1, "site  49201\n");

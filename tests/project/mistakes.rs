@@ -299,7 +299,7 @@ fn names_for_a_new_project_are_checked() {
         ("init a.b", 2, service("\"a.b\"")),
         ("init port", 2, service("\"port\"")),
         ("init web git", 2, "Error: git can't be a service here: shells and loaders run code by its variable GIT_PORT\nhint: Choose another name, or add it to the file with `env = \"VAR\"`\n".to_owned()),
-        ("init a-b a_b", 2, "Error: Variable A_B_PORT is set twice\nhint: Choose another name, as in `WEB=shop.web`\n".to_owned()),
+        ("init a-b a_b", 2, "Error: Two of these services would have the variable A_B_PORT\nhint: Leave one out, and add it to the file with `env = \"VAR\"`\n".to_owned()),
     ];
     for (command, code, message) in rows {
         assert_refused(&workplace, "src/My Shop", command, code, &message);

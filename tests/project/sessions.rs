@@ -28,6 +28,11 @@ fn a_project_and_its_worktree_have_ports_of_their_own() {
         "bash",
         "src/shop",
         "\
+$ pald init
+pald: ~/src/shop/pald.toml has no services yet; add lines such as `web = {}` below its `[services]`, then run `pald set`
+$ pald set
+pald: ~/src/shop/pald.toml has no services; add lines such as `web = {}` below its `[services]`, then run `pald set`
+$ rm pald.toml
 $ pald init web api db
 $ cat pald.toml
 project = \"shop\"
@@ -38,7 +43,7 @@ api = {}
 db  = {}
 $ pald init web; echo $?
 Error: ~/src/shop/pald.toml already exists
-hint: Add services to it, then run `pald set`
+hint: It stays as it is; add lines such as `web = {}` below its `[services]`, then run `pald set`
 4
 $ pald set
 web  49201
@@ -203,7 +208,7 @@ hint: With `-g` it is the registered service redis
 1
 $ pald get mongo; echo $?
 Error: mongo is no service of shop (~/src/shop/pald.toml)
-hint: Add it to ~/src/shop/pald.toml, or take it as a full name with `-g`
+hint: Add `mongo = {}` below `[services]` in ~/src/shop/pald.toml, or take it as a full name with `-g`
 1
 $ pald get shop.web && pald get web --json | head -n 2
 49201
@@ -216,7 +221,7 @@ pald: shop.api on 49202 is no longer in ~/src/shop/pald.toml; `pald del shop.api
 49202
 $ pald del api && pald get api; echo $?
 Error: api is no service of shop (~/src/shop/pald.toml)
-hint: Add it to ~/src/shop/pald.toml, or take it as a full name with `-g`
+hint: Add `api = {}` below `[services]` in ~/src/shop/pald.toml, or take it as a full name with `-g`
 1
 $ pald set --json | grep -c '\"name\"'
 2

@@ -10,8 +10,9 @@ use std::path::Path;
 use clap::Args;
 
 use crate::cli::assignment::check_distinct;
-use crate::cli::error::CommandError;
+use crate::cli::error::{ADD_SERVICES, CommandError};
 use crate::cli::{Failure, Session};
+use crate::files::Shown;
 use crate::paths::Paths;
 use crate::project::{CHECKOUT, FILE_NAME, PORT, ShortName, is_refused};
 use crate::quoted::Quoted;
@@ -46,6 +47,10 @@ impl Init {
         let path = location.from.join(FILE_NAME);
         write(&path, &text(&project, &services))?;
         session.terminal.note(&format!("Wrote {FILE_NAME} for {project}"));
+        if services.is_empty() {
+            let path = Shown(&path);
+            session.terminal.say(&format!("{path} has no services yet; {ADD_SERVICES}"));
+        }
         Ok(())
     }
 }
@@ -59,7 +64,10 @@ fn service(name: &OsStr) -> Result<ShortName, CommandError> {
 fn check_variables(services: &[ShortName]) -> Result<(), CommandError> {
     let variables: Vec<_> =
         services.iter().map(|name| VariableName::of_service(name.as_str())).collect();
-    check_distinct(variables.iter())?;
+    check_distinct(variables.iter()).map_err(|error| match error {
+        CommandError::VariableTwice(variable) => CommandError::SameVariable(variable),
+        error => error,
+    })?;
     match services.iter().zip(&variables).find(|(_, variable)| is_refused(variable)) {
         None => Ok(()),
         Some((service, variable)) => Err(CommandError::RefusedVariable {

@@ -13,6 +13,7 @@ use crate::cli::names::is_short;
 use crate::cli::scope::Scope;
 use crate::cli::{Failure, Session, restart};
 use crate::client::{Client, ClientError};
+use crate::files::Shown;
 use crate::service_name::ServiceName;
 
 /// Rename a service; its port and all else stay
@@ -56,6 +57,11 @@ impl Mv {
             return Ok(session.terminal.answer_json(&renamed)?);
         }
         session.terminal.say(&format!("{old} is now {new}, on {}", renamed.port));
+        let listed = here.as_ref().zip(self.old.to_str());
+        if let Some(file) = listed.and_then(|(here, old)| here.project.file_with(old)) {
+            let (old, file) = (self.old.display(), Shown(&file.path));
+            session.terminal.hint(&format!("Rename {old} in {file} too"));
+        }
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::addresses::Addresses;
 use crate::api::{ProjectServiceRequest, RegisterRequest, Service};
 use crate::cli::completion::Takes;
-use crate::cli::error::CommandError;
+use crate::cli::error::{ADD_SERVICES, CommandError};
 use crate::cli::here::{self, Here, Missing};
 use crate::cli::hold;
 use crate::cli::names::note_twin;
@@ -167,6 +167,9 @@ impl Set {
             false => here.set(file, self.is_move)?,
         };
         self.print(session, file, &registered)?;
+        if file.services.is_empty() {
+            session.terminal.say(&format!("{} has no services; {ADD_SERVICES}", Shown(&file.path)));
+        }
         for service in &registered.left_over {
             let (name, port, path) = (&service.full_name, service.port, Shown(&file.path));
             session.terminal.say(&format!(

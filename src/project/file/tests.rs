@@ -104,7 +104,7 @@ fn a_mistake_is_named_with_its_place_and_what_is_allowed() {
         (in_env("DB_PORT = 'x'"), "5:1: db and env.DB_PORT both have the variable DB_PORT".into(), Some("Give one of them another, as in `web = { env = \"WEB\" }`")),
         (in_env("'A B' = 'x'"), format!("5:1: a variable of env is \"A B\"; it must be {variable}"), None),
         (in_env("LD_PRELOAD = 'x'"), format!("5:1: a variable of env is \"LD_PRELOAD\"; it must be {}", refused::ALLOWED), None),
-        (in_env("URL = 7"), "5:7: env.URL is 7; it must be a string without control characters".into(), None),
+        (in_env("URL = 7"), "5:7: env.URL is 7; it must be a string without control characters".into(), Some("If it is a service, put it below `[services]`")),
         (in_env("URL = \"a\\nb\""), "5:7: env.URL is \"a\\nb\"; it must be a string without control characters".into(), None),
         (in_env("URL = \"\\u001b[2J\""), "5:7: env.URL is \"\\u{1b}[2J\"; it must be a string without control characters".into(), None),
         (in_env("URL = 'http://localhost:{db'"), format!("5:7: env.URL is \"http://localhost:{{db\"; it must be {}", Text::ALLOWED), None),
