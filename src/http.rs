@@ -40,6 +40,8 @@ pub use guard::Guard;
 pub use listen::{ListenError, Listeners, UnexpectedSocket};
 pub use v1::About;
 
+pub use server::workers;
+
 use connection::Progress;
 use error::HttpError;
 use guard::Admission;

@@ -1,4 +1,4 @@
-//! The ceiling: an actix-web server that answers a constant to everybody.
+//! The ceiling: an actix-web server that answers a constant to everybody, with as many threads as pald.
 
 use actix_web::{App, HttpServer, web};
 

@@ -26,7 +26,7 @@ struct Cost {
 
 pub(crate) fn compare(table: &mut Table) {
     let home = Home::new(SERVICES, RANGE);
-    let servers = [home.start_and_settle(), bare::start(1), bare::start(2)];
+    let servers = [home.start_and_settle(), bare::start(pald::http::workers())];
     // (what, clients, connections, on one CPU, bar of the rate, bar of the CPU time)
     use Connections::{Fresh, Kept};
     let (rate, cpu, none) = (Bar::AtLeast(0.9), Bar::AtMost(1.15), Bar::None);
@@ -39,34 +39,22 @@ pub(crate) fn compare(table: &mut Table) {
         ("16 clients, fresh connections", 16, Fresh, false, rate, none),
     ];
     for (what, clients, connections, is_pinned, rate_bar, cpu_bar) in rows {
-        let mut costs: [Cost; 3] = Default::default();
+        let mut costs: [Cost; 2] = Default::default();
         for _ in 0..ROUNDS {
             for (server, cost) in servers.iter().zip(&mut costs) {
                 measure(server, clients, connections, is_pinned, cost);
             }
         }
-        let [pald, one, two] = costs;
-        let best = if one.rate.median() > two.rate.median() { &one.rate } else { &two.rate };
-        let from = format!(
-            "{} requests/s; bare: {} with 1 worker, {} with 2",
-            shown(pald.rate.median()),
-            shown(one.rate.median()),
-            shown(two.rate.median())
-        );
-        table.row(
-            &format!("lookup, {what}: rate over bare"),
-            &pald.rate.over(best),
-            rate_bar,
-            &from,
-        );
-        let best = if one.cpu.median() < two.cpu.median() { &one.cpu } else { &two.cpu };
-        let from = format!(
-            "{} us of CPU; bare: {} with 1 worker, {} with 2",
-            shown(pald.cpu.median()),
-            shown(one.cpu.median()),
-            shown(two.cpu.median())
-        );
-        table.row(&format!("lookup, {what}: CPU over bare"), &pald.cpu.over(best), cpu_bar, &from);
+        let [pald, bare] = costs;
+        let (rates, times) = ([&pald.rate, &bare.rate], [&pald.cpu, &bare.cpu]);
+        let [ours, theirs] = rates.map(|figures| shown(figures.median()));
+        let from = format!("{ours} requests/s; bare: {theirs}");
+        let row = format!("lookup, {what}: rate over bare");
+        table.row(&row, &pald.rate.over(&bare.rate), rate_bar, &from);
+        let [ours, theirs] = times.map(|figures| shown(figures.median()));
+        let from = format!("{ours} us of CPU; bare: {theirs}");
+        let row = format!("lookup, {what}: CPU over bare");
+        table.row(&row, &pald.cpu.over(&bare.cpu), cpu_bar, &from);
     }
 }
 
