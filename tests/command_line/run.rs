@@ -34,7 +34,7 @@ Error: Can't run \"./no-such-command\": No such file or directory (os error 2)
 127
 $ pald run shop.web -- NODE_ENV=test node; echo $?
 Error: Can't run \"NODE_ENV=test\": No such file or directory (os error 2)
-hint: A line for the shell goes into `sh -c '...'`
+hint: It is not in PATH; a line for the shell goes into `sh -c '...'`
 127
 $ mkdir -p node_modules/.bin site && touch node_modules/.bin/own-vite && pald -C site run shop.web -- own-vite
 Error: Can't run \"own-vite\": No such file or directory (os error 2)

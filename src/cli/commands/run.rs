@@ -237,6 +237,6 @@ fn hint_for_program(name: &OsStr) -> Option<String> {
     let places = folder.ancestors().flat_map(|it| OWN_PROGRAMS.map(|own| it.join(own).join(name)));
     Some(match places.into_iter().find(|path| path.is_file()) {
         Some(path) => format!("Did you mean {}?", InShell(&path)),
-        None => "A line for the shell goes into `sh -c '...'`".to_owned(),
+        None => "It is not in PATH; a line for the shell goes into `sh -c '...'`".to_owned(),
     })
 }
