@@ -220,7 +220,7 @@ hint: Start pald with `pald start`, or in the foreground with `pald`
         &format!(
             "\
 pald      {}, pid {}, up 0 s
-runs as   a program in the foreground
+runs as   a program, not a service
 url       http://127.0.0.1:49200, on 127.0.0.1:49200 and [::1]:49200
 services  1, revision 1; accepts changes
 store     ~/.pald/db

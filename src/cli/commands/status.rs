@@ -46,7 +46,7 @@ fn run_as(health: &Health, found: Option<(&str, State)>) -> String {
             }
         }
         // It was not started by a service manager, or there is none.
-        _ => "a program in the foreground".to_owned(),
+        _ => "a program, not a service".to_owned(),
     }
 }
 
@@ -143,9 +143,9 @@ mod tests {
         let health = health(|_| ());
         let state = |pid, is_enabled| State { pid, is_enabled, ..State::default() };
         let rows = [
-            (None, "a program in the foreground"),
-            (Some(state(None, true)), "a program in the foreground"),
-            (Some(state(Some(8), true)), "a program in the foreground"),
+            (None, "a program, not a service"),
+            (Some(state(None, true)), "a program, not a service"),
+            (Some(state(Some(8), true)), "a program, not a service"),
             (Some(state(Some(7), true)), "a service, started at each login"),
             (Some(state(Some(7), false)), "a service, not started at login"),
         ];
