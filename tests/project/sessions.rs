@@ -323,6 +323,7 @@ $ mkdir -p ../fix/apps/site && cd ../fix && pald init web && head -n 1 pald.toml
 project = \"shop\"
 $ pald -C apps/site init web -v && head -n 1 apps/site/pald.toml
 Wrote pald.toml for site
+pald: ~/src/fix/apps/site/pald.toml is a project of its own, besides ~/src/fix/pald.toml
 project = \"site\"
 $ pald -C apps/site set
 web  49201

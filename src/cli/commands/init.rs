@@ -47,8 +47,12 @@ impl Init {
         let path = location.from.join(FILE_NAME);
         write(&path, &text(&project, &services))?;
         session.terminal.note(&format!("Wrote {FILE_NAME} for {project}"));
+        let path = Shown(&path);
+        if let Some(above) = location.file().filter(|_| !location.is_of_main) {
+            let text = format!("{path} is a project of its own, besides {}", Shown(above));
+            session.terminal.say(&text);
+        }
         if services.is_empty() {
-            let path = Shown(&path);
             session.terminal.say(&format!("{path} has no services yet; {ADD_SERVICES}"));
         }
         Ok(())
