@@ -213,6 +213,11 @@ hint: Stop it with `kill {pid}`, or see `pald who 49201`
 "
         ),
     );
+    let moved = format!(
+        "$ pald set shop.web --port 49207 --move\n\
+         pald: port 49201 is still used by {name} (pid {pid}){origin}\n49207\n"
+    );
+    session(&home, &moved);
     let (code, stdout, _) = pald(&home, &["who", &home.min.to_string(), "--json"]);
     let port: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!((code, &port["holder"]["pid"]), (Some(0), &serde_json::json!(pid)));

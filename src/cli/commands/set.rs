@@ -6,11 +6,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use clap::Args;
 
 use crate::addresses::Addresses;
-use crate::api::{ProjectServiceRequest, RegisterRequest, Service};
+use crate::api::{ProjectServiceRequest, RegisterRequest, Service, State};
 use crate::cli::completion::Takes;
 use crate::cli::error::{ADD_SERVICES, CommandError};
 use crate::cli::here::{self, Here, Missing};
 use crate::cli::hold;
+use crate::cli::holder::with_origins;
 use crate::cli::names::note_twin;
 use crate::cli::scope::Scope;
 use crate::cli::{Failure, Session};
@@ -106,7 +107,11 @@ impl Set {
         };
         let client = session.client()?;
         let is_changed = request.hold.is_some_and(|hold| hold::differs(&client, service, hold));
+        let before = if self.is_move { client.service(service).ok() } else { None };
         let registered = client.register(service, request, existing)?;
+        if let Some(before) = before {
+            say_what_stays(session, &before, registered.service.port);
+        }
         if is_changed {
             hold::say(session.terminal, &registered.service);
         }
@@ -202,5 +207,13 @@ impl Set {
             format!("{:width$}  {}", service.name.as_str(), service.port)
         };
         Ok(session.terminal.answer(found.iter().map(line))?)
+    }
+}
+
+/// Says what still listens on the port that a service had before it moved to another.
+fn say_what_stays(session: &Session, before: &Service, port: u16) {
+    let by = with_origins(&before.all_holders()).filter(|_| before.state == Some(State::Running));
+    if let Some(by) = by.filter(|_| before.port != port) {
+        session.terminal.say(&format!("port {} is still used by {by}", before.port));
     }
 }
