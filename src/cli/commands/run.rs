@@ -33,6 +33,8 @@ use crate::variable_name::VariableName;
 /// NAME, and {port} in the command's arguments is replaced by it. In a project all its variables are set
 /// too, and {name} is replaced by the port of its service NAME. The command replaces pald, so signals and
 /// the exit code are its own.
+///
+/// Quote '{port}' where a > follows it: zsh takes {port} >log for a file descriptor.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
