@@ -34,6 +34,8 @@ mod service;
 mod session;
 mod table;
 mod terminal;
+#[cfg(test)]
+mod transcripts;
 
 use commands::Command;
 use error::CommandError;

@@ -2,7 +2,7 @@
 
 use std::net::{TcpListener, TcpStream};
 
-use crate::daemon::Home;
+use crate::daemon::{Home, Reply};
 
 #[test]
 fn a_service_gets_the_lowest_free_port_and_keeps_it() {
@@ -222,6 +222,54 @@ fn every_reply_is_plain_text_that_no_cache_keeps() {
         assert_eq!(reply.header("cache-control"), Some("no-store"));
         assert_eq!(reply.header("server"), None);
     }
+}
+
+/// A plain lookup is answered before the app is asked; how it is written, and who asks, makes no difference.
+#[test]
+fn a_lookup_has_one_answer_however_it_is_asked_for() {
+    let home = Home::new(1);
+    let daemon = home.start();
+    let client = &daemon.client;
+    let answer = |reply: &Reply| {
+        let names = ["content-type", "content-length", "cache-control", "connection"];
+        let guards = ["x-content-type-options", "cross-origin-resource-policy", "server"];
+        let headers = names.iter().chain(&guards).map(|name| reply.header(name).map(str::to_owned));
+        (reply.status, headers.collect::<Vec<_>>(), reply.body.clone())
+    };
+    daemon.set("shop").port();
+    let form = "application/x-www-form-urlencoded";
+    let routed = answer(&client.post("/get", form, b"service=shop"));
+    let own_page = "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\n";
+    let rows = [
+        ("/get?service=shop", ""),
+        ("/get?x=1&service=%73hop&", ""),
+        ("/%67et?service=shop", ""),
+        ("/get?service=shop", "Sec-Fetch-Site: none\r\n"),
+        ("/get?service=shop", own_page),
+    ];
+    for (target, headers) in rows {
+        assert_eq!(answer(&client.request("GET", target, headers)), routed, "{target} {headers}");
+    }
+    let refused = [
+        ("/get?service=shop", "Sec-Fetch-Site: cross-site\r\n", 403),
+        ("/get?service=shop", "Origin: http://other.example\r\n", 403),
+        ("/get?service=shop", "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Dest: empty\r\n", 403),
+        ("/get?service=shop&service=shop", "", 400),
+        ("/get?service=%zz", "", 400),
+        ("/get?service=Shop", "", 404),
+        ("/get/?service=shop", "", 404),
+    ];
+    for (target, headers, status) in refused {
+        let reply = client.request("GET", target, headers);
+        assert_eq!(
+            (reply.status, reply.body.contains(&home.min.to_string())),
+            (status, false),
+            "{target}"
+        );
+    }
+    // A browser that looks for a new version of a site's left-over worker gets that.
+    let script = client.request("GET", "/get?service=shop", "Service-Worker: script\r\n");
+    assert_eq!(script.header("content-type"), Some("text/javascript; charset=utf-8"));
 }
 
 #[test]

@@ -21,13 +21,31 @@ pub(super) struct Session {
     config: Option<PathBuf>,
     url: Option<OsString>,
     client: OnceLock<Client>,
+    /// Where the command runs instead: all tests of a process have one current folder.
+    #[cfg(test)]
+    pub(super) folder: Option<PathBuf>,
     /// Where the output goes.
     pub(super) terminal: Terminal,
 }
 
 impl Session {
     pub(super) fn new(globals: Globals, terminal: Terminal) -> Self {
-        Self { config: globals.config, url: globals.url, client: OnceLock::new(), terminal }
+        Self {
+            config: globals.config,
+            url: globals.url,
+            client: OnceLock::new(),
+            #[cfg(test)]
+            folder: None,
+            terminal,
+        }
+    }
+
+    fn folder(&self) -> Result<PathBuf, CommandError> {
+        #[cfg(test)]
+        if let Some(folder) = &self.folder {
+            return Ok(folder.clone());
+        }
+        std::env::current_dir().map_err(CommandError::CurrentFolder)
     }
 
     /// Returns where the layers of the configuration come from.
@@ -69,7 +87,7 @@ impl Session {
 
     /// Returns the checkout where the command runs, and the project's files there.
     pub(super) fn location(&self) -> Result<Location, Failure> {
-        let folder = std::env::current_dir().map_err(CommandError::CurrentFolder)?;
+        let folder = self.folder()?;
         Ok(Location::of(&folder, Paths::of_this_user().home.as_deref())?)
     }
 

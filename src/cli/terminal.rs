@@ -5,6 +5,8 @@
 
 use std::ffi::OsString;
 use std::fmt::{self, Write as _};
+#[cfg(not(test))]
+use std::io as streams;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::{ColorChoice, ValueEnum as _};
@@ -13,6 +15,8 @@ use serde::Serialize;
 use super::error::CommandError;
 use super::{Failure, Globals};
 use crate::printable::{self, Printable, is_printable};
+#[cfg(test)]
+use kept as streams;
 
 /// Prints answers, warnings, hints and errors.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +57,7 @@ impl Terminal {
     /// Prints bytes that pald itself made, or has checked, to stdout; succeeds if the reader, such as
     /// `head`, closed the pipe.
     pub(super) fn answer_bytes(self, bytes: &[u8]) -> Result<(), CommandError> {
-        let mut stdout = io::stdout().lock();
+        let mut stdout = streams::stdout();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other.map_err(CommandError::Stdout),
@@ -144,7 +148,7 @@ pub(super) fn exit_with_usage(error: &clap::Error, arguments: &[OsString]) -> ! 
 
 /// Prints a line to stderr. If that fails, only the exit code is left to report it.
 fn print_line(line: impl fmt::Display) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(streams::stderr(), "{line}");
 }
 
 /// Returns whether the environment asks for no colours (<https://no-color.org>), or can't show any.
@@ -167,6 +171,43 @@ pub(super) fn color_choice(arguments: &[OsString]) -> ColorChoice {
         };
     }
     request.and_then(|request| ColorChoice::from_str(request, false).ok()).unwrap_or_default()
+}
+
+/// Keeps what a test's thread prints.
+#[cfg(test)]
+pub(super) mod kept {
+    use std::cell::RefCell;
+    use std::io;
+
+    thread_local! {
+        static PRINTED: RefCell<[Vec<u8>; 2]> = RefCell::default();
+    }
+
+    /// One of the two streams.
+    pub(super) struct Stream(usize);
+
+    pub(super) fn stdout() -> Stream {
+        Stream(0)
+    }
+
+    pub(super) fn stderr() -> Stream {
+        Stream(1)
+    }
+
+    /// Returns what was printed to stdout and to stderr since the last call.
+    pub(in crate::cli) fn take() -> [String; 2] {
+        PRINTED.take().map(|bytes| String::from_utf8(bytes).unwrap())
+    }
+
+    impl io::Write for Stream {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            PRINTED.with_borrow_mut(|printed| printed[self.0].write(bytes))
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
 }
 
 #[cfg(test)]

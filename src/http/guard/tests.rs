@@ -22,15 +22,15 @@ fn check(lines: &[&str]) -> Result<Admission, String> {
         let (name, value) = line.split_once(": ").unwrap();
         request = request.append_header((name, value));
     }
-    let request = request.to_http_request();
-    let head = Head {
-        method: request.method(),
-        uri: request.uri(),
-        version: request.version(),
-        headers: request.headers(),
-    };
+    let request = request.to_srv_request();
+    let head = Head::from(request.head());
     let hosts = Hosts::new(vec!["pald.test".to_owned(), "[fe80::1]".to_owned()]);
-    head.check(&hosts).map_err(|refusal| refusal.to_string())
+    let checked = head.check(&hosts).map_err(|refusal| refusal.to_string());
+    // A plain lookup is let in before the app is asked: just where the app would answer it.
+    let guard = Guard::new(hosts, Users::Anybody);
+    let is_answered = guard.admit(&request) == Ok(Admission::Whole);
+    assert_eq!(guard.admits_lookup(request.head()), is_answered && !head.is_change(), "{lines:?}");
+    checked
 }
 
 #[test]
