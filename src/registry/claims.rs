@@ -114,11 +114,6 @@ impl<'a> Claims<'a> {
         Ok(claimed?.ok())
     }
 
-    /// Whether this batch gives a port to nobody.
-    pub(super) fn is_unavailable(&self, port: Port) -> bool {
-        self.unavailable.contains(port)
-    }
-
     /// Keeps a port of a decision that is not made yet from its other services.
     pub(super) fn set_aside(&mut self, port: Port) {
         self.unavailable.insert(port);
@@ -126,8 +121,9 @@ impl<'a> Claims<'a> {
 
     /// Takes back [`Claims::set_aside`], for a decision that failed.
     pub(super) fn put_back(&mut self, port: Port) {
-        // One that this batch has released stays where it is.
-        if !self.freed.contains_key(&port) {
+        // One that this batch has released stays where it is, and one that others use.
+        let is_occupied = self.occupied.iter().any(|(occupied, _)| *occupied == port);
+        if !self.freed.contains_key(&port) && !is_occupied {
             self.unavailable.remove(port);
         }
     }

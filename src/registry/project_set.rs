@@ -140,7 +140,7 @@ impl Draft<'_> {
             return Ok(());
         }
         let registration = match model.of_service(name.as_ref()) {
-            Some(known) => self.update(claims, known, service)?,
+            Some(known) => self.update(model, claims, known, service)?,
             None => self.insert(model, claims, name, service)?,
         };
         self.decision.answer.registrations.push(registration);
@@ -154,16 +154,12 @@ impl Draft<'_> {
         name: ServiceName,
         service: &ProjectService,
     ) -> Result<Arc<Registration>, ChangeError> {
-        let is_given = |port: &Port| {
-            let given = self.decision.operations.iter().filter_map(Operation::after);
-            given.into_iter().any(|it| it.port == *port)
-        };
         let folder = self.folder(service);
         let remembered = claims.remembered(model, &name, folder.as_ref());
-        let remembered = remembered.filter(|port| !is_given(port));
+        let remembered = remembered.filter(|port| !self.gives(*port));
         let (port, hold) = match remembered {
             Some(port) => (port, None),
-            None => match self.preferred(claims, service)? {
+            None => match self.preferred(model, claims, &name, service)? {
                 Some(preferred) => preferred,
                 None => claims.lowest_free().map(|(port, hold)| (port, Some(hold)))?,
             },
@@ -183,6 +179,7 @@ impl Draft<'_> {
 
     fn update(
         &mut self,
+        model: &Model,
         claims: &mut Claims<'_>,
         known: &Arc<Registration>,
         service: &ProjectService,
@@ -194,7 +191,10 @@ impl Draft<'_> {
             ..Registration::clone(known)
         };
         let is_move = self.set.existing == Existing::Move && service.prefer != Some(known.port);
-        let preferred = if is_move { self.preferred(claims, service)? } else { None };
+        let preferred = match is_move {
+            true => self.preferred(model, claims, &known.service, service)?,
+            false => None,
+        };
         if let Some((port, hold)) = preferred {
             let moved = Arc::new(Registration { port, ..registration });
             self.decision.operations.push(Operation::Remove(Arc::clone(known)));
@@ -213,14 +213,24 @@ impl Draft<'_> {
     /// Claims the port that a service prefers, in the main checkout and if it can be had.
     fn preferred(
         &self,
+        model: &Model,
         claims: &mut Claims<'_>,
+        name: &ServiceName,
         service: &ProjectService,
     ) -> Result<Option<(Port, Option<Hold>)>, ChangeError> {
         let Some(port) = service.prefer.filter(|_| self.label.is_none()) else { return Ok(None) };
-        if self.set.own_ports.contains(&port) && !claims.is_unavailable(port) {
+        // What listens there is the checkout's own, which a claim does not know.
+        let is_nobodys = || claims.check_unregistered(model, port, name).is_ok();
+        if self.set.own_ports.contains(&port) && !self.gives(port) && is_nobodys() {
             return Ok(Some((port, None)));
         }
         Ok(claims.preferred(port)?.map(|hold| (port, Some(hold))))
+    }
+
+    /// Whether a service of the set gets a port.
+    fn gives(&self, port: Port) -> bool {
+        let given = self.decision.operations.iter().filter_map(Operation::after);
+        given.into_iter().any(|it| it.port == port)
     }
 
     fn keep(&mut self, claims: &mut Claims<'_>, insert: Operation, hold: Option<Hold>) {
@@ -394,6 +404,40 @@ mod tests {
         // A registered service moves only when it is told to.
         assert_eq!(ports("shop.web@/a", &own), 1);
         assert_eq!(ports("shop.web@/a", &ProjectSet { existing: Existing::Move, ..own }), 7);
+    }
+
+    /// Another service of the set looked for a port before, and found that one in use.
+    #[test]
+    fn a_port_of_the_checkouts_own_server_is_had_whoever_looked_at_it_before() {
+        let (listener, server) = (20_000..29_999)
+            .find_map(|number| {
+                let listener = std::net::TcpListener::bind(("127.0.0.1", number)).ok()?;
+                let next = Port::new(number + 1)?;
+                let is_free = matches!(Claimer::default().claim(next), Ok(Ok(_)));
+                is_free.then_some((listener, port(number)))
+            })
+            .unwrap();
+        let next = port(server.number() + 1);
+        let (model, mut claimer, mut remembered) =
+            (model(""), Claimer::default(), Default::default());
+        let range = PortRange::new(server, next).unwrap();
+        let mut claims = Claims::new(&model, range, Port::MAX, &mut claimer, &mut remembered);
+        let services = format!("web db={server}");
+        let own = ProjectSet { own_ports: vec![server], ..set("/a", &[""], &services) };
+        let registrations = register(&model, &mut claims, &own).unwrap().answer.registrations;
+        let ports: Vec<_> = registrations.iter().map(|it| it.port).collect();
+        assert_eq!(ports, [next, server]);
+        // It has one service, and what others use is told once.
+        let services = format!("web db={server} api={server}");
+        let own = ProjectSet { services: set("/a", &[""], &services).services, ..own };
+        let (mut claimer, mut remembered) = Default::default();
+        let mut claims = Claims::new(&model, range, Port::MAX, &mut claimer, &mut remembered);
+        for _ in 0..2 {
+            let refused = register(&model, &mut claims, &own);
+            let Err(ChangeError::Exhausted { occupied, .. }) = refused else { panic!("no error") };
+            assert_eq!(occupied.total(), 1);
+        }
+        drop(listener);
     }
 
     #[test]
