@@ -5,14 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use super::{JSON, pald, post};
 use crate::daemon::{Daemon, Home, Reply};
-use crate::faults::{Random, count};
+use crate::faults::{PATIENCE, Random, count};
 
 mod rules;
 
@@ -206,8 +207,17 @@ impl Bench {
             0 if !released.is_empty() => *released[random.index(released.len())].0,
             _ => self.home.min + u16::try_from(random.below(9)).unwrap(),
         };
-        if self.listeners.remove(&port).is_none() {
-            self.listeners.insert(port, TcpListener::bind(("127.0.0.1", port)).unwrap());
+        let address = ("127.0.0.1", port);
+        match self.listeners.remove(&port) {
+            None => drop(self.listeners.insert(port, TcpListener::bind(address).unwrap())),
+            Some(listener) => {
+                drop(listener);
+                // A program that another test starts has a copy for a moment, until it runs.
+                let closed = Instant::now();
+                while TcpStream::connect(address).is_ok() {
+                    assert!(closed.elapsed() < PATIENCE, "{port} is still listened on");
+                }
+            }
         }
         self.rules.in_use = self.listeners.keys().copied().collect();
         (format!("listen on {:?}", self.rules.in_use), Ok(Vec::new()), Ok(Vec::new()))
