@@ -73,7 +73,7 @@ impl Workplace {
             let serve = http::serve(served, about, guard, listeners, 64, shutdown);
             System::new().block_on(serve).unwrap();
         });
-        let folder = top.path().canonicalize().unwrap().join("work");
+        let folder = top.path().canonicalize().unwrap().join("code");
         fs::create_dir(&folder).unwrap();
         fs::write(top.path().join("config.toml"), "").unwrap();
         let served = Some((stop, thread));
