@@ -38,9 +38,8 @@ mod viewers;
 pub use body::BodyError;
 pub use guard::Guard;
 pub use listen::{ListenError, Listeners, UnexpectedSocket};
-pub use v1::About;
-
 pub use server::workers;
+pub use v1::About;
 
 use connection::Progress;
 use error::HttpError;

@@ -65,11 +65,9 @@ fn with_names(command: Command, names: &Arc<Names>) -> Command {
 fn completed(argument: Arg, takes: Takes, names: Arc<Names>) -> Arg {
     argument.add(ArgValueCompleter::new(move |typed: &OsStr| {
         let Some(typed) = typed.to_str() else { return Vec::new() };
-        if takes == Takes::Command {
-            return commands(typed);
-        }
         let (variable, name) = match takes {
-            Takes::Service | Takes::FullName | Takes::Command => ("", typed),
+            Takes::Command => return commands(typed),
+            Takes::Service | Takes::FullName => ("", typed),
             Takes::Assignment => typed.split_at(typed.find('=').map_or(0, |at| at + 1)),
         };
         let found = match takes {

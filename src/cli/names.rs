@@ -79,24 +79,22 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// Checks that all names in assignments mean something, so that nothing is registered if one does
-    /// not. The service that a command is run for may be new.
+    /// Checks that all names in an assignment mean something: before anything is registered, all are
+    /// checked. The service that a command is run for may be new.
     pub(super) fn check(
         &self,
-        assignments: &[Assignment],
+        assignment: &Assignment,
         running: Option<&ServiceName>,
     ) -> Result<(), Failure> {
         let is_running = |name: &str| running.is_some_and(|running| running.as_str() == name);
-        for assignment in assignments {
-            for name in assignment.names().into_iter().filter(|name| !is_running(name)) {
-                match &self.here {
-                    _ if name == project::PORT && running.is_some() => {}
-                    Some(_) if name == project::CHECKOUT => {}
-                    Some(here) if is_short(name) && here.project.file_with(name).is_some() => {}
-                    Some(here) if is_short(name) => drop(here.left_over(name)?),
-                    _ if self.missing_elsewhere == Missing::Register => {}
-                    _ => drop(self.port_of_full(&ServiceName::parse(name)?)?),
-                }
+        for name in assignment.names().into_iter().filter(|name| !is_running(name)) {
+            match &self.here {
+                _ if name == project::PORT && running.is_some() => {}
+                Some(_) if name == project::CHECKOUT => {}
+                Some(here) if is_short(name) && here.project.file_with(name).is_some() => {}
+                Some(here) if is_short(name) => drop(here.left_over(name)?),
+                _ if self.missing_elsewhere == Missing::Register => {}
+                _ => drop(self.port_of_full(&ServiceName::parse(name)?)?),
             }
         }
         Ok(())
@@ -192,10 +190,8 @@ impl<'a> Names<'a> {
             let request = RegisterRequest::default();
             let registered = self.client.register(service, &request, Existing::Accept)?;
             let port = registered.service.port;
-            if registered.is_new
-                && !note_twin(self.session, self.scope, &self.client, &registered.service)
-            {
-                self.session.terminal.say(&format!("registered {service} on {port}"));
+            if registered.is_new {
+                say_new(self.session, self.scope, &self.client, &registered.service);
             }
             return Ok(port);
         }
@@ -211,6 +207,14 @@ impl<'a> Names<'a> {
             failure.hint = Some(format!("{nearest}`{remedy} {service}` registers it"));
         }
         failure
+    }
+}
+
+/// Says that a service was registered, and where it may be mistaken for a project's, that it is not.
+pub(super) fn say_new(session: &Session, scope: Scope, client: &Client, service: &Service) {
+    if !note_twin(session, scope, client, service) {
+        let Service { name, port, .. } = service;
+        session.terminal.say(&format!("registered {name} on {port}"));
     }
 }
 

@@ -89,7 +89,7 @@ pub(super) trait Manager {
     /// # Errors
     /// The home folder is unknown.
     fn may_be_installed(&self) -> Result<bool, ServiceError> {
-        Ok(self.files(None)?.iter().any(|file| file.path.exists()))
+        Ok(is_any_there(&self.files(None)?))
     }
     /// Returns the state of the service.
     fn state(&self) -> Result<State, ServiceError>;
@@ -191,6 +191,11 @@ impl ServiceFile {
             None => Ok(false),
         }
     }
+}
+
+/// Whether one of these files was written.
+fn is_any_there(files: &[ServiceFile]) -> bool {
+    files.iter().any(|file| file.path.exists())
 }
 
 /// Runs a command to completion.

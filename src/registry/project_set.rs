@@ -229,8 +229,7 @@ impl Draft<'_> {
 
     /// Whether a service of the set gets a port.
     fn gives(&self, port: Port) -> bool {
-        let given = self.decision.operations.iter().filter_map(Operation::after);
-        given.into_iter().any(|it| it.port == port)
+        self.decision.operations.iter().filter_map(Operation::after).any(|it| it.port == port)
     }
 
     fn keep(&mut self, claims: &mut Claims<'_>, insert: Operation, hold: Option<Hold>) {

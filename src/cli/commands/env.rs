@@ -112,7 +112,7 @@ fn variables(names: &Names, requests: &[Request]) -> Result<Vec<(VariableName, V
     }
     for request in requests {
         if let Request::Assignment(assignment) = request {
-            names.check(std::slice::from_ref(assignment), None)?;
+            names.check(assignment, None)?;
         }
     }
     let mut variables = Vec::new();

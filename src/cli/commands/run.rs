@@ -16,7 +16,7 @@ use crate::cli::error::CommandError;
 use crate::cli::here::Missing;
 use crate::cli::hold;
 use crate::cli::holder::port_of;
-use crate::cli::names::{Names, is_short, note_twin};
+use crate::cli::names::{Names, is_short, say_new};
 use crate::cli::scope::Scope;
 use crate::cli::{Failure, Session, Terminal, listener};
 use crate::client::Client;
@@ -72,7 +72,7 @@ impl Run {
         let port = name.as_ref().map(|_| VariableName::port());
         check_distinct(port.into_iter().chain(variables).collect::<Vec<_>>().iter())?;
         for assignment in &assignments {
-            let checked = names.check(std::slice::from_ref(assignment), name.as_ref());
+            let checked = names.check(assignment, name.as_ref());
             checked.map_err(|failure| with_hint_for_text(failure, assignment))?;
         }
         let own = match &name {
@@ -142,11 +142,8 @@ impl Run {
                 // If the command is refused below, registering its service is the only change.
                 let request = RegisterRequest::default();
                 let registered = names.client.register(name, &request, Existing::Accept)?;
-                let Service { name: full_name, port, .. } = &registered.service;
-                if registered.is_new
-                    && !note_twin(session, self.scope, &names.client, &registered.service)
-                {
-                    session.terminal.say(&format!("registered {full_name} on {port}"));
+                if registered.is_new {
+                    say_new(session, self.scope, &names.client, &registered.service);
                 }
                 name.clone()
             }

@@ -59,9 +59,8 @@ impl Manager for Systemd {
     }
 
     fn may_be_installed(&self) -> Result<bool, ServiceError> {
-        let is_written = self.files(None)?.iter().any(|file| file.path.exists());
         // The package's own unit may be enabled, too.
-        Ok(is_written || self.packaged.join(UNIT).exists())
+        Ok(super::is_any_there(&self.files(None)?) || self.packaged.join(UNIT).exists())
     }
 
     fn state(&self) -> Result<State, ServiceError> {

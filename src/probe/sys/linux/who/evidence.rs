@@ -174,10 +174,8 @@ impl Holders {
         });
         let visible = visible
             .into_iter()
-            .map(|(process, uid)| {
-                (self.user(uid), Some(Box::new(process.shown(self.booted()).clone())))
-            })
-            .map(|(user, process)| Holder { user, process });
+            .map(|(process, uid)| (self.user(uid), Box::new(process.shown(self.booted()).clone())))
+            .map(|(user, process)| Holder { user, process: Some(process) });
         let invisible = invisible.into_iter();
         visible.chain(invisible.map(|uid| Holder { user: self.user(uid), process: None })).collect()
     }
