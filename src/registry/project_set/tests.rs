@@ -156,7 +156,8 @@ fn only_the_main_checkout_gets_preferred_ports() {
 /// Another service of the set looked for a port before, and found that one in use.
 #[test]
 fn a_port_of_the_checkouts_own_server_is_had_whoever_looked_at_it_before() {
-    let (listener, server) = (20_000..29_999)
+    // No other test looks for a port here.
+    let (listener, server) = (9_500..9_990)
         .find_map(|number| {
             let listener = std::net::TcpListener::bind(("127.0.0.1", number)).ok()?;
             let next = Port::new(number + 1)?;
