@@ -19,6 +19,7 @@ use crate::timestamp::Timestamp;
 mod contents;
 mod data_file;
 mod db_record;
+mod flusher;
 #[path = "../migrations/mod.rs"]
 mod migrations;
 mod open;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use sled::Db;
 
 use super::data_file::DataFile;
+use super::flusher::Flusher;
 use super::migrations::MIGRATIONS;
 use super::trees::{Trees, schema_version, set_schema_version, sled_failed};
 use super::{Contents, Store, StoreError};
@@ -75,15 +76,16 @@ impl Store {
             return Err(StoreError::TooNew { path: path.to_owned(), version, newest: NEWEST });
         }
         let data_file = DataFile::open(path).map_err(|source| io_failed(path, source))?;
+        let flusher = Flusher::start(&db).map_err(|source| io_failed(path, source))?;
         for migration in MIGRATIONS.iter().filter(|migration| migration.version > version) {
             (migration.apply)(&db)
-                .and_then(|()| db.flush())
-                .and_then(|_| set_schema_version(&db, migration.version))
-                .and_then(|()| db.flush())
+                .and_then(|()| flusher.flush())
+                .and_then(|()| set_schema_version(&db, migration.version))
+                .and_then(|()| flusher.flush())
                 .map_err(|source| sled_failed(path, source))?;
             data_file.sync().map_err(|source| io_failed(path, source))?;
         }
-        let trees = Trees::open(db, path)?;
+        let trees = Trees::open(&db, flusher, path)?;
         Ok(Self { trees, data_file, path: path.to_owned() })
     }
 

@@ -13,6 +13,7 @@ use sled::transaction::{
 };
 use sled::{Db, Tree};
 
+use super::flusher::Flusher;
 use super::record::{PortRecord, SealRecord, ServiceRecord, encode, port_key};
 use super::{Operation, Remembrance, StoreError};
 use crate::registration::Registration;
@@ -47,13 +48,13 @@ pub(super) struct Trees {
     index: u8,
     remembered: Tree,
     meta: Tree,
-    db: Db,
+    flusher: Flusher,
     path: PathBuf,
 }
 
 impl Trees {
     /// Opens the trees of a database whose schema is up to date.
-    pub(super) fn open(db: Db, path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(db: &Db, flusher: Flusher, path: &Path) -> Result<Self, StoreError> {
         let tree = |name: &str| db.open_tree(name).map_err(|source| sled_failed(path, source));
         let pair = |services, ports| {
             Ok::<_, StoreError>(Pair { services: tree(services)?, ports: tree(ports)? })
@@ -69,7 +70,7 @@ impl Trees {
                 return Err(StoreError::Contradiction { path: path.to_owned(), found });
             }
         };
-        Ok(Self { current, spare, index, remembered, meta, db, path: path.to_owned() })
+        Ok(Self { current, spare, index, remembered, meta, flusher, path: path.to_owned() })
     }
 
     /// The registry.
@@ -171,7 +172,7 @@ impl Trees {
 
     /// Writes all applied changes to sled's files; they are on disk once the data file is synced.
     pub(super) fn flush(&self) -> Result<(), StoreError> {
-        self.db.flush().map(drop).map_err(|source| sled_failed(&self.path, source))
+        self.flusher.flush().map_err(|source| sled_failed(&self.path, source))
     }
 
     /// Returns the bytes of the stored seal, if there is one.
