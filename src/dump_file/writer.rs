@@ -97,11 +97,23 @@ mod tests {
 
     use super::*;
     use crate::files::siblings;
+    use crate::folder::Folder;
 
     fn snapshot(dump: &str) -> Snapshot {
         let registrations = dump::parse(dump.as_bytes()).unwrap().registrations();
         let seal = Seal::of(1, &registrations);
         Snapshot { registrations: registrations.into_iter().map(Arc::new).collect(), seal }
+    }
+
+    #[test]
+    fn without_folders_all_else_stays() {
+        let line = "a\t1\t\t# pald: since=2026-11-17T10:00:00Z hold=off";
+        let with = snapshot(&format!("{line} folder=/code/shop\nb 2\n"));
+        let without = snapshot(&format!("{line}\nb 2\n"));
+        assert_eq!(with.registrations[0].folder.as_ref().map(Folder::as_str), Some("/code/shop"));
+        let stripped = with.without_folders();
+        assert_eq!(stripped.registrations, without.registrations);
+        assert_eq!(stripped.seal, without.seal);
     }
 
     /// What is kept beside the dump.

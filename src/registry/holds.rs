@@ -434,4 +434,23 @@ mod tests {
             HoldsStatus { max: 9, held: 0, missing: vec![], refused: vec![] }
         );
     }
+
+    #[test]
+    fn a_port_that_was_in_use_is_tried_again_while_there_is_room() {
+        if !probe::HOLDS_PORTS {
+            return eprintln!("skipped: pald holds no ports on this system");
+        }
+        let listener = TcpListener::bind("[::]:0").unwrap();
+        let port = Port::new(listener.local_addr().unwrap().port()).unwrap();
+        let (holds, watch) = start(&[port], 1);
+        wait_until("the port is tried", || watch.status().missing == [port]);
+        let [(other, other_hold)] = claimed();
+        drop(listener);
+        holds.keep(other, Some(other_hold));
+        holds.shared.retry_missing();
+        assert_eq!((watch.is_held(port), watch.status().missing), (false, vec![port]));
+        holds.release(other);
+        holds.shared.retry_missing();
+        assert_eq!((watch.is_held(port), watch.status().missing), (true, vec![]));
+    }
 }

@@ -8,7 +8,9 @@ use super::*;
 use crate::addresses::Addresses;
 use crate::dump;
 use crate::probe;
+use crate::seal::Seal;
 use crate::short_name::ShortName;
+use crate::timestamp::Timestamp;
 
 /// A registry in a folder, with all ports, of which pald has the last.
 fn options(folder: &Path) -> RegistryOptions {
@@ -177,4 +179,71 @@ fn a_changed_port_listen_on_a_services_port_is_refused_time_after_time() {
         assert_eq!(refused.as_deref(), Some("port_listen is 7, which is registered to web"));
     }
     assert_eq!(open(folder.path()).lookup("web"), Some(port(7)));
+}
+
+/// A service that was registered so many days ago.
+fn days_old(days: u64, service: &str, number: u16, folder: Option<&Path>) -> Registration {
+    let created = Timestamp::now().unix_seconds() - days * 24 * 60 * 60;
+    Registration {
+        service: name(service),
+        port: port(number),
+        addresses: Addresses::default(),
+        created_at: Timestamp::from_unix_seconds(created).unwrap(),
+        hold: false,
+        folder: folder.map(|path| Folder::of(path).unwrap()),
+    }
+}
+
+/// What a registry of these services may do without.
+fn candidates(mut services: Vec<Registration>) -> Candidates {
+    let folder = tempfile::tempdir().unwrap();
+    services.sort_by_key(|it| it.port);
+    let dump = dump::render(&services, Seal::of(1, &services));
+    fs::write(folder.path().join("dump"), dump).unwrap();
+    let range = PortRange::new(port(20_000), port(65_000)).unwrap();
+    let registry = Registry::open(RegistryOptions { port_range: range, ..options(folder.path()) });
+    registry.unwrap().candidates()
+}
+
+#[test]
+fn a_full_range_may_do_without_what_is_old_and_idle() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let in_use = listener.local_addr().unwrap().port();
+    let mut services = vec![
+        days_old(29, "new", 20_001, None),
+        days_old(31, "fourth", 20_002, None),
+        days_old(33, "second", 20_003, None),
+        days_old(90, "running", in_use, None),
+        days_old(90, "outside", 19_999, None),
+        days_old(34, "first", 20_004, None),
+        days_old(32, "third", 20_005, None),
+    ];
+    let named = |candidates: Candidates| match candidates {
+        Candidates::Old(old) => old.iter().map(|it| it.service.to_string()).collect::<Vec<_>>(),
+        Candidates::Gone(gone) => panic!("{gone:?} are gone"),
+    };
+    assert_eq!(named(candidates(services.clone())), ["first", "second", "third"]);
+    services.retain(|it| it.service.as_str() == "new");
+    assert_eq!(named(candidates(services)), [""; 0]);
+}
+
+#[test]
+fn a_full_range_may_do_without_what_is_gone_before_what_is_old() {
+    let top = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let in_use = listener.local_addr().unwrap().port();
+    let (gone, there) = (top.path().join("gone"), top.path());
+    let services = vec![
+        days_old(90, "old", 20_001, None),
+        days_old(0, "one", 20_002, Some(&gone)),
+        days_old(90, "there", 20_003, Some(there)),
+        days_old(0, "running", in_use, Some(&gone)),
+        days_old(0, "outside", 19_999, Some(&gone)),
+        days_old(0, "two", 20_004, Some(&gone)),
+        days_old(0, "three", 20_005, Some(&gone)),
+        days_old(0, "four", 20_006, Some(&gone)),
+    ];
+    let Candidates::Gone(named) = candidates(services) else { panic!("none is gone") };
+    let named: Vec<_> = named.iter().map(|it| it.service.to_string()).collect();
+    assert_eq!(named, ["one", "two", "three"]);
 }

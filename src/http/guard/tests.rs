@@ -1,3 +1,4 @@
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
 use actix_web::test::TestRequest;
@@ -276,5 +277,112 @@ fn who_is_unknown_may_change_something_only_where_everybody_may() {
         let own = guard(Users::default());
         assert!(!own.may_change(&request));
         assert!(matches!(own.check_user(&request), Err(Refusal::UnknownUser)));
+    }
+}
+
+#[test]
+fn a_refusal_says_what_can_be_done() {
+    let rows = [
+        (Refusal::HostMissing, None),
+        (
+            Refusal::Host(Quoted::new("shop.test")),
+            Some("Use localhost, or add the name to `allowed_hosts` in the configuration"),
+        ),
+        (Refusal::Target, None),
+        (Refusal::CrossSite, None),
+        (Refusal::Unasked, None),
+        (Refusal::NotPage, Some("Load the page again")),
+        (Refusal::OldBrowser, Some("Use curl or a newer browser")),
+        (
+            Refusal::User(1001),
+            Some("The owner of pald may add that user to `allow_users` in the configuration"),
+        ),
+        (
+            Refusal::UnknownUser,
+            Some("Try again, or set `allow_users = [\"*\"]` in the configuration"),
+        ),
+    ];
+    for (refusal, hint) in rows {
+        assert_eq!(refusal.hint().as_deref(), hint, "{refusal:?}");
+    }
+}
+
+/// The server's end of a connection, beside both streams.
+fn connection() -> (OwnEnd, [TcpStream; 2]) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (server, peer) = listener.accept().unwrap();
+    let own_end = OwnEnd::of(&server, server.local_addr().unwrap(), peer).unwrap();
+    (own_end, [server, client])
+}
+
+#[test]
+fn who_is_connected_counts_as_the_owner_or_as_somebody_else() {
+    let me = Users::Only([nix::unistd::Uid::effective().as_raw()].into());
+    for (users, tells_apart, is_owner) in
+        [(Users::Anybody, false, true), (me, true, true), (Users::default(), true, false)]
+    {
+        let guard = Guard::new(Hosts::new(Vec::new()), users);
+        let (own_end, _streams) = connection();
+        assert_eq!(guard.tells_users_apart(), tells_apart, "{guard:?}");
+        assert_eq!(guard.counts_as_owner(&own_end), is_owner, "{guard:?}");
+        assert_eq!(guard.warning(), None);
+    }
+}
+
+#[test]
+fn unknown_users_are_warned_of_until_they_are_known_again() {
+    let guard = Guard::new(Hosts::new(Vec::new()), Users::default());
+    assert_eq!(guard.known::<u32>(Err(io::Error::other("no netlink"))), None);
+    let warning = "Which user a connection is from is unknown (no netlink), so changes are refused";
+    assert_eq!(guard.warning().as_deref(), Some(warning));
+    assert_eq!(guard.known(Ok(1001)), Some(1001));
+    assert_eq!(guard.warning(), None);
+}
+
+fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+    let mut request = TestRequest::default();
+    for line in lines {
+        request = request.append_header(*line);
+    }
+    request.to_srv_request().headers().clone()
+}
+
+#[test]
+fn a_browser_says_whether_another_site_leads_here() {
+    let site = "sec-fetch-site";
+    let rows: &[(&[_], _)] = &[
+        (&[], false),
+        (&[(site, "same-origin")], false),
+        (&[(site, "none")], false),
+        (&[(site, "same-site")], true),
+        (&[(site, "cross-site")], true),
+        (&[(site, "")], true),
+        (&[(site, "none"), (site, "cross-site")], true),
+    ];
+    for (lines, elsewhere) in rows {
+        assert_eq!(is_from_elsewhere(&headers(lines)), *elsewhere, "{lines:?}");
+    }
+}
+
+#[test]
+fn only_a_navigation_that_no_worker_passes_on_is_given_the_key() {
+    let (dest, mode) = ("sec-fetch-dest", "sec-fetch-mode");
+    // (headers, whether the page has its key, whether a worker passes it on)
+    let rows: &[(&[_], _, _)] = &[
+        (&[], false, false),
+        (&[(mode, "navigate"), (dest, "document")], true, false),
+        (&[(mode, "navigate"), (dest, "empty")], false, true),
+        (&[(mode, "navigate")], false, false),
+        (&[(mode, "cors"), (dest, "empty")], false, false),
+        (&[(mode, "navigate"), (dest, "iframe")], false, false),
+        (&[(dest, "empty")], false, false),
+    ];
+    for (lines, has_key, passed_on) in rows {
+        let (guard, headers) = (Guard::new(Hosts::new(Vec::new()), Users::Anybody), headers(lines));
+        let key = guard.page_key().for_page(&headers);
+        assert_eq!(key.is_some(), *has_key, "{lines:?}");
+        assert!(key.is_none_or(|key| key.len() == 48 && key.starts_with(guard.page_key().run())));
+        assert_eq!(is_passed_on(&headers), *passed_on, "{lines:?}");
     }
 }
