@@ -28,6 +28,7 @@ mod in_use_by;
 mod listener;
 mod mistyped;
 mod names;
+mod place;
 mod restart;
 mod scope;
 mod service;
@@ -115,7 +116,7 @@ struct Globals {
 
 /// Runs the command in the arguments; turns an error, and a panic, into text and an exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    caught(|| run(arguments))
+    caught(|| Cli::parse_or_exit(arguments.into_iter().collect()).run())
 }
 
 /// Runs what may panic; where and why has been told by then.
@@ -131,41 +132,61 @@ fn caught(run: impl FnOnce() -> ExitCode) -> ExitCode {
     })
 }
 
-fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let Cli { globals, command } = Cli::parse_or_exit(arguments.into_iter().collect());
-    let terminal = Terminal::new(&globals);
-    let entered = enter(globals.directory.as_deref());
-    let session = Session::new(globals, terminal);
-    match entered.and_then(|()| command.unwrap_or_default().run(&session)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            terminal.print_failure(&failure);
-            failure.exit.into()
-        }
-    }
-}
-
 /// Changes to the folder of `-C`, so that all that follows, the command of `run` too, is there.
 fn enter(directory: Option<&Path>) -> Result<(), Failure> {
     let Some(directory) = directory else { return Ok(()) };
-    std::env::set_current_dir(directory)
+    place::enter(directory)
         .map_err(|source| CommandError::Directory { path: directory.to_owned(), source }.into())
 }
 
 impl Cli {
+    fn run(self) -> ExitCode {
+        let Self { globals, command } = self;
+        let terminal = Terminal::new(&globals);
+        let entered = enter(globals.directory.as_deref());
+        let session = Session::new(globals, terminal);
+        match entered.and_then(|()| command.unwrap_or_default().run(&session)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                terminal.print_failure(&failure);
+                failure.exit.into()
+            }
+        }
+    }
+
     /// Parses the arguments; exits on wrong ones, and after `--help` and `--version`.
     fn parse_or_exit(arguments: Vec<OsString>) -> Self {
         let color = terminal::color_choice(&arguments);
-        let matches = Self::command().color(color).try_get_matches_from(&arguments);
-        let cli = matches.and_then(|matches| Self::from_arg_matches(&matches));
-        let cli = cli.map_err(mistyped::suggest_command);
+        let cli = Self::parse_in(color, &arguments);
         cli.unwrap_or_else(|error| terminal::exit_with_usage(&error, &arguments))
+    }
+
+    fn parse_in(color: ColorChoice, arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let matches = Self::command().color(color).try_get_matches_from(arguments);
+        let cli = matches.and_then(|matches| Self::from_arg_matches(&matches));
+        cli.map_err(mistyped::suggest_command)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_answers_or_fails_with_its_exit_code() {
+        let run = |words: &[&str]| {
+            let code = main(["pald", "--color", "never"].iter().chain(words).map(OsString::from));
+            (code, terminal::kept::take())
+        };
+        let (code, [stdout, stderr]) = run(&["completions", "bash", "--", "pald", "unin"]);
+        assert_eq!(
+            (code, stdout.as_str(), stderr.as_str()),
+            (ExitCode::SUCCESS, "uninstall\n", "")
+        );
+        let (code, [stdout, stderr]) = run(&["man", "nope"]);
+        let expected = "Error: pald has no command \"nope\"\nhint: `pald man` lists all commands\n";
+        assert_eq!((code, stdout.as_str(), stderr.as_str()), (ExitCode::from(2), "", expected));
+    }
 
     #[test]
     fn a_panic_is_an_internal_error() {

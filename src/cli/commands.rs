@@ -18,7 +18,7 @@ mod list;
 mod man;
 mod mv;
 mod prune;
-mod run;
+pub(super) mod run;
 mod serve;
 mod set;
 mod start;

@@ -14,7 +14,7 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate as Candidate,
 use super::here::Here;
 use super::names::is_short;
 use super::terminal::Terminal;
-use super::{Cli, Failure, Globals, Session, enter};
+use super::{Cli, Failure, Globals, Session, enter, place};
 use crate::project::ShortName;
 use crate::service_name::ServiceName;
 
@@ -46,7 +46,7 @@ pub(super) fn candidates(words: Vec<OsString>) -> Vec<Candidate> {
     let (wants_option, index) = (is_option(current), before.len());
     let Ok(names) = Names::of(before).map(Arc::new) else { return Vec::new() };
     let mut command = with_names(Cli::command(), &names);
-    let folder = std::env::current_dir().ok();
+    let folder = place::folder().ok();
     let mut found = complete(&mut command, words, index, folder.as_deref()).unwrap_or_default();
     found.retain(|candidate| is_option(candidate.get_value()) == wants_option);
     found
@@ -125,15 +125,20 @@ impl Names {
                 name.starts_with(text) && is_wanted(name) && ServiceName::parse(name).is_ok()
             })
             .collect();
-        if found.len() > MANY {
-            return Ok(next_parts(found.iter().map(|(name, _)| *name), text.len()));
-        }
-        Ok(found.into_iter().map(|(name, port)| named(name, port.to_owned())).collect())
+        Ok(offered(&found, text.len()))
     }
 
     /// Returns the project, if short names mean its services; a file with a mistake has none.
     fn here(&self) -> Option<Here> {
         if self.is_global { None } else { self.session.here().ok()?.ok() }
+    }
+}
+
+/// Offers names with their ports, or of many the next parts.
+fn offered(found: &[(&str, &str)], typed: usize) -> Vec<Candidate> {
+    match found.len() > MANY {
+        true => next_parts(found.iter().map(|(name, _)| *name), typed),
+        false => found.iter().map(|(name, port)| named(*name, (*port).to_owned())).collect(),
     }
 }
 
@@ -194,5 +199,28 @@ mod tests {
                 .iter()
                 .all(|it| found.iter().any(|found| found == it))
         );
+    }
+    #[test]
+    fn of_many_names_the_next_parts_are_offered() {
+        let names: Vec<_> = (0..=MANY).map(|it| format!("many.{}.web{it}", it / 100)).collect();
+        let found: Vec<_> = names.iter().map(|name| (name.as_str(), "7")).collect();
+        let offered = |found: &[(&str, &str)], typed: &str| {
+            let shown = |it: Candidate| {
+                let help = it.get_help().unwrap().to_string();
+                format!("{} {help}", it.get_value().to_str().unwrap()).trim_end().to_owned()
+            };
+            offered(found, typed.len()).into_iter().map(shown).collect::<Vec<_>>()
+        };
+        let few = offered(&found[1..], "");
+        assert_eq!((few.len(), few[0].as_str()), (MANY, "many.0.web1 7"));
+        let rows: [(&str, &[&str]); 3] = [
+            ("ma", &["many."]),
+            ("many.", &["many.0.", "many.1.", "many.2."]),
+            ("many.1", &["many.0.", "many.1.", "many.2."]),
+        ];
+        for (typed, expected) in rows {
+            assert_eq!(offered(&found, typed), expected, "{typed}");
+        }
+        assert_eq!(offered(&found, "many.0.")[..2], ["many.0.web0", "many.0.web1"]);
     }
 }

@@ -7,12 +7,11 @@ use std::sync::OnceLock;
 
 use super::error::CommandError;
 use super::here::Here;
-use super::{Failure, Globals, Terminal};
+use super::{Failure, Globals, Terminal, place};
 use crate::client::{Client, Url};
 use crate::config::{Config, ConfigError, Sources, URL_VARIABLE};
 use crate::files::Shown;
 use crate::folder::Folder;
-use crate::paths::Paths;
 use crate::project::Location;
 use crate::users::Users;
 
@@ -21,40 +20,22 @@ pub(super) struct Session {
     config: Option<PathBuf>,
     url: Option<OsString>,
     client: OnceLock<Client>,
-    /// Where the command runs instead: all tests of a process have one current folder.
-    #[cfg(test)]
-    pub(super) folder: Option<PathBuf>,
     /// Where the output goes.
     pub(super) terminal: Terminal,
 }
 
 impl Session {
     pub(super) fn new(globals: Globals, terminal: Terminal) -> Self {
-        Self {
-            config: globals.config,
-            url: globals.url,
-            client: OnceLock::new(),
-            #[cfg(test)]
-            folder: None,
-            terminal,
-        }
+        Self { config: globals.config, url: globals.url, client: OnceLock::new(), terminal }
     }
 
-    fn folder(&self) -> Result<PathBuf, CommandError> {
-        #[cfg(test)]
-        if let Some(folder) = &self.folder {
-            return Ok(folder.clone());
-        }
-        std::env::current_dir().map_err(CommandError::CurrentFolder)
+    fn folder() -> Result<PathBuf, CommandError> {
+        place::folder().map_err(CommandError::CurrentFolder)
     }
 
     /// Returns where the layers of the configuration come from.
     pub(super) fn sources(&self) -> Sources {
-        Sources {
-            paths: Paths::of_this_user(),
-            file: self.config.clone(),
-            variables: std::env::vars_os().collect(),
-        }
+        Sources { paths: place::paths(), file: self.config.clone(), variables: place::variables() }
     }
 
     /// Returns a client of the pald that `--url`, PALD_URL or the configuration names; they share a
@@ -73,7 +54,7 @@ impl Session {
             let url = Url::parse(url.as_bytes()).map_err(CommandError::UrlFlag)?;
             return Ok(Client::new(url, self.daemon_user()));
         }
-        let variable = std::env::var_os(URL_VARIABLE).filter(|value| !value.is_empty());
+        let variable = place::variable(URL_VARIABLE);
         if let Some(url) = variable {
             let url = Url::parse(url.as_bytes()).map_err(CommandError::UrlVariable)?;
             return Ok(Client::new(url, self.daemon_user()));
@@ -87,8 +68,8 @@ impl Session {
 
     /// Returns the checkout where the command runs, and the project's files there.
     pub(super) fn location(&self) -> Result<Location, Failure> {
-        let folder = self.folder()?;
-        Ok(Location::of(&folder, Paths::of_this_user().home.as_deref())?)
+        let folder = Self::folder()?;
+        Ok(Location::of(&folder, place::paths().home.as_deref())?)
     }
 
     /// Returns the folder of the checkout where the command runs, which its services remember.

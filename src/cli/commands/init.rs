@@ -11,9 +11,8 @@ use clap::Args;
 
 use crate::cli::assignment::check_distinct;
 use crate::cli::error::{ADD_SERVICES, CommandError};
-use crate::cli::{Failure, Session};
+use crate::cli::{Failure, Session, place};
 use crate::files::Shown;
-use crate::paths::Paths;
 use crate::project::{CHECKOUT, FILE_NAME, PORT, ShortName, is_refused};
 use crate::quoted::Quoted;
 use crate::variable_name::VariableName;
@@ -33,7 +32,7 @@ impl Init {
         let services = without_repetition(services);
         check_variables(&services)?;
         let location = session.location()?;
-        let home = Paths::of_this_user().home.and_then(|home| fs::canonicalize(home).ok());
+        let home = place::paths().home.and_then(|home| fs::canonicalize(home).ok());
         if location.top.is_none() && home.as_deref() == Some(&location.from) {
             return Err(CommandError::HomeFolder.into());
         }

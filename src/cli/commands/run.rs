@@ -18,7 +18,7 @@ use crate::cli::hold;
 use crate::cli::holder::port_of;
 use crate::cli::names::{Names, is_short, say_new};
 use crate::cli::scope::Scope;
-use crate::cli::{Failure, Session, Terminal, listener};
+use crate::cli::{Failure, Session, Terminal, listener, place};
 use crate::client::Client;
 use crate::files::InShell;
 use crate::project;
@@ -64,6 +64,13 @@ const OWN_PROGRAMS: [&str; 2] = ["node_modules/.bin", ".venv/bin"];
 
 impl Run {
     pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
+        let mut command = self.command(session)?;
+        let error = command.exec();
+        Err(exec_error(command.get_program(), error).into())
+    }
+
+    /// Registers the services, and returns the command with their ports.
+    pub(in crate::cli) fn command(&self, session: &Session) -> Result<Command, Failure> {
         let name =
             self.name.as_ref().map(|name| ServiceName::parse(name.as_bytes())).transpose()?;
         let assignments = Assignment::parse_all(&self.env)?;
@@ -101,7 +108,7 @@ impl Run {
         for argument in arguments {
             command.arg(with_ports(&names, is_of_project, argument)?);
         }
-        Err(exec_error(program, command.exec()).into())
+        Ok(command)
     }
 
     /// Returns where names are looked up. Without NAME there must be a project, or another variable.
@@ -232,10 +239,51 @@ fn hint_for_program(name: &OsStr) -> Option<String> {
     if name.as_bytes().contains(&b'/') {
         return None;
     }
-    let folder = std::env::current_dir().ok()?;
+    let folder = place::folder().ok()?;
     let places = folder.ancestors().flat_map(|it| OWN_PROGRAMS.map(|own| it.join(own).join(name)));
     Some(match places.into_iter().find(|path| path.is_file()) {
         Some(path) => format!("Did you mean {}?", InShell(&path)),
         None => "It is not in PATH; a line for the shell goes into `sh -c '...'`".to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::ExitCode;
+
+    use super::*;
+    use crate::cli::place::own::{self, Place};
+    use crate::paths::Paths;
+
+    #[test]
+    fn a_program_that_is_not_in_path_may_be_the_project_s_own() {
+        let top = tempfile::tempdir().unwrap();
+        let (program, folder) = (top.path().join(".venv/bin/my flask"), top.path().join("a/b"));
+        fs::create_dir_all(program.parent().unwrap()).unwrap();
+        fs::create_dir_all(&folder).unwrap();
+        fs::create_dir_all(top.path().join("a/.venv/bin/ls")).unwrap();
+        fs::write(&program, "").unwrap();
+        let paths = Paths { system_file: top.path().join("none"), home: None };
+        own::set(Some(Place { folder, paths, variables: Vec::new(), program: "/none".into() }));
+        let own = format!("Did you mean '{}'?", program.display());
+        let shell = "It is not in PATH; a line for the shell goes into `sh -c '...'`";
+        let (absent, denied) = (io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied);
+        let rows = [
+            ("my flask", absent, 127, Some(own.as_str())),
+            ("ls", absent, 127, Some(shell)),
+            ("./ls", absent, 127, None),
+            ("my flask", denied, 126, None),
+        ];
+        for (name, kind, code, hint) in rows {
+            let failure = Failure::from(exec_error(OsStr::new(name), kind.into()));
+            assert_eq!(failure.hint.as_deref(), hint, "{name}");
+            assert_eq!(ExitCode::from(failure.exit), ExitCode::from(code), "{name}");
+            assert!(
+                failure.lines[0].starts_with(&format!("Can't run \"{name}\": ")),
+                "{failure:?}"
+            );
+        }
+        own::set(None);
+    }
 }

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use super::Finding;
 use crate::cli::daemon::ownership;
 use crate::cli::explain::Explain as _;
+use crate::cli::place;
 use crate::config::Config;
 use crate::files::ownership::{UnsafePath, check_path};
 use crate::files::{InShell, Shown};
-use crate::paths::Paths;
 
 const SUBJECT: &str = "files";
 
@@ -20,7 +20,7 @@ const WRITE: u32 = 0o022;
 
 /// Checks owners and permissions of the files of this configuration.
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
-    let paths = Paths::of_this_user();
+    let paths = place::paths();
     // Others may read the configuration, since it holds no secrets.
     let settings = paths.user_file().map(|path| (path, WRITE));
     let private = paths.own_folder().into_iter().chain([config.dump_file.clone()]);
@@ -40,7 +40,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
 
 /// Checks the program itself, which `pald install` refuses by the same measure.
 fn program() -> Option<Finding> {
-    let program = std::env::current_exe().ok()?;
+    let program = place::program().ok()?;
     let error = check_path(&program).err()?;
     Some(unsafe_path("program", &error))
 }
