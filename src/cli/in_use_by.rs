@@ -160,6 +160,7 @@ mod tests {
     fn each_use_of_a_port_has_its_text() {
         let node = holder("node", 8812, "node server.js", "/src/shop");
         let hidden = Holder { pid: None, process: None, user: "root".to_owned(), ..node.clone() };
+        let nameless = Holder { process: None, ..node.clone() };
         let blocked = service(State::Blocked, None, &[]);
         let foreign = Some(Verdict::Foreign);
         let rows = [
@@ -172,6 +173,7 @@ mod tests {
                 "! node (8812) in /src/shop",
             ),
             (service(State::Running, None, &[hidden]), "user root"),
+            (service(State::Running, None, &[nameless]), "pid 8812"),
             (Service { reason: Some("a UDP socket".to_owned()), ..blocked }, "a UDP socket"),
             (service(State::Unknown, None, &[]), "?"),
         ];

@@ -66,3 +66,93 @@ pub(super) fn print(
     }
     Ok(terminal.answer([runs(name, service)])?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::explain::Explain as _;
+
+    fn node(pid: u32, folder: Option<&str>) -> Holder {
+        Holder {
+            pid: Some(pid),
+            process: Some("node".to_owned()),
+            command: None,
+            user: "ann".to_owned(),
+            since: None,
+            folder: folder.map(str::to_owned),
+            service: None,
+        }
+    }
+
+    fn service(state: State, verdict: Option<Verdict>, holders: &[Holder]) -> Service {
+        let (state, holders) = (Some(state), holders.to_vec());
+        Service { state, holders, verdict, ..Service::sample("web", 7) }
+    }
+
+    #[test]
+    fn a_listener_is_relied_on_unless_it_is_foreign() {
+        const SILENT: &str = "Nothing listens on port 7 (web)";
+        let why = Some("why".to_owned());
+        let of = |state, verdict| service(state, verdict, &[]);
+        let rows = [
+            (of(State::Running, Some(Verdict::Own)), None),
+            (of(State::Running, Some(Verdict::Unknown)), None),
+            (of(State::Running, None), None),
+            (
+                of(State::Running, Some(Verdict::Foreign)),
+                Some("Port 7 (web) is used by a process that is not visible"),
+            ),
+            (of(State::Idle, None), Some(SILENT)),
+            (of(State::Blocked, None), Some(SILENT)),
+            (
+                of(State::Unknown, None),
+                Some("Can't tell what uses port 7 (web): pald does not say why"),
+            ),
+            (
+                Service { reason: why, ..of(State::Unknown, None) },
+                Some("Can't tell what uses port 7 (web): why"),
+            ),
+        ];
+        for (service, expected) in rows {
+            let error = check(&service).err().map(|error| error.to_string());
+            assert_eq!(error.as_deref(), expected, "{service:?}");
+        }
+    }
+
+    #[test]
+    fn what_runs_is_named_by_where_it_comes_from() {
+        let at = Timestamp::now().to_string();
+        let since = time_of_day(Timestamp::parse(&at).unwrap());
+        let started = Holder { since: Some(at), ..node(1, Some("/src")) };
+        let of = |holders: &[Holder]| service(State::Running, None, holders);
+        let rows = [
+            (of(&[node(1, None)]), "node (pid 1) of user ann".to_owned()),
+            (of(&[started]), format!("node (pid 1) in /src, since {since}")),
+            (
+                of(&[node(1, Some("/a")), node(2, Some("/b")), node(3, Some("/a"))]),
+                "node (pid 1) and node (pid 3) in /a; node (pid 2) in /b".to_owned(),
+            ),
+            (of(&[]), "a process that is not visible".to_owned()),
+            (Service { reason: Some("a socket".to_owned()), ..of(&[]) }, "a socket".to_owned()),
+        ];
+        for (service, expected) in rows {
+            assert_eq!(runs("shop", &service), format!("shop runs: {expected}"));
+        }
+    }
+
+    #[test]
+    fn the_process_to_end_is_named_if_there_is_one_place_to_look() {
+        let used = |holders: &[Holder]| used(&service(State::Running, None, holders)).hint();
+        let rows: [(&[Holder], &str); 3] = [
+            (
+                &[node(8, Some("/a")), node(9, Some("/a"))],
+                "Stop it with `kill 8`, or see `pald who 7`",
+            ),
+            (&[node(8, Some("/a")), node(9, Some("/b"))], "See `pald who 7`"),
+            (&[], "See `pald who 7`"),
+        ];
+        for (holders, expected) in rows {
+            assert_eq!(used(holders).as_deref(), Some(expected));
+        }
+    }
+}

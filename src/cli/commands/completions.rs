@@ -66,3 +66,30 @@ fn answer(shell: Shell, candidates: &[CompletionCandidate]) -> String {
     }
     answer
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Globals, Terminal, terminal};
+
+    #[test]
+    fn each_shell_has_its_script() {
+        let globals = Globals::default();
+        let terminal = Terminal::new(&globals);
+        let session = Session::new(globals, terminal);
+        let rows = [
+            (Shell::Bash, "complete -o nosort -F _pald pald", true),
+            (Shell::Zsh, "#compdef pald", true),
+            (Shell::Fish, "complete -c pald -k -f -a ", true),
+            (Shell::Elvish, "set edit:completion:arg-completer[pald] = ", false),
+            (Shell::PowerShell, "Register-ArgumentCompleter -Native -CommandName 'pald'", false),
+        ];
+        for (shell, line, asks_pald) in rows {
+            Completions { shell, words: Vec::new() }.run(&session).unwrap();
+            let [script, _] = terminal::kept::take();
+            assert!(script.lines().any(|it| it.starts_with(line)), "{shell}: {script}");
+            let asks = script.contains(&format!("pald completions {shell} -- "));
+            assert_eq!(asks, asks_pald, "{shell}");
+        }
+    }
+}

@@ -80,3 +80,20 @@ fn with_headings(page: &str) -> String {
     }
     headed + &after
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_the_options_has_headings_and_keeps_its_lines() {
+        let page =
+            ".SH OPTIONS\n-h\n.SH EXTRA\nExample:\n  pald &\n\nExit codes:\n  0  done\n  1  no\n";
+        let headed = ".SH OPTIONS\n-h\n.SH \"EXAMPLES\"\n.nf\n  pald &\n.fi\n\
+                      .SH \"EXIT CODES\"\n.nf\n  0  done\n  1  no\n.fi\n";
+        let version = ".SH VERSION\nv1\n";
+        assert_eq!(with_headings(page), headed);
+        assert_eq!(with_headings(&format!("{page}{version}")), format!("{headed}{version}"));
+        assert_eq!(with_headings(version), version);
+    }
+}

@@ -1,8 +1,17 @@
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+use std::{fs, io};
+
+use rustix::net::{AddressFamily, SocketType};
+
 use super::*;
 use crate::api::{
-    DumpHealth, HealthStatus, HoldsHealth, RangeUsage, RefusalCause, RefusedHold, Service,
+    DumpHealth, HealthStatus, Holder, HoldsHealth, RangeUsage, RefusalCause, RefusedHold, Service,
     Services, State, StoreHealth,
 };
+use crate::paths::Paths;
+use crate::users::Users;
 
 const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -198,4 +207,163 @@ warn  machine  Sockets can't be listed
 ";
     assert_eq!(shown(daemon::warnings(&sick)), expected);
     assert_eq!(shown(daemon::warnings(&health())), "");
+}
+
+#[test]
+fn a_port_that_its_service_cannot_use_is_told_with_what_blocks_it() {
+    let blocked = |reason: Option<&str>, holders: Vec<Holder>| Service {
+        state: Some(State::Blocked),
+        reason: reason.map(str::to_owned),
+        holders,
+        ..Service::sample("shop", 7)
+    };
+    let holder = Holder {
+        pid: Some(8),
+        process: Some("dnsmasq".to_owned()),
+        command: None,
+        user: "root".to_owned(),
+        since: None,
+        folder: None,
+        service: None,
+    };
+    let rows = [
+        (blocked(None, Vec::new()), "7 (shop) is blocked by something"),
+        (blocked(Some("a UDP socket"), Vec::new()), "7 (shop) is blocked by a UDP socket"),
+        (
+            blocked(Some("a UDP socket"), vec![holder]),
+            "7 (shop) is blocked by a UDP socket: dnsmasq (pid 8)",
+        ),
+    ];
+    for (service, expected) in rows {
+        let services = Services { services: vec![service], ..services() };
+        let expected = format!("warn  port     {expected}\n      hint: pald who 7\n");
+        assert_eq!(shown(ports::examine(&services)), expected);
+    }
+}
+
+#[test]
+fn a_dump_without_a_pald_is_told_by_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dump");
+    let now = Timestamp::parse("2026-11-22T10:00:00Z").unwrap();
+    assert_eq!(store::check_dump(&path, now), None);
+    let file = fs::File::create(&path).unwrap();
+    let future = "\
+warn  dump     was written at 2026-11-22T10:00:01Z, which is in the future: the clock was changed
+      hint: timedatectl
+";
+    let rows = [
+        (-4, "ok    dump     written 4 s ago; store not checked\n"),
+        (0, "ok    dump     written 0 s ago; store not checked\n"),
+        (1, future),
+    ];
+    for (seconds, expected) in rows {
+        let unix = now.unix_seconds().checked_add_signed(seconds).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(unix)).unwrap();
+        assert_eq!(shown(store::check_dump(&path, now)), expected);
+    }
+}
+
+#[test]
+fn where_pald_does_not_answer_the_program_in_its_place_is_named() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let settings = format!(
+        "port_listen = {port}\nport_min = 1\nport_max = {}\ndump_file = \"/none/dump\"\n",
+        port - 1
+    );
+    let paths = Paths { system_file: "/none".into(), home: Some("/none".into()) };
+    let config = Config::of_file(Path::new("c"), settings.as_bytes(), &paths).unwrap();
+    let found = |url: Url, config: Option<&Config>| {
+        let client = Client::new(url.clone(), Users::default());
+        shown(check_down(&client, &ClientError::NotListening { url }, config))
+    };
+    let own = || Url::of_port(config.port_listen);
+    let unreachable = |url: Url| {
+        format!(
+            "fault daemon   Nothing answers at {url}\n      \
+             hint: Start pald with `pald start`, or in the foreground with `pald`\n"
+        )
+    };
+    let in_use = match probe::listener_on(listener.local_addr().unwrap()) {
+        Some(holder) => format!(
+            "fault daemon   127.0.0.1:{port} is in use by {holder}\n      \
+             hint: Stop it or set another `port_listen`, then run `pald start`\n"
+        ),
+        None => unreachable(own()),
+    };
+    let lies = "warn  range    1-";
+    assert_eq!(found(own(), None), unreachable(own()));
+    let told = found(own(), Some(&config));
+    assert!(told.starts_with(&in_use), "{told}");
+    let other = Url::of_port(Port::MIN);
+    let told = found(other.clone(), Some(&config));
+    assert!(told.starts_with(&unreachable(other)), "{told}");
+    // Nearly all machines take ports for connections from above 1023.
+    if probe::overlap(config.port_range, config.port_listen).is_some() {
+        assert!(told.contains(lies) && told.contains("TCP ports are held"), "{told}");
+    }
+    drop(listener);
+}
+
+#[test]
+fn a_range_that_overlaps_this_machine_s_is_told_with_the_command() {
+    let client = Client::new(Url::of_port(Port::MIN), Users::default());
+    let all = RangeUsage { min: 1, max: 65535, used: 0, free: 0 };
+    let whole = PortRange::new(Port::MIN, Port::new(65535).unwrap()).unwrap();
+    let Some(overlap) = probe::overlap(whole, Port::MIN) else { return };
+    let (first, last) = (overlap.ephemeral.min(), overlap.ephemeral.max());
+    let rows = [(0, "neither TCP nor UDP is protected"), (1, HELD), (9, HELD)];
+    for (max, protected) in rows {
+        let holds = HoldsHealth { max, ..health().holds };
+        let found = super::overlap(&client, &Health { holds, ..health() }, all);
+        let expected = format!(
+            "warn  range    1-65535 overlaps the kernel's ephemeral range {first}-{last}; \
+             {protected}\n      hint: {}\n",
+            overlap.command()
+        );
+        assert_eq!(shown(found), expected);
+    }
+    let nowhere = RangeUsage { min: 0, ..all };
+    assert_eq!(super::overlap(&client, &health(), nowhere), None);
+}
+
+#[test]
+fn an_address_where_this_pald_does_not_answer_is_another_program_s() {
+    // Bound, and not listened on: connections are refused.
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    rustix::net::bind(&socket, &any).unwrap();
+    let bound: SocketAddr = rustix::net::getsockname(&socket).unwrap().try_into().unwrap();
+    let addresses = vec![bound.to_string(), "192.0.2.1:7".to_owned(), "nowhere".to_owned()];
+    let client = Client::new(Url::of_port(Port::MIN), Users::default());
+    let health = Health { addresses, ..health() };
+    assert_eq!(daemon::foreign_addresses(&health, &client), [bound]);
+}
+
+#[test]
+fn whose_program_answers_is_asked_of_the_system() {
+    let url = Url::parse("http://localhost:7").unwrap();
+    let asked = match probe::TELLS_USERS {
+        true => "sudo ss -ltnp 'sport = :7'",
+        false => "sudo lsof -nP -iTCP:7 -sTCP:LISTEN",
+    };
+    let rows = [
+        (
+            UnknownUser::Elsewhere,
+            "it is not a program on this machine, or a redirect leads to it",
+            "Make sure that you trust that address",
+        ),
+        (UnknownUser::Unmapped, "this user namespace has no users", asked),
+    ];
+    for (reason, why, hint) in rows {
+        let expected = format!(
+            "warn  daemon   can't tell whose program answers at http://localhost:7: {why}\n      hint: {hint}\n"
+        );
+        assert_eq!(shown([daemon::unknown_user(&url, &reason)]), expected);
+    }
+    let error = ClientError::Unreachable { url, source: io::ErrorKind::HostUnreachable.into() };
+    let unreachable = shown([daemon::unreachable(&error)]);
+    assert!(unreachable.starts_with("fault daemon   "), "{unreachable}");
+    assert!(unreachable.ends_with("\n      hint: pald status\n"), "{unreachable}");
 }

@@ -123,6 +123,37 @@ mod tests {
                 Some("Register fewer services, or fewer addresses for them"),
             ),
             (Kind::PortOutOfRange, 400, None, None),
+            (
+                Kind::NameTaken,
+                409,
+                Some("a"),
+                Some("Drop `--port` to accept it, or add `--move` to move it"),
+            ),
+            (
+                Kind::HostNotAllowed,
+                403,
+                None,
+                Some(
+                    "Ask for localhost, or add the name to `allowed_hosts` in that pald's configuration",
+                ),
+            ),
+            (
+                Kind::UserNotAllowed,
+                403,
+                None,
+                Some("The owner of that pald may add you to `allow_users` in its configuration"),
+            ),
+            (
+                Kind::DumpInvalid,
+                400,
+                None,
+                Some(
+                    "Use an undamaged copy; or if you edited the dump, remove pald's comments: \
+                     sed 's/# pald:.*//'",
+                ),
+            ),
+            (Kind::Blank, 500, None, Some("See pald's log")),
+            (Kind::Blank, 499, None, None),
         ];
         for (kind, status, service, expected) in rows {
             let problem = Problem {

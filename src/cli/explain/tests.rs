@@ -16,6 +16,7 @@ use crate::files::ownership::UnsafePath;
 use crate::http::ListenError;
 use crate::lock::LockError;
 use crate::port::Port;
+use crate::probe::PortState;
 use crate::quoted::Quoted;
 use crate::registry::{DumpProblem, OpenError};
 use crate::service_name::ServiceName;
@@ -151,6 +152,12 @@ fn errors_of_commands_have_their_exit_codes_and_hints() {
         ),
         row(E::ProjectName(quoted()), 2, None),
         row(E::ProjectService(quoted()), 2, None),
+        row(
+            E::RefusedVariable { service: text("path"), variable: text("PATH") },
+            2,
+            "Choose another name, or add it to the file with `env = \"VAR\"`",
+        ),
+        row(E::NoName { command: "pald env" }, 2, "Leave `-g` out for the project here"),
         row(E::HomeFolder, 2, "Change to a project's folder first"),
         row(E::NotOurs(path()), 4, "Move it away, or name another file"),
         row(E::JsonFile, 2, "Choose another format, or write it with `>`"),
@@ -175,6 +182,8 @@ fn errors_of_commands_have_their_exit_codes_and_hints() {
         row(E::NotAFile { path: path() }, 2, "Leave the file out to write to stdout"),
         row(E::Write { path: path(), source: denied() }, 74, None),
         row(E::Stdout(denied()), 74, None),
+        row(ProjectError::Read(ReadError::Io { path: path(), source: denied() }), 74, None),
+        row(ProjectError::Read(ReadError::NotAFile(path())), 78, None),
     ]);
     assert_eq!(not_here(&["web"]).to_string(), "web is not registered for shop in /none/db");
     let three = not_here(&["web", "api", "db"]).to_string();
@@ -239,6 +248,11 @@ fn errors_of_a_start_have_their_exit_codes_and_hints() {
             ListenError::InUse { address, holder: None },
             4,
             "Stop that program, or set another `port_listen`",
+        ),
+        row(
+            ListenError::NotYet { address, state: Box::new(PortState::Free) },
+            75,
+            "Start pald again later, or set another `port_listen`",
         ),
         row(refused(denied()), 78, "Set `port_listen` to a port above 1023"),
         row(refused(full()), 75, None),
