@@ -3,11 +3,11 @@
 //! All text goes out line by line, and each line is escaped here: what answers the client, a file or
 //! a process name could say anything, also what looks like a line of pald's own.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Write as _};
 #[cfg(not(test))]
-use std::io as streams;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self as streams, IsTerminal as _};
+use std::io::{self, Write as _};
 
 use clap::{ColorChoice, ValueEnum as _};
 use serde::Serialize;
@@ -37,7 +37,11 @@ impl Terminal {
         let has_color = match globals.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => io::stderr().is_terminal() && !is_color_unwanted(),
+            ColorChoice::Auto => {
+                let variable = |name| std::env::var_os(name).unwrap_or_default();
+                let is_unwanted = is_color_unwanted(&variable("NO_COLOR"), &variable("TERM"));
+                streams::stderr().is_terminal() && !is_unwanted
+            }
         };
         Self { is_quiet: globals.quiet, is_verbose: globals.verbose, has_color }
     }
@@ -58,10 +62,7 @@ impl Terminal {
     /// `head`, closed the pipe.
     pub(super) fn answer_bytes(self, bytes: &[u8]) -> Result<(), CommandError> {
         let mut stdout = streams::stdout();
-        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(CommandError::Stdout),
-        }
+        unless_closed(stdout.write_all(bytes).and_then(|()| stdout.flush()))
     }
 
     /// Prints a value to stdout as JSON.
@@ -106,15 +107,15 @@ impl Terminal {
 
     /// Returns whether there is a terminal to ask on.
     pub(super) fn can_ask(self) -> bool {
-        io::stdin().is_terminal() && io::stderr().is_terminal()
+        streams::stdin().is_terminal() && streams::stderr().is_terminal()
     }
 
     /// Prints lines and asks a question; returns whether the answer is yes.
     pub(super) fn confirm(self, lines: &[String], question: &str) -> bool {
         lines.iter().for_each(|line| print_line(Printable(line)));
         let mut answer = String::new();
-        let asked = write!(io::stderr(), "{} [y/N] ", Printable(question))
-            .and_then(|()| io::stdin().read_line(&mut answer));
+        let asked = write!(streams::stderr(), "{} [y/N] ", Printable(question))
+            .and_then(|()| streams::stdin().read_line(&mut answer));
         asked.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
     }
 
@@ -151,10 +152,16 @@ fn print_line(line: impl fmt::Display) {
     let _ = writeln!(streams::stderr(), "{line}");
 }
 
+fn unless_closed(written: io::Result<()>) -> Result<(), CommandError> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(CommandError::Stdout),
+    }
+}
+
 /// Returns whether the environment asks for no colours (<https://no-color.org>), or can't show any.
-fn is_color_unwanted() -> bool {
-    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-        || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
+fn is_color_unwanted(no_color: &OsStr, term: &OsStr) -> bool {
+    !no_color.is_empty() || term == "dumb"
 }
 
 /// Returns what `--color` asks for, before clap parses the arguments: clap colours help and usage
@@ -173,7 +180,7 @@ pub(super) fn color_choice(arguments: &[OsString]) -> ColorChoice {
     request.and_then(|request| ColorChoice::from_str(request, false).ok()).unwrap_or_default()
 }
 
-/// Keeps what a test's thread prints.
+/// Keeps what a test's thread prints, and gives it an answer.
 #[cfg(test)]
 pub(super) mod kept {
     use std::cell::RefCell;
@@ -181,10 +188,17 @@ pub(super) mod kept {
 
     thread_local! {
         static PRINTED: RefCell<[Vec<u8>; 2]> = RefCell::default();
+        static ANSWER: RefCell<Option<String>> = RefCell::default();
     }
 
     /// One of the two streams.
     pub(super) struct Stream(usize);
+
+    pub(super) struct Stdin;
+
+    pub(super) fn stdin() -> Stdin {
+        Stdin
+    }
 
     pub(super) fn stdout() -> Stream {
         Stream(0)
@@ -199,6 +213,29 @@ pub(super) mod kept {
         PRINTED.take().map(|bytes| String::from_utf8(bytes).unwrap())
     }
 
+    /// Sets what is typed in; without it, there is no terminal.
+    pub(in crate::cli) fn give(answer: Option<&str>) {
+        ANSWER.set(answer.map(str::to_owned));
+    }
+
+    impl Stdin {
+        pub(super) fn is_terminal(&self) -> bool {
+            ANSWER.with_borrow(Option::is_some)
+        }
+
+        pub(super) fn read_line(&self, line: &mut String) -> io::Result<usize> {
+            let answer = ANSWER.take().ok_or(io::ErrorKind::NotFound)?;
+            *line += &answer;
+            Ok(answer.len())
+        }
+    }
+
+    impl Stream {
+        pub(super) fn is_terminal(&self) -> bool {
+            stdin().is_terminal()
+        }
+    }
+
     impl io::Write for Stream {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             PRINTED.with_borrow_mut(|printed| printed[self.0].write(bytes))
@@ -211,23 +248,4 @@ pub(super) mod kept {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_color_option_is_found_before_the_arguments_are_parsed() {
-        let rows = [
-            ("pald --color never get", ColorChoice::Never),
-            ("pald get --color=always", ColorChoice::Always),
-            ("pald --color=always --color never", ColorChoice::Never),
-            ("pald run shop -- --color=always", ColorChoice::Auto),
-            ("pald --color", ColorChoice::Auto),
-            ("pald --colorful=never", ColorChoice::Auto),
-            ("pald", ColorChoice::Auto),
-        ];
-        for (line, expected) in rows {
-            let arguments: Vec<_> = line.split(' ').map(OsString::from).collect();
-            assert_eq!(color_choice(&arguments), expected, "{line}");
-        }
-    }
-}
+mod tests;
