@@ -16,6 +16,8 @@ use crate::port::Port;
 mod ending;
 mod error;
 mod launchd;
+#[cfg(test)]
+pub(super) mod stand_in;
 mod systemd;
 
 pub(super) use ending::end;

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::daemon::Locks;
-use crate::cli::service::{self, ServiceError, Step};
+use crate::cli::service::{self, Manager, ServiceError, Step};
 use crate::cli::{Failure, Session};
 use crate::client::{Client, ClientError, Url};
 use crate::config::Config;
@@ -18,8 +18,11 @@ pub(in crate::cli) struct Stop {}
 
 impl Stop {
     pub(in crate::cli) fn run(self, session: &Session) -> Result<(), Failure> {
+        self.run_with(service::manager()?.as_ref(), session)
+    }
+
+    fn run_with(self, manager: &dyn Manager, session: &Session) -> Result<(), Failure> {
         let config = session.config()?;
-        let manager = service::manager()?;
         let state = match manager.state() {
             // Then it is no service.
             Err(ServiceError::NoTool { .. } | ServiceError::NoSession { .. }) => None,
@@ -51,5 +54,50 @@ fn end(config: &Config, url: Url, pid: Option<u32>) -> Result<bool, ServiceError
             Err(ServiceError::OtherUser(error))
         }
         Err(_) => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::cli::service::stand_in::{Home, NO_PROCESS, answer};
+    use crate::cli::terminal::kept;
+
+    #[test]
+    fn an_installed_service_is_stopped() {
+        let home = Home::new();
+        let unit = home.path(".config/systemd/user/pald.service");
+        fs::create_dir_all(unit.parent().unwrap()).unwrap();
+        let stop = || {
+            Stop {}.run_with(&home.systemd(), &home.session()).unwrap();
+            (kept::take()[0].clone(), home.asked("systemctl")[1..].join(", "))
+        };
+        let (stopped, not_running) = ("pald stopped\n", "pald is not running\n");
+        assert_eq!(stop(), (not_running.to_owned(), String::new()));
+        fs::write(&unit, "").unwrap();
+        fs::write(home.path("active"), "").unwrap();
+        for answer in [stopped, not_running] {
+            let asked = "stop pald.socket pald.service";
+            assert_eq!(stop(), (answer.to_owned(), asked.to_owned()));
+        }
+        // Without a session it is no service.
+        fs::remove_file(home.path("session")).unwrap();
+        assert_eq!(stop(), (not_running.to_owned(), String::new()));
+    }
+
+    #[test]
+    fn the_pald_that_answers_is_ended_if_it_is_the_one_that_is_meant() {
+        let home = Home::new();
+        let config = home.session().config().unwrap();
+        let nobody = Url::of_port(config.port_listen);
+        assert!(!end(&config, nobody, None).unwrap());
+        let answering = Url::of_port(answer(NO_PROCESS));
+        assert!(!end(&config, answering.clone(), Some(7)).unwrap());
+        for pid in [None, Some(NO_PROCESS)] {
+            let ended = end(&config, answering.clone(), pid);
+            assert!(matches!(ended, Err(ServiceError::NotOurs { pid: NO_PROCESS })), "{ended:?}");
+        }
     }
 }

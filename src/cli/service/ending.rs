@@ -58,3 +58,6 @@ fn has_ended(process: Pid) -> bool {
         Err(_) => test_kill_process(process) == Err(Errno::SRCH),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,16 +33,19 @@ const START_TIME: Duration = Duration::from_secs(30);
 
 /// launchd for one user.
 #[derive(Debug)]
-pub(super) struct Launchd {
+pub(in crate::cli) struct Launchd {
     home: PathBuf,
     /// The user ID; the user's agents live in the domain `gui/<user>`.
     user: u32,
+    /// The words that begin each command.
+    launchctl: Vec<OsString>,
 }
 
 impl Launchd {
     pub(super) fn of_this_user() -> Result<Self, ServiceError> {
         let home = dirs::home_dir().ok_or(ServiceError::NoHome)?;
-        Ok(Self { home, user: rustix::process::getuid().as_raw() })
+        let user = rustix::process::getuid().as_raw();
+        Ok(Self { home, user, launchctl: vec!["launchctl".into()] })
     }
 
     fn agent(&self) -> PathBuf {
@@ -55,6 +58,10 @@ impl Launchd {
 
     fn target(&self) -> OsString {
         format!("gui/{}/{LABEL}", self.user).into()
+    }
+
+    fn command<const N: usize>(&self, words: [&OsString; N]) -> Vec<OsString> {
+        self.launchctl.iter().chain(words).cloned().collect()
     }
 
     /// Returns the agent that starts this program.
@@ -98,12 +105,12 @@ impl Manager for Launchd {
             Step::Reload => Ok(()),
             Step::Enable => {
                 // It may have been disabled by hand, and could then not be loaded.
-                super::run_whole(&launchctl([&"enable".into(), &self.target()]))?;
+                super::run_whole(&self.command([&"enable".into(), &self.target()]))?;
                 self.load()
             }
             Step::Disable | Step::Stop => self.unload(),
             Step::Start if self.is_loaded()? => {
-                super::run_whole(&launchctl([&"kickstart".into(), &self.target()]))
+                super::run_whole(&self.command([&"kickstart".into(), &self.target()]))
             }
             Step::Start => self.load(),
             Step::Restart => self.unload().and_then(|()| self.load()),
@@ -137,7 +144,7 @@ impl Manager for Launchd {
 impl Launchd {
     /// Returns what launchd says of the agent; `None` if it is not loaded.
     fn print(&self) -> Result<Option<String>, ServiceError> {
-        let output = super::run(&launchctl([&"print".into(), &self.target()]))?;
+        let output = super::run(&self.command([&"print".into(), &self.target()]))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         Ok(output.status.success().then_some(text))
     }
@@ -148,7 +155,7 @@ impl Launchd {
 
     /// Loads the agent, which starts it.
     fn load(&self) -> Result<(), ServiceError> {
-        let words = launchctl([&"bootstrap".into(), &self.domain(), &self.agent().into()]);
+        let words = self.command([&"bootstrap".into(), &self.domain(), &self.agent().into()]);
         let deadline = Instant::now() + LOAD_TIME;
         loop {
             let output = super::run(&words)?;
@@ -166,7 +173,7 @@ impl Launchd {
     /// Stops the agent and unloads it, until it is loaded again or at the next login; waits until it
     /// is gone.
     fn unload(&self) -> Result<(), ServiceError> {
-        let words = launchctl([&"bootout".into(), &self.target()]);
+        let words = self.command([&"bootout".into(), &self.target()]);
         let output = super::run(&words)?;
         let is_leaving = output.status.success() || output.status.code() == Some(IN_PROGRESS);
         let deadline = Instant::now() + UNLOAD_TIME;
@@ -182,10 +189,6 @@ impl Launchd {
         }
         Ok(())
     }
-}
-
-fn launchctl<const N: usize>(words: [&OsString; N]) -> Vec<OsString> {
-    [&"launchctl".into()].into_iter().chain(words).cloned().collect()
 }
 
 /// Returns the process ID in the output of `launchctl print`, if the agent is running.
@@ -209,54 +212,4 @@ fn string(path: &Path) -> Result<String, ServiceError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::port::Port;
-
-    fn launchd() -> Launchd {
-        Launchd { home: "/Users/ann".into(), user: 501 }
-    }
-
-    #[test]
-    fn the_agent_starts_the_given_program() {
-        let program = Program {
-            path: "/opt/a&b/pald".into(),
-            config: Some("/etc/<pald>.toml".into()),
-            port_listen: Port::new(1234).unwrap(),
-        };
-        let files = launchd().files(Some(&program)).unwrap();
-        assert_eq!(files[0].path, PathBuf::from("/Users/ann/Library/LaunchAgents/pald.plist"));
-        let content = files[0].content.as_deref().unwrap();
-        let arguments = "<string>/opt/a&amp;b/pald</string><string>--config</string><string>/etc/&lt;pald&gt;.toml</string><string>serve</string><string>--launchd</string>\n";
-        for part in [MARK, arguments, "<string>/Users/ann/Library/Logs/pald.log</string>"] {
-            assert!(content.contains(part), "{part} is not in {content}");
-        }
-        assert!(content.starts_with("<?xml ") && !content.contains("/usr/local"), "{content}");
-    }
-
-    #[test]
-    fn the_agent_is_one_of_the_user() {
-        let launchd = launchd();
-        assert_eq!(launchd.domain(), "gui/501");
-        assert_eq!(launchd.target(), "gui/501/pald");
-        let words = launchctl([&"print".into(), &launchd.target()]);
-        assert_eq!(words, ["launchctl", "print", "gui/501/pald"]);
-        assert_eq!(launchd.kind(), "a launchd agent");
-        assert_eq!(launchd.restart_line(), "pald stop && pald start");
-        let files = launchd.files(None).unwrap();
-        assert_eq!(files.len(), 1);
-        assert_eq!((&files[0].path, &files[0].content), (&launchd.agent(), &None));
-    }
-
-    #[test]
-    fn the_process_is_read_from_launchctl() {
-        let printed =
-            "gui/501/pald = {\n\tactive count = 1\n\tstate = running\n\n\tpid = 4121\n}\n";
-        assert_eq!(pid_in(printed), Some(4121));
-        let ended = "gui/501/pald = {\n\tstate = not running\n\tlast exit code = 0\n}\n";
-        assert_eq!((pid_in(ended), has_ended(ended)), (None, true));
-        let starting =
-            "gui/501/pald = {\n\tstate = spawn scheduled\n\tlast exit code = (never exited)\n}\n";
-        assert_eq!((pid_in(starting), has_ended(starting)), (None, false));
-    }
-}
+mod tests;

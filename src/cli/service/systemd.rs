@@ -1,8 +1,10 @@
 //! systemd for one user: unit files in `~/.config/systemd/user`, and `systemctl --user`.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+
+use rustix::process::getuid;
 
 use super::{MARK, Manager, Program, ServiceError, ServiceFile, State, Step};
 
@@ -17,17 +19,32 @@ const PACKAGED_UNITS: &str = "/usr/lib/systemd/user";
 
 /// systemd for one user.
 #[derive(Debug)]
-pub(super) struct Systemd {
+pub(in crate::cli) struct Systemd {
     /// The folder of the user's own units.
     folder: PathBuf,
     /// The folder of the package's units.
     packaged: PathBuf,
+    /// The session's folder, if it exists but XDG_RUNTIME_DIR is not set.
+    unset_session: Option<PathBuf>,
+    /// The words that begin each command.
+    systemctl: Vec<OsString>,
 }
 
 impl Systemd {
     pub(super) fn of_this_user() -> Result<Self, ServiceError> {
         let config = dirs::config_dir().ok_or(ServiceError::NoHome)?;
-        Ok(Self { folder: config.join("systemd/user"), packaged: PACKAGED_UNITS.into() })
+        let session = PathBuf::from(format!("/run/user/{}", getuid().as_raw()));
+        let variable = std::env::var_os("XDG_RUNTIME_DIR");
+        Ok(Self {
+            folder: config.join("systemd/user"),
+            packaged: PACKAGED_UNITS.into(),
+            unset_session: is_unset(variable.as_deref(), &session).then_some(session),
+            systemctl: ["systemctl", "--user"].map(OsString::from).into(),
+        })
+    }
+
+    fn command(&self, words: &[&str]) -> Vec<OsString> {
+        self.systemctl.iter().cloned().chain(words.iter().map(OsString::from)).collect()
     }
 
     /// Returns whether the package's own unit starts this program.
@@ -65,18 +82,18 @@ impl Manager for Systemd {
 
     fn state(&self) -> Result<State, ServiceError> {
         let properties = "--property=LoadState,UnitFileState,ActiveState,MainPID";
-        let output = super::run(&systemctl(&["show", UNIT, properties]))?;
+        let output = super::run(&self.command(&["show", UNIT, properties]))?;
         if !output.status.success() {
             return Err(ServiceError::NoSession {
                 message: super::stderr_line(&output),
-                runtime_dir: runtime_dir(),
+                runtime_dir: self.unset_session.clone(),
             });
         }
         Ok(state_of(&String::from_utf8_lossy(&output.stdout)))
     }
 
     fn run(&self, step: Step) -> Result<(), ServiceError> {
-        super::run_whole(&command(step))
+        super::run_whole(&self.command(words(step)))
     }
 
     /// Nothing is left to wait for: systemd has waited until pald was ready.
@@ -85,12 +102,12 @@ impl Manager for Systemd {
     }
 
     fn restart_line(&self) -> String {
-        super::joined(&command(Step::Restart))
+        super::joined(&self.command(words(Step::Restart)))
     }
 }
 
-fn command(step: Step) -> Vec<OsString> {
-    let words: &[&str] = match step {
+fn words(step: Step) -> &'static [&'static str] {
+    match step {
         Step::Reload => &["daemon-reload"],
         Step::Enable => &["enable", "--now", UNIT],
         // Otherwise the socket would start the service again.
@@ -98,19 +115,12 @@ fn command(step: Step) -> Vec<OsString> {
         Step::Start => &["start", UNIT],
         Step::Stop => &["stop", SOCKET, UNIT],
         Step::Restart => &["restart", UNIT],
-    };
-    systemctl(words)
+    }
 }
 
-fn systemctl(words: &[&str]) -> Vec<OsString> {
-    ["systemctl", "--user"].iter().chain(words).map(OsString::from).collect()
-}
-
-/// Returns the session's folder, if it exists but XDG_RUNTIME_DIR is not set.
-fn runtime_dir() -> Option<PathBuf> {
-    let folder = PathBuf::from(format!("/run/user/{}", rustix::process::getuid().as_raw()));
-    let is_unset = std::env::var_os("XDG_RUNTIME_DIR").is_none();
-    (is_unset && folder.join("systemd/private").exists()).then_some(folder)
+/// Whether this session is there, and all that is missing is its variable.
+fn is_unset(variable: Option<&OsStr>, session: &Path) -> bool {
+    variable.is_none() && session.join("systemd/private").exists()
 }
 
 /// Parses the output of `systemctl show`: a line `Name=value` for each property.
