@@ -106,3 +106,29 @@ impl Session {
         Config::load(&self.sources())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::cli::service::stand_in::Home;
+    use crate::cli::terminal::kept;
+
+    #[test]
+    fn a_given_url_needs_no_configuration_but_the_user_who_is_believed() {
+        let home = Home::new();
+        for (text, expected, warning) in [
+            ("daemon_user = \"0\"", Users::one("0").unwrap(), ""),
+            ("", Users::default(), ""),
+            ("daemon = 7", Users::default(), "warning: `daemon_user` is unknown: "),
+        ] {
+            fs::write(home.path("config.toml"), text).unwrap();
+            let session = Session { url: Some("http://localhost:7".into()), ..home.session() };
+            assert_eq!(session.daemon_user(), expected, "{text}");
+            let warned = kept::take()[1].clone();
+            assert!(warned.starts_with(warning) && warned.is_empty() == warning.is_empty());
+            assert_eq!(session.client().unwrap().url().to_string(), "http://localhost:7");
+        }
+    }
+}

@@ -41,10 +41,11 @@ impl Serve {
         if self.check {
             return Ok(check(session)?);
         }
-        start(session).map_err(|failure| match self.launchd && failure.exit.needs_a_person() {
-            true => Failure { exit: Exit::GivenUp, ..failure },
-            false => failure,
-        })
+        start(session).map_err(|failure| Failure { exit: self.exit(failure.exit), ..failure })
+    }
+
+    fn exit(&self, exit: Exit) -> Exit {
+        if self.launchd && exit.needs_a_person() { Exit::GivenUp } else { exit }
     }
 }
 
@@ -95,8 +96,8 @@ fn serve(session: &Session) -> Result<(), ServeError> {
     descriptors.make_room(config.port_range.size());
     let overlap = probe::overlap(config.port_range, config.port_listen);
     // Later `pald doctor` says so.
-    if !is_store {
-        warn_of_overlap(&config, overlap.as_ref());
+    if let Some(overlap) = overlap.as_ref().filter(|_| !is_store) {
+        warn!("{}", overlap_warning(&config, overlap));
     }
     let registry = Arc::new(open_registry(&config, descriptors)?);
     let about = About {
@@ -173,9 +174,8 @@ fn max_holds(hold_ports: bool, descriptors: Descriptors) -> usize {
     if is_wanted { descriptors.holds } else { 0 }
 }
 
-/// Warns that the kernel may take ports of the range, and shows how to prevent it.
-fn warn_of_overlap(config: &Config, overlap: Option<&Overlap>) {
-    let Some(overlap) = overlap else { return };
+/// Says that the kernel may take ports of the range, and how to prevent it.
+fn overlap_warning(config: &Config, overlap: &Overlap) -> String {
     let (range, ephemeral) = (config.port_range, overlap.ephemeral);
     let tcp = match config.hold_ports {
         _ if !probe::HOLDS_PORTS => "neither TCP nor UDP is protected",
@@ -186,15 +186,16 @@ fn warn_of_overlap(config: &Config, overlap: Option<&Overlap>) {
         false => "neither TCP nor UDP is protected, since `hold_ports` is off",
     };
     let how = if probe::RESERVES_PORTS { "To reserve the range: " } else { "" };
-    warn!(
-        "{range} overlaps the kernel's ephemeral range {ephemeral}: {tcp}. {how}{}",
-        overlap.command()
-    );
+    let command = overlap.command();
+    format!("{range} overlaps the kernel's ephemeral range {ephemeral}: {tcp}. {how}{command}")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::cli::service::stand_in::Home;
 
     #[test]
     fn as_many_ports_are_held_as_there_are_descriptors_for_unless_that_is_switched_off() {
@@ -203,6 +204,45 @@ mod tests {
         for (hold_ports, holds, expected) in rows {
             let expected = if probe::HOLDS_PORTS { expected } else { 0 };
             assert_eq!(max_holds(hold_ports, of(holds)), expected, "{hold_ports} {holds}");
+        }
+    }
+
+    #[test]
+    fn launchd_is_told_to_give_up_where_only_a_person_can_help() {
+        let rows = [
+            (true, Exit::Config, Exit::GivenUp),
+            (true, Exit::Temporary, Exit::Temporary),
+            (false, Exit::Config, Exit::Config),
+        ];
+        for (launchd, exit, expected) in rows {
+            assert_eq!(Serve { launchd, ..Serve::default() }.exit(exit), expected, "{exit:?}");
+        }
+    }
+
+    #[test]
+    fn a_check_reads_the_configuration_and_opens_nothing() {
+        let home = Home::new();
+        let check = || Serve { check: true, ..Serve::default() }.run(&home.session());
+        check().unwrap();
+        assert!(!home.path("db").exists());
+        fs::write(home.path("config.toml"), "port_listen = 0").unwrap();
+        assert_eq!(check().unwrap_err().exit, Exit::Config);
+    }
+
+    #[test]
+    fn a_warning_of_an_overlap_says_what_is_protected() {
+        let mut config = Home::new().session().config().unwrap();
+        let range = config.port_range;
+        let to_reserve = [(range.min().number(), range.max().number())].into_iter().collect();
+        let overlap = Overlap { ephemeral: range, to_reserve };
+        for (hold_ports, held) in [(true, "held once"), (false, "since `hold_ports` is off")] {
+            config.hold_ports = hold_ports;
+            let expected = if probe::HOLDS_PORTS { held } else { "neither TCP nor UDP" };
+            let warning = overlap_warning(&config, &overlap);
+            let start = format!("{range} overlaps the kernel's ephemeral range {range}: ");
+            assert!(warning.starts_with(&start), "{warning}");
+            assert!(warning.contains(expected), "{warning}");
+            assert!(warning.ends_with(&overlap.command()), "{warning}");
         }
     }
 }

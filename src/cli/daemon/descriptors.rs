@@ -44,7 +44,7 @@ impl Descriptors {
     /// in which nothing can be opened (`expand_fdtable` in its `fs/file.c`). At the start, no
     /// request waits for that.
     pub(in crate::cli) fn make_room(self, ports: usize) {
-        let max = RESERVE + self.connections + self.holds.min(ports);
+        let max = self.needed(ports);
         let grow = move || {
             if let Err(cause) = grow_table(max) {
                 debug!(%cause, max, "Can't grow the descriptor table yet");
@@ -53,6 +53,10 @@ impl Descriptors {
         if let Err(cause) = thread::Builder::new().name("descriptors".into()).spawn(grow) {
             debug!(%cause, "The descriptor table will grow on demand");
         }
+    }
+
+    fn needed(self, ports: usize) -> usize {
+        RESERVE + self.connections + self.holds.min(ports)
     }
 
     fn of(limit: usize, open: usize) -> Self {
@@ -88,5 +92,28 @@ mod tests {
         for (limit, open, connections, holds) in rows {
             assert_eq!(Descriptors::of(limit, open), Descriptors { connections, holds }, "{limit}");
         }
+    }
+
+    #[test]
+    fn room_is_made_for_the_ports_that_can_be_held() {
+        let descriptors = Descriptors { connections: 256, holds: 800 };
+        assert_eq!(
+            [0, 7, 800, 9000].map(|ports| descriptors.needed(ports)),
+            [320, 327, 1120, 1120]
+        );
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_table_grows_to_the_number_that_is_asked_for() {
+        let size = || -> usize {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            let size = status.lines().find_map(|line| line.strip_prefix("FDSize:"));
+            size.unwrap().trim().parse().unwrap()
+        };
+        let before = size();
+        grow_table(before).unwrap();
+        assert!(size() > before);
+        assert!(grow_table(usize::MAX).is_err());
     }
 }

@@ -73,6 +73,7 @@ mod tests {
 
     use super::*;
     use crate::cli::explain::Explain as _;
+    use crate::cli::service::stand_in::Home;
 
     #[test]
     fn only_a_pald_that_holds_the_lock_is_running_already() {
@@ -100,5 +101,26 @@ mod tests {
         std::fs::create_dir(&store).unwrap();
         symlink(&store, &link).unwrap();
         assert_eq!(without_links(&link), without_links(&store));
+    }
+
+    #[test]
+    fn who_has_a_store_or_had_it_last_is_known() {
+        let home = Home::new();
+        let config = home.session().config().unwrap();
+        assert_eq!(Locks::last_holder(&config), None);
+        let locks = Locks::acquire(&config).unwrap();
+        let own = Some((std::process::id(), Url::of_port(config.port_listen)));
+        assert_eq!(Locks::last_holder(&config), own);
+        let again = Locks::acquire(&config).unwrap_err();
+        assert!(matches!(again, ServeError::Running { elsewhere: None, .. }), "{again:?}");
+        // The dump is locked too.
+        let other = Config { data_dir: home.path("other/db"), ..config.clone() };
+        let again = Locks::acquire(&other).unwrap_err();
+        assert!(matches!(again, ServeError::Locked(LockError::Held { .. })), "{again:?}");
+        drop(locks);
+        assert_eq!(Locks::last_holder(&config), own);
+        drop(Locks::acquire(&config).unwrap());
+        std::fs::write(home.path("db.lock"), "pald 0.1").unwrap();
+        assert_eq!(Locks::last_holder(&config), None);
     }
 }
