@@ -153,4 +153,13 @@ warning: PALD_CONFIG is set here, but the service will not see it
 ";
         assert_eq!(kept::take()[1], expected);
     }
+
+    #[test]
+    fn a_mistake_in_the_settings_is_told_before_anything_is_done() {
+        let home = Home::new();
+        let config = home.path("config.toml");
+        std::fs::write(&config, "port_listen = 0").unwrap();
+        let lines = Install {}.run(&home.session()).unwrap_err().lines;
+        assert!(lines[0].contains("port_listen"), "{lines:?}");
+    }
 }

@@ -69,8 +69,7 @@ fn check(session: &Session) -> Result<(), ConfigError> {
 
 /// Serves until a signal; on return everything is on disk.
 fn serve(session: &Session) -> Result<(), ServeError> {
-    let others = Mode::RWXG | Mode::RWXO;
-    rustix::process::umask(others);
+    rustix::process::umask(Mode::from_raw_mode(0o077));
     let sources = session.sources();
     let mut config = Config::load(&sources)?;
     for variable in &config.unknown_variables {

@@ -100,4 +100,13 @@ mod tests {
             assert!(matches!(ended, Err(ServiceError::NotOurs { pid: NO_PROCESS })), "{ended:?}");
         }
     }
+
+    #[test]
+    fn a_mistake_in_the_settings_is_told_before_anything_is_done() {
+        let home = Home::new();
+        let config = home.path("config.toml");
+        fs::write(&config, "port_listen = 0").unwrap();
+        let lines = Stop {}.run(&home.session()).unwrap_err().lines;
+        assert!(lines[0].contains("port_listen"), "{lines:?}");
+    }
 }

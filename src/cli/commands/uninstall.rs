@@ -111,6 +111,7 @@ mod tests {
         let refused = |line: &str| Err(vec![line.to_owned()]);
         let asked = format!("{QUESTION} [y/N] ");
         let silent = [String::new(), String::new()];
+        assert!(Uninstall { yes: false }.run(&home.session()).is_err());
         let unconfirmed = refused("`pald uninstall` can't ask for confirmation here");
         assert_eq!(uninstall(None), (unconfirmed, String::new(), silent));
         let declined =

@@ -19,10 +19,16 @@ fn listening(ip: IpAddr) -> (Child, Port) {
     // It has set its trap.
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
     // What another test was starting may have had the listener for a moment.
-    while !listens(child.id(), port) {
+    wait_until(|| listens(child.id(), port));
+    (child, port)
+}
+
+fn wait_until(is_done: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_done() {
+        assert!(Instant::now() < deadline);
         thread::yield_now();
     }
-    (child, port)
 }
 
 #[test]
@@ -51,9 +57,7 @@ fn a_process_has_ended_also_before_its_parent_takes_note() {
     let process = Pid::from_child(&child);
     assert!(!has_ended(process));
     drop(child.stdin.take());
-    while !has_ended(process) {
-        thread::yield_now();
-    }
+    wait_until(|| has_ended(process));
     assert!(child.wait().unwrap().success());
     assert!(has_ended(process), "its ID is free");
 }
