@@ -12,7 +12,7 @@ use super::explain::{Explain, sentence};
 use crate::client::UrlError;
 use crate::dump_file::MAX_BYTES;
 use crate::files::Shown;
-use crate::project::Text;
+use crate::project::{self, Text};
 use crate::quoted::Quoted;
 use crate::service_name::ServiceName;
 
@@ -203,6 +203,14 @@ fn without_hold(service: &str) -> String {
 
 fn hint_for_name(name: &str, file: &Path, nearest: Option<&str>, is_full: bool) -> String {
     match (nearest, is_full) {
+        // No service of a project can have these names.
+        _ if name == project::PORT => {
+            "`{port}` is the port of NAME in `pald run NAME`; with `-g` it is a full name"
+                .to_owned()
+        }
+        _ if name == project::CHECKOUT => {
+            "`{checkout}` is the name of the checkout; with `-g` it is a full name".to_owned()
+        }
         (Some(nearest), false) => format!("Did you mean {nearest}?"),
         (Some(nearest), true) => {
             format!("Did you mean {nearest}? With `-g` it is the registered service {name}")

@@ -67,13 +67,15 @@ fn check(rows: Vec<Row>) {
 #[test]
 fn errors_of_commands_have_their_exit_codes_and_hints() {
     use CommandError as E;
-    let no_service = |nearest: Option<&str>, is_full| E::NoService {
-        name: "wbe".to_owned(),
+    let named = |name: &str, nearest: Option<&str>, is_full| E::NoService {
+        name: name.to_owned(),
         project: "shop".to_owned(),
         file: path(),
         nearest: nearest.map(str::to_owned),
         is_full,
     };
+    let no_service = |nearest, is_full| named("wbe", nearest, is_full);
+    let called = |name| named(name, Some("web"), true);
     let not_here = |names: &[&str]| E::NotHere {
         names: names.iter().map(|name| (*name).to_owned()).collect(),
         project: "shop".to_owned(),
@@ -133,6 +135,16 @@ fn errors_of_commands_have_their_exit_codes_and_hints() {
             no_service(None, false),
             1,
             "Add `wbe = {}` below `[services]` in /none/db, or take it as a full name with `-g`",
+        ),
+        row(
+            called("port"),
+            1,
+            "`{port}` is the port of NAME in `pald run NAME`; with `-g` it is a full name",
+        ),
+        row(
+            called("checkout"),
+            1,
+            "`{checkout}` is the name of the checkout; with `-g` it is a full name",
         ),
         row(not_here(&["web"]), 1, "`pald set` registers it"),
         row(not_here(&["web", "db"]), 1, "`pald set` registers them"),

@@ -281,7 +281,9 @@ fn narrow(line: &str) -> String {
 
 /// What is wrong with a command line, without its usage.
 fn usage(text: &str) -> String {
-    let lines = text.lines().take_while(|line| !line.starts_with("Usage:"));
+    let lines = text
+        .lines()
+        .take_while(|line| !["Usage:", "For more"].iter().any(|it| line.starts_with(it)));
     let lines = lines.filter(|line| !line.is_empty());
     lines.map(|line| format!("! {line}\n")).collect::<String>() + "= 2\n"
 }
