@@ -3,9 +3,9 @@
 //! A transcript is a text: after `$` a command, below it what it prints, with `!` before what goes to
 //! stderr, and `=` before an exit code other than 0. Of `pald run` it has the command that takes pald's
 //! place, with its variables. After `%` is what else happens: `cd`, `write`, `mkdir`, `chmod`, `rm` and
-//! `env` as in a shell; `listen` has a process listen on a port, perhaps for a service, and `stop` ends
-//! pald. Not here: commands that ask, or change a service manager; the tests in `tests/` run the program
-//! itself.
+//! `env` as in a shell; `listen` has a process listen on a port, perhaps for a service, `answer` is typed
+//! in at the next command, and `stop` ends pald. Not here: commands that change a service manager; the
+//! tests in `tests/` run the program itself.
 
 mod workplace;
 

@@ -19,7 +19,6 @@ use crate::cli::holder::port_of;
 use crate::cli::names::{Names, is_short, say_new};
 use crate::cli::scope::Scope;
 use crate::cli::{Failure, Session, Terminal, listener, place};
-use crate::client::Client;
 use crate::files::InShell;
 use crate::project;
 use crate::quoted::Quoted;
@@ -155,7 +154,7 @@ impl Run {
                 name.clone()
             }
         };
-        let port = check_free(&names.client, &service, session.terminal)?;
+        let port = check_free(&names.client.service(&service)?, session.terminal)?;
         if self.no_hold {
             // With the port: another client may have released the service since.
             let request = RegisterRequest {
@@ -187,11 +186,10 @@ fn with_hint_for_text(failure: Failure, assignment: &Assignment) -> Failure {
 }
 
 /// Checks that nothing listens on the service's port; returns the port.
-fn check_free(client: &Client, service: &ServiceName, terminal: Terminal) -> Result<u16, Failure> {
-    let service = client.service(service)?;
-    let port = port_of(&service);
-    match &service {
-        Service { state: Some(State::Running), .. } => return Err(listener::used(&service).into()),
+fn check_free(service: &Service, terminal: Terminal) -> Result<u16, Failure> {
+    let port = port_of(service);
+    match service {
+        Service { state: Some(State::Running), .. } => return Err(listener::used(service).into()),
         // A restarted server finds connections in TIME_WAIT, and most servers start anyway.
         Service {
             state: Some(State::Blocked), reason_code: Some(ReasonCode::TimeWait), ..
@@ -253,8 +251,34 @@ mod tests {
     use std::process::ExitCode;
 
     use super::*;
+    use crate::cli::Globals;
     use crate::cli::place::own::{self, Place};
+    use crate::cli::terminal::kept;
     use crate::paths::Paths;
+
+    #[test]
+    fn only_a_server_keeps_a_command_from_its_port() {
+        let terminal = Terminal::new(&Globals::default());
+        let service = |state, reason_code| Service {
+            state: Some(state),
+            reason: Some("why".to_owned()),
+            reason_code,
+            ..Service::sample("web", 7)
+        };
+        let other = Some(ReasonCode::Bound);
+        let rows = [
+            (service(State::Idle, None), ""),
+            (service(State::Unknown, None), ""),
+            (service(State::Blocked, Some(ReasonCode::TimeWait)), ""),
+            (service(State::Blocked, other), "warning: Port 7 (web) is blocked: why\n"),
+        ];
+        for (service, warning) in rows {
+            assert_eq!(check_free(&service, terminal).unwrap(), 7);
+            assert_eq!(kept::take(), ["", warning], "{service:?}");
+        }
+        let used = check_free(&service(State::Running, None), terminal).unwrap_err();
+        assert_eq!(used.lines, ["Port 7 (web) is used by a process that is not visible"]);
+    }
 
     #[test]
     fn a_program_that_is_not_in_path_may_be_the_project_s_own() {

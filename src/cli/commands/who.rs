@@ -89,3 +89,62 @@ fn sentences(answer: &api::Port) -> Result<Vec<String>, CommandError> {
     };
     Ok(if sentences.is_empty() { vec![otherwise] } else { sentences })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Holder;
+
+    #[test]
+    fn each_state_of_a_port_has_its_sentences() {
+        let holder = |pid| Holder {
+            pid: Some(pid),
+            process: Some("node".to_owned()),
+            command: None,
+            user: "ann".to_owned(),
+            since: None,
+            folder: None,
+            service: None,
+        };
+        let of = |state, service: Option<&str>, holders: &[Holder]| api::Port {
+            port: 7,
+            state,
+            reason: Some("why".to_owned()),
+            reason_code: None,
+            service: service.map(str::to_owned),
+            holder: None,
+            holders: holders.to_vec(),
+            verdict: None,
+            held: false,
+        };
+        let held = api::Port { held: true, ..of(State::Idle, Some("web"), &[]) };
+        let rows: [(api::Port, Result<&[&str], &str>); 9] = [
+            (
+                of(State::Running, None, &[holder(1), holder(2)]),
+                Ok(&[
+                    "node (pid 1) of user ann listens on port 7",
+                    "node (pid 2) of user ann listens on port 7",
+                ]),
+            ),
+            (
+                of(State::Running, Some("web"), &[]),
+                Ok(&["A process that is not visible listens on port 7 (web)"]),
+            ),
+            (
+                of(State::Blocked, Some("web"), &[holder(1)]),
+                Ok(&["node (pid 1) of user ann blocks port 7 (web): why"]),
+            ),
+            (of(State::Blocked, None, &[]), Ok(&["Port 7 is blocked: why"])),
+            (of(State::Unknown, None, &[]), Err("Can't tell what uses port 7: why")),
+            (of(State::Idle, None, &[]), Err("Nothing uses port 7")),
+            (of(State::Idle, Some("web"), &[]), Err("Nothing uses port 7 (web)")),
+            (held.clone(), Err("Port 7 is held for web; nothing listens")),
+            (api::Port { service: None, ..held }, Err("Nothing uses port 7")),
+        ];
+        for (answer, expected) in rows {
+            let found = sentences(&answer).map_err(|error| error.to_string());
+            let expected = expected.map(|lines| lines.iter().map(|it| (*it).to_owned()).collect());
+            assert_eq!(found, expected.map_err(str::to_owned), "{answer:?}");
+        }
+    }
+}

@@ -133,5 +133,12 @@ mod tests {
         // Files of root are accepted.
         let text = judged(owner + 1, ANY).map(|it| it.text).unwrap_or_default();
         assert_eq!(text.contains(" belongs to user "), owner != 0);
+        // Only root can give a file away.
+        if std::os::unix::fs::chown(&path, Some(4242), None).is_ok() {
+            let told = judged(7, ANY).unwrap().lines();
+            let expected =
+                format!("fault files    {shown} belongs to user 4242, not to you or root");
+            assert_eq!(told, [expected, format!("      hint: sudo chown -h 7 {quoted}")]);
+        }
     }
 }

@@ -106,6 +106,10 @@ warn  dump     was written at 2026-11-22T09:59:49Z, before shop was registered a
     assert_eq!(examine(&stale, 11), lag);
     // The dump follows a change within a second, however long it stood before.
     assert_eq!(examine(&stale, 8), "ok    store    1 service, dump written 19 s ago\n");
+    assert_eq!(examine(&stale, 10), "ok    store    1 service, dump written 21 s ago\n");
+    stale.dump.written_at = Some("2026-11-22T10:00:00Z".into());
+    assert_eq!(examine(&stale, 11), "ok    store    1 service, dump written 11 s ago\n");
+    assert_eq!(examine(&stale, 0), "ok    store    1 service, dump written 0 s ago\n");
     stale.dump.written_at = None;
     assert_eq!(examine(&stale, 8), "ok    store    1 service, dump not written yet\n");
 }

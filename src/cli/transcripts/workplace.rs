@@ -126,7 +126,8 @@ impl Workplace {
     }
 
     fn run(&self, words: &[String]) -> String {
-        let arguments = ["pald"].into_iter().chain(words.iter().map(String::as_str));
+        let own = ["pald", "--color", "never"];
+        let arguments = own.into_iter().chain(words.iter().map(String::as_str));
         let arguments: Vec<_> = arguments.map(Into::into).collect();
         let before = place::own::place();
         let code = match Cli::parse_in(ColorChoice::Never, &arguments) {
@@ -135,7 +136,10 @@ impl Workplace {
             Err(error) => return usage(&error.render().to_string()),
         };
         place::own::set(before);
+        terminal::kept::give(None);
         let [stdout, stderr] = terminal::kept::take();
+        // Whoever answers also types in the end of the line.
+        let stderr = stderr.replace("[y/N] ", "[y/N]\n");
         let mut text = String::new();
         // A time is another one each time.
         let lasting = |line: &&str| {
@@ -147,7 +151,7 @@ impl Workplace {
             .lines()
             .filter(lasting)
             .for_each(|line| writeln!(text, "  {}", narrow(line)).unwrap());
-        stderr.lines().for_each(|line| writeln!(text, "! {line}").unwrap());
+        stderr.lines().for_each(|line| writeln!(text, "! {}", line.trim_end()).unwrap());
         if code != ExitCode::SUCCESS {
             let codes = (0..=255).find(|number| ExitCode::from(*number) == code);
             writeln!(text, "= {}", codes.unwrap()).unwrap();
@@ -178,6 +182,7 @@ impl Workplace {
                 place.variables.push((name.into(), value.into()));
                 place::own::set(Some(place));
             }
+            ["answer", answer] => terminal::kept::give(Some(answer)),
             ["listen", port, ref service @ ..] => {
                 self.listening.push(listening(port.parse().unwrap(), &place.folder, service));
             }
