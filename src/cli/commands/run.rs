@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use clap::Args;
+use rustix::io::Errno;
 
 use crate::api::{ReasonCode, RegisterRequest, Service, State};
 use crate::cli::assignment::{Assigned, Assignment, check_distinct};
@@ -222,13 +223,23 @@ fn with_ports(names: &Names, is_of_project: bool, argument: &OsStr) -> Result<Os
     Ok(OsString::from_vec(replaced))
 }
 
-fn exec_error(program: &OsStr, source: io::Error) -> CommandError {
+fn exec_error(program: &OsStr, mut source: io::Error) -> CommandError {
+    // Where a folder of PATH can't be searched, execvp(3) says so rather than that no program was found.
+    if source.kind() == io::ErrorKind::PermissionDenied && !may_be_found(program) {
+        source = Errno::NOENT.into();
+    }
     let hint = hint_for_program(program);
     let program = Quoted::new(program.as_bytes());
     match source.kind() {
         io::ErrorKind::NotFound => CommandError::NoSuchCommand { program, hint, source },
         _ => CommandError::NotRunnable { program, source },
     }
+}
+
+/// Whether a program has a path, or is in one of the folders of PATH that can be searched.
+fn may_be_found(program: &OsStr) -> bool {
+    let is_in = |folders| std::env::split_paths(&folders).any(|it| it.join(program).exists());
+    program.as_bytes().contains(&b'/') || place::variable("PATH").is_none_or(is_in)
 }
 
 /// What may be meant by a name that is no program in PATH: one of the project's own programs, or what
@@ -289,7 +300,9 @@ mod tests {
         fs::create_dir_all(top.path().join("a/.venv/bin/ls")).unwrap();
         fs::write(&program, "").unwrap();
         let paths = Paths { system_file: top.path().join("none"), home: None };
-        own::set(Some(Place { folder, paths, variables: Vec::new(), program: "/none".into() }));
+        fs::write(top.path().join("tool"), "").unwrap();
+        let variables = vec![("PATH".into(), top.path().into())];
+        own::set(Some(Place { folder, paths, variables, program: "/none".into() }));
         let own = format!("Did you mean '{}'?", program.display());
         let shell = "It is not in PATH; a line for the shell goes into `sh -c '...'`";
         let (absent, denied) = (io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied);
@@ -297,7 +310,11 @@ mod tests {
             ("my flask", absent, 127, Some(own.as_str())),
             ("ls", absent, 127, Some(shell)),
             ("./ls", absent, 127, None),
-            ("my flask", denied, 126, None),
+            ("./ls", denied, 126, None),
+            // A folder of PATH may not be searched, and none of the others has it.
+            ("my flask", denied, 127, Some(own.as_str())),
+            ("ls", denied, 127, Some(shell)),
+            ("tool", denied, 126, None),
         ];
         for (name, kind, code, hint) in rows {
             let failure = Failure::from(exec_error(OsStr::new(name), kind.into()));
