@@ -183,7 +183,7 @@ fn long_answers_to_others_are_made_one_at_a_time_and_only_as_they_are_read() {
     // What the first start's import leaves behind would hide what grows; what one list takes does not.
     start().stop();
     let daemon = start();
-    let list = daemon.get("/v1/services").body.len() as u64 / 1024;
+    let list = u64::try_from(daemon.get("/v1/services").body.len()).unwrap() / 1024;
     let before = memory(daemon.pid());
     let ask = |path: &str| {
         let mut stream = connect_with_small_buffer(&home);
