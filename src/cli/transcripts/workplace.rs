@@ -31,7 +31,8 @@ use crate::service_name::ServiceName;
 use crate::timestamp::Timestamp;
 use crate::users::Users;
 
-/// Ports that no other tests take, in blocks: pald's own and those that it may give out.
+/// Ports that no other tests take and no transcript has as they are, in blocks: pald's own and those that
+/// it may give out.
 const FIRST_PORT: u16 = 5_000;
 const BLOCKS: u16 = 400;
 const SIZE: u16 = 10;
@@ -217,7 +218,7 @@ impl Workplace {
         // Not each machine has it.
         text = text.replace(&format!(" and [::1]:{}", self.listen), "").replace(" and [::1]", "");
         for (actual, shown) in self.ports() {
-            text = text.replace(&actual, &shown);
+            text = renumbered(&text, &actual, &shown);
         }
         text
     }
@@ -226,7 +227,7 @@ impl Workplace {
         let top = self.top.path().canonicalize().unwrap();
         let mut text = text.replace("/top", top.to_str().unwrap());
         for (actual, shown) in self.ports() {
-            text = text.replace(&shown, &actual);
+            text = renumbered(&text, &shown, &actual);
         }
         text
     }
@@ -302,6 +303,20 @@ fn blotted(text: &str, before: &str, shown: &str) -> String {
         let is_meant = before == " of user " || part.starts_with(|c: char| c.is_ascii_digit());
         text + before + if is_meant { shown } else { &part[..end] } + &part[end..]
     })
+}
+
+/// Puts another number for each that is `from`, but not for digits within a longer one.
+fn renumbered(text: &str, from: &str, to: &str) -> String {
+    let mut parts = text.split(from).peekable();
+    let mut seen = String::new();
+    while let Some(part) = parts.next() {
+        seen += part;
+        let Some(next) = parts.peek() else { break };
+        let is_digit = |c: char| c.is_ascii_digit();
+        let is_within = seen.ends_with(is_digit) || next.starts_with(is_digit);
+        seen += if is_within { from } else { to };
+    }
+    seen
 }
 
 /// Prints the command that `pald run` runs.
