@@ -80,6 +80,8 @@ pub mod client;
 pub mod config;
 pub mod dump;
 pub mod dump_file;
+#[cfg(test)]
+mod eventually;
 pub mod files;
 pub mod folder;
 pub mod http;

@@ -104,6 +104,7 @@ fn holder_of(file: &File) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eventually::eventually;
 
     #[test]
     fn a_lock_names_its_holder_until_it_is_dropped() {
@@ -115,7 +116,7 @@ mod tests {
         drop(lock);
         assert_eq!(Lock::last_holder(&path).as_deref(), Some("pald (pid 7)"));
         assert_eq!(Lock::last_holder(&folder.path().join("other")), None);
-        let _second = Lock::acquire(&path, "pald (pid 8)").unwrap();
+        let _second = eventually(|| Lock::acquire(&path, "pald (pid 8)"), Result::is_ok).unwrap();
         let error = Lock::acquire(&path, "").unwrap_err();
         assert_eq!(error.to_string(), format!("{} is in use by pald (pid 8)", Shown(&path)));
     }

@@ -17,9 +17,11 @@ use crate::skip::lacks;
 #[test]
 fn ports_survive_a_restart_however_pald_ended() {
     let home = Home::new(9);
-    for (index, signal) in
-        [Signal::TERM, Signal::INT, Signal::HUP, Signal::KILL].into_iter().enumerate()
-    {
+    let mut signals = vec![Signal::TERM, Signal::INT, Signal::KILL];
+    if !is_hang_up_ignored() {
+        signals.push(Signal::HUP);
+    }
+    for (index, signal) in signals.into_iter().enumerate() {
         let daemon = home.start();
         let names: Vec<_> = (0..=index).map(|number| format!("service{number}")).collect();
         for (name, port) in names.iter().zip(home.min..) {
@@ -31,6 +33,28 @@ fn ports_survive_a_restart_however_pald_ended() {
     }
     let daemon = home.start();
     assert_eq!(daemon.get("/get?service=service3").port(), home.min + 3);
+}
+
+/// Whether each pald that this suite starts ignores SIGHUP, since the suite does, as under nohup(1).
+fn is_hang_up_ignored() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let last = mask.and_then(|mask| mask.trim().chars().next_back()?.to_digit(16));
+    last.is_some_and(|digit| digit % 2 == 1)
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_hang_up_that_is_ignored_stays_ignored() {
+    let home = Home::new(3);
+    let mut command = Command::new("nohup");
+    home.prepare(command.arg(PALD));
+    let daemon = home.start_command(command);
+    daemon.send_signal(Signal::HUP);
+    assert_eq!(daemon.set("shop").port(), home.min);
+    let (code, log) = daemon.stop();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("SIGTERM") && !log.contains("SIGHUP"), "{log}");
 }
 
 #[test]

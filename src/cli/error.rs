@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -39,8 +40,8 @@ pub(super) enum CommandError {
     SameVariable(String),
     #[error("Port {port} is used by {by}")]
     Used { port: String, number: u16, by: String, pid: Option<u32> },
-    #[error("Nothing listens on port {port}{}", waited(*.seconds))]
-    Silent { port: String, seconds: Option<u64> },
+    #[error("Nothing listens on port {port}{}", after(*.waited))]
+    Silent { port: String, waited: Option<Duration> },
     #[error("{0} is not a time; use seconds, or a number with ms, s, min or h, as in `30s`")]
     Time(Quoted),
     #[error("Nothing uses port {port}")]
@@ -242,9 +243,13 @@ fn are(names: &[String]) -> String {
     }
 }
 
-/// Says how long was waited, in seconds.
-fn waited(seconds: Option<u64>) -> String {
-    seconds.map(|seconds| format!(", after {}", duration(seconds))).unwrap_or_default()
+/// Says how long was waited.
+fn after(waited: Option<Duration>) -> String {
+    match waited {
+        None => String::new(),
+        Some(time) if time.subsec_millis() > 0 => format!(", after {} ms", time.as_millis()),
+        Some(time) => format!(", after {}", duration(time.as_secs())),
+    }
 }
 
 fn faults(count: usize) -> String {

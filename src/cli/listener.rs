@@ -20,7 +20,7 @@ pub(super) fn check(service: &Service) -> Result<(), CommandError> {
             let reason = service.reason.clone().unwrap_or_else(|| "pald does not say why".into());
             Err(CommandError::UnknownUse { port: port_of(service), reason })
         }
-        (None, _) => Err(CommandError::Silent { port: port_of(service), seconds: None }),
+        (None, _) => Err(CommandError::Silent { port: port_of(service), waited: None }),
     }
 }
 

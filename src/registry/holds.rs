@@ -290,9 +290,9 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
-    use std::time::Instant;
 
     use super::*;
+    use crate::eventually::wait_until;
     use crate::probe::Claimer;
 
     /// Holds on ports that the kernel gave to nobody else.
@@ -309,13 +309,8 @@ mod tests {
         })
     }
 
-    /// Waits for the thread to get there.
-    fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while !is_so() {
-            assert!(Instant::now() < deadline, "{what}");
-            thread::yield_now();
-        }
+    fn is_unbound(port: Port) -> bool {
+        Claimer::default().claim(port).unwrap().is_ok()
     }
 
     fn start(ports: &[Port], max_holds: usize) -> (Holds, HoldsWatch) {
@@ -341,7 +336,7 @@ mod tests {
         );
         assert!(watch.inode_at(first).is_some() && watch.inode_at(second).is_none());
         holds.release(first);
-        wait_until("the second port is held", || watch.inode_at(second).is_some());
+        wait_until(|| watch.inode_at(second).is_some());
         assert_eq!(watch.status().held, 1);
     }
 
@@ -355,7 +350,7 @@ mod tests {
             watch.status(),
             HoldsStatus { max: 0, held: 0, missing: vec![], refused: vec![] }
         );
-        assert!(Claimer::default().claim(port).unwrap().is_ok());
+        wait_until(|| is_unbound(port));
     }
 
     /// There are as many holds as there is room for, whether they come with a claim or are taken by the
@@ -366,18 +361,19 @@ mod tests {
             return eprintln!("skipped: pald holds no ports on this system");
         }
         let ports = claimed::<4>().map(|(port, _)| port);
+        ports.into_iter().for_each(|port| wait_until(|| is_unbound(port)));
         let is_held = |watch: &HoldsWatch| ports.map(|port| watch.is_held(port));
         // Taken by the thread, the lowest first.
         let mut ordered = ports;
         ordered.sort_unstable();
         let (holds, watch) = start(&ports, 2);
-        wait_until("two ports are held", || watch.status().held == 2);
+        wait_until(|| watch.status().held == 2);
         holds.keep(ordered[3], None);
         assert!(watch.is_held(ordered[0]) && watch.is_held(ordered[1]), "{:?}", is_held(&watch));
         for released in [0, 1] {
             holds.release(ordered[released]);
             let next = ordered[released + 2];
-            wait_until("the next port is held", || watch.is_held(next));
+            wait_until(|| watch.is_held(next));
             assert_eq!(watch.status().held, 2);
         }
         // A port with its claim's hold, where there is room and where there is none.
@@ -405,10 +401,10 @@ mod tests {
         assert!(watch.is_held(port));
         holds.release(port);
         assert!(!watch.is_held(port));
-        assert!(Claimer::default().claim(port).unwrap().is_ok(), "it is still bound");
+        wait_until(|| is_unbound(port));
         holds.keep(port, None);
-        wait_until("the port is held again", || watch.is_held(port));
-        assert!(Claimer::default().claim(port).unwrap().is_err(), "it is not bound");
+        wait_until(|| watch.is_held(port));
+        assert!(!is_unbound(port));
     }
 
     #[test]
@@ -427,7 +423,7 @@ mod tests {
         let listener = TcpListener::bind("[::]:0").unwrap();
         let port = Port::new(listener.local_addr().unwrap().port()).unwrap();
         let (holds, watch) = start(&[port], 9);
-        wait_until("the port is tried", || watch.status().missing == [port]);
+        wait_until(|| watch.status().missing == [port]);
         holds.release(port);
         assert_eq!(
             watch.status(),
@@ -443,14 +439,17 @@ mod tests {
         let listener = TcpListener::bind("[::]:0").unwrap();
         let port = Port::new(listener.local_addr().unwrap().port()).unwrap();
         let (holds, watch) = start(&[port], 1);
-        wait_until("the port is tried", || watch.status().missing == [port]);
+        wait_until(|| watch.status().missing == [port]);
         let [(other, other_hold)] = claimed();
         drop(listener);
         holds.keep(other, Some(other_hold));
         holds.shared.retry_missing();
         assert_eq!((watch.is_held(port), watch.status().missing), (false, vec![port]));
         holds.release(other);
-        holds.shared.retry_missing();
-        assert_eq!((watch.is_held(port), watch.status().missing), (true, vec![]));
+        wait_until(|| {
+            holds.shared.retry_missing();
+            watch.is_held(port)
+        });
+        assert_eq!(watch.status().missing, []);
     }
 }

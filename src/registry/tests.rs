@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use super::*;
 use crate::addresses::Addresses;
 use crate::dump;
+use crate::eventually::wait_until;
 use crate::probe;
 use crate::seal::Seal;
 use crate::short_name::ShortName;
@@ -120,11 +120,7 @@ fn a_port_has_a_state_and_may_be_held() {
     let registry = open(folder.path());
     let web = registry.register(name("web"), RegisterOptions::default()).wait().unwrap();
     let web = web.registration.port;
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !registry.is_held(web) {
-        assert!(Instant::now() < deadline, "it is never held");
-        thread::yield_now();
-    }
+    wait_until(|| registry.is_held(web));
     assert!(!registry.is_held(Port::MIN));
     assert_eq!(registry.state(web, Look::Quiet), PortState::Free);
     let server = std::net::TcpListener::bind(("127.0.0.1", web.number())).unwrap();

@@ -56,8 +56,7 @@ impl Wait {
             match listener::check(&service) {
                 Ok(()) => return listener::print(session.terminal, name.as_str(), &service),
                 Err(CommandError::Silent { port, .. }) if left.is_zero() => {
-                    let seconds = Some(timeout.as_secs());
-                    return Err(CommandError::Silent { port, seconds }.into());
+                    return Err(CommandError::Silent { port, waited: Some(timeout) }.into());
                 }
                 Err(CommandError::Silent { .. } | CommandError::UnknownUse { .. })
                     if !left.is_zero() => {}

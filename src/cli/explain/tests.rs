@@ -95,7 +95,7 @@ fn errors_of_commands_have_their_exit_codes_and_hints() {
         row(E::VariableTwice(text("A")), 2, "Choose another name, as in `WEB=shop.web`"),
         row(used(Some(8)), 4, "Stop it with `kill 8`, or see `pald who 7`"),
         row(used(None), 4, "See `pald who 7`"),
-        row(E::Silent { port: text("7"), seconds: None }, 1, None),
+        row(E::Silent { port: text("7"), waited: None }, 1, None),
         row(E::Time(quoted()), 2, None),
         row(E::Unused { port: text("7") }, 1, None),
         row(

@@ -3,13 +3,13 @@
 use std::pin::pin;
 use std::sync::LazyLock;
 use std::task::{Context, Wake};
-use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::addresses::Addresses;
 use crate::dump::{self, DumpEntry};
+use crate::eventually::wait_until;
 use crate::probe;
 use crate::registry::{Import, ImportMode, Pending, RegisterOptions, Registered, Target};
 use crate::seal::Seal;
@@ -137,11 +137,7 @@ fn a_hold_follows_what_its_registration_says() {
         bench.commit_waiting(1);
         let port = pending.wait().unwrap().registration.port;
         // A hold that is switched on again is taken by another thread.
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while watch.is_held(port) != is_held {
-            assert!(Instant::now() < deadline, "hold = {is_held}");
-            std::thread::yield_now();
-        }
+        wait_until(|| watch.is_held(port) == is_held);
     }
     // A change of something else leaves the very hold.
     let lowest = watch.inode_at(port(min()));
@@ -155,11 +151,7 @@ fn a_hold_follows_what_its_registration_says() {
     let [second, _] = second.map(|it| it.wait().unwrap().registration.port);
     assert!(first < second);
     // The lower port is tried first.
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !watch.is_held(second) {
-        assert!(Instant::now() < deadline, "it is never held");
-        std::thread::yield_now();
-    }
+    wait_until(|| watch.is_held(second));
     assert_eq!((first, watch.inode_at(first)), (port(min()), lowest));
 }
 

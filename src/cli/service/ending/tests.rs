@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::*;
 use crate::cli::service::stand_in::NO_PROCESS;
+use crate::eventually::wait_until;
 
 /// A shell that listens on a port of this address, and ends with 7 some time after SIGTERM.
 fn listening(ip: IpAddr) -> (Child, Port) {
@@ -21,14 +22,6 @@ fn listening(ip: IpAddr) -> (Child, Port) {
     // What another test was starting may have had the listener for a moment.
     wait_until(|| listens(child.id(), port));
     (child, port)
-}
-
-fn wait_until(is_done: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !is_done() {
-        assert!(Instant::now() < deadline);
-        thread::yield_now();
-    }
 }
 
 #[test]

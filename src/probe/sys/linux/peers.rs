@@ -164,6 +164,7 @@ fn is_waiting(orphan: &DiagSocket) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eventually::eventually;
     use crate::probe::{OwnEnd, Peers};
 
     /// Both ends of a connection from this process to itself.
@@ -188,7 +189,8 @@ mod tests {
         assert_eq!(peers.user(&known).unwrap(), own);
         drop(client);
         assert_eq!(peers.user(&known).unwrap(), own);
-        assert_eq!(peers.user(&own_end(&server, &server)).unwrap(), None);
+        let user = || peers.user(&own_end(&server, &server)).unwrap();
+        eventually(user, Option::is_none);
     }
 
     #[test]
@@ -246,7 +248,7 @@ mod tests {
             assert_eq!(server_of(&client), Server::Accepted(own), "{bind} {host}");
             drop(server);
             let _next = TcpListener::bind((host, port));
-            assert_eq!(server_of(&client), Server::Closed, "{bind} {host}");
+            eventually(|| server_of(&client), |server| *server == Server::Closed);
         }
     }
 

@@ -186,9 +186,9 @@ fn end(payload: &[u8]) -> io::Result<()> {
 mod tests {
     use std::collections::HashSet;
     use std::net::{TcpListener, TcpStream, UdpSocket};
-    use std::time::Instant;
 
     use super::*;
+    use crate::eventually::eventually;
 
     fn dump(transport: Transport, address: SocketAddr) -> Vec<DumpedSocket> {
         let port = Port::parse(address.port().to_string()).unwrap();
@@ -257,14 +257,11 @@ mod tests {
         assert_eq!(client.read(&mut [0]).unwrap(), 0);
         drop(client);
         // The client's last packet may take a moment to arrive.
-        let started = Instant::now();
-        let waiting = loop {
-            let rows = dump(Transport::Tcp, address);
-            match rows.into_iter().find(|socket| socket.state == TcpState::TimeWait) {
-                Some(socket) => break socket,
-                None => assert!(started.elapsed() < Duration::from_secs(5), "never in TIME_WAIT"),
-            }
+        let waiting = || {
+            let mut rows = dump(Transport::Tcp, address).into_iter();
+            rows.find(|socket| socket.state == TcpState::TimeWait)
         };
+        let waiting = eventually(waiting, Option::is_some).unwrap();
         assert!(waiting.time_wait.is_some_and(|left| left > Duration::from_secs(50)));
         assert!(waiting.time_wait.is_some_and(|left| left <= Duration::from_secs(60)));
         assert_eq!((waiting.uid, waiting.inode), (0, 0));
