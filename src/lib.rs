@@ -80,8 +80,6 @@ pub mod client;
 pub mod config;
 pub mod dump;
 pub mod dump_file;
-#[cfg(test)]
-mod eventually;
 pub mod files;
 pub mod folder;
 pub mod http;
@@ -100,6 +98,8 @@ pub mod service_name;
 pub mod short_name;
 pub mod store;
 pub mod suggest;
+#[cfg(test)]
+mod testing;
 pub mod timestamp;
 pub mod toml_file;
 pub mod users;

@@ -104,7 +104,7 @@ fn holder_of(file: &File) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eventually::eventually;
+    use crate::testing::eventually;
 
     #[test]
     fn a_lock_names_its_holder_until_it_is_dropped() {

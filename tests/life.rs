@@ -32,7 +32,7 @@ fn ports_survive_a_restart_however_pald_ended() {
         assert_eq!(code, (signal != Signal::KILL).then_some(0), "{log}");
     }
     let daemon = home.start();
-    assert_eq!(daemon.get("/get?service=service3").port(), home.min + 3);
+    assert_eq!(daemon.get("/get?service=service2").port(), home.min + 2);
 }
 
 /// Whether each pald that this suite starts ignores SIGHUP, since the suite does, as under nohup(1).

@@ -292,8 +292,8 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::eventually::wait_until;
     use crate::probe::Claimer;
+    use crate::testing::wait_until;
 
     /// Holds on ports that the kernel gave to nobody else.
     fn claimed<const N: usize>() -> [(Port, Hold); N] {

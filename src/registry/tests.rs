@@ -6,10 +6,10 @@ use std::path::Path;
 use super::*;
 use crate::addresses::Addresses;
 use crate::dump;
-use crate::eventually::wait_until;
 use crate::probe;
 use crate::seal::Seal;
 use crate::short_name::ShortName;
+use crate::testing::wait_until;
 use crate::timestamp::Timestamp;
 
 /// A registry in a folder, with all ports, of which pald has the last.

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
     use crate::cli::explain::Explain as _;
     use crate::cli::service::stand_in::Home;
-    use crate::eventually::eventually;
+    use crate::testing::eventually;
 
     #[test]
     fn only_a_pald_that_holds_the_lock_is_running_already() {

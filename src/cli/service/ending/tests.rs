@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::*;
 use crate::cli::service::stand_in::NO_PROCESS;
-use crate::eventually::wait_until;
+use crate::testing::wait_until;
 
 /// A shell that listens on a port of this address, and ends with 7 some time after SIGTERM.
 fn listening(ip: IpAddr) -> (Child, Port) {

@@ -185,7 +185,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream, UdpSocket};
 
     use super::*;
-    use crate::eventually::{eventually, wait_until};
+    use crate::testing::{eventually, wait_until};
 
     fn claim(port: Port) -> io::Result<Result<Hold, Occupied>> {
         Claimer::default().claim(port)

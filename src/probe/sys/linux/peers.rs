@@ -164,8 +164,8 @@ fn is_waiting(orphan: &DiagSocket) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eventually::eventually;
     use crate::probe::{OwnEnd, Peers};
+    use crate::testing::eventually;
 
     /// Both ends of a connection from this process to itself.
     fn own_connection() -> (TcpStream, TcpStream) {

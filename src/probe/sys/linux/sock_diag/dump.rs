@@ -188,7 +188,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream, UdpSocket};
 
     use super::*;
-    use crate::eventually::eventually;
+    use crate::testing::eventually;
 
     fn dump(transport: Transport, address: SocketAddr) -> Vec<DumpedSocket> {
         let port = Port::parse(address.port().to_string()).unwrap();

@@ -7,7 +7,7 @@ use rustix::net::sockopt::set_socket_linger;
 use socket2::{Domain, Socket, Type};
 
 use super::*;
-use crate::eventually::eventually;
+use crate::testing::eventually;
 
 const NOBODY: u32 = 65534;
 /// The address of a listener, and the host that its client connects to.

@@ -7,35 +7,16 @@ use std::process::{Command, Stdio};
 use socket2::{Domain, Socket, Type};
 
 use super::*;
-use crate::eventually::eventually;
 use crate::folder::Folder;
 use crate::probe::who::{Origin, Place, User};
 use crate::service_name::ServiceName;
+use crate::testing::{eventually, has_passed_alone};
 use crate::timestamp::Timestamp;
 
 const NOBODY: u32 = 65534;
 const ADDRESSES: [&str; 5] = ["127.0.0.1:0", "127.0.0.2:0", "0.0.0.0:0", "[::1]:0", "[::]:0"];
 /// Set for the process that another user runs.
 const AS_ANOTHER_USER: &str = "PALD_TEST_AS_ANOTHER_USER";
-/// Set for the process in which a test runs alone.
-const ALONE: &str = "PALD_TEST_ALONE";
-
-/// Runs the test that asks in a process of its own, where this is false, and returns that it passed.
-///
-/// A process that another test is just starting has a copy of each socket here, until its program begins.
-fn has_passed_alone() -> bool {
-    let thread = std::thread::current();
-    let name = thread.name().unwrap();
-    // With a single thread for all tests, no other test starts anything meanwhile.
-    if name == "main" || std::env::var_os(ALONE).is_some() {
-        return false;
-    }
-    let mut command = Command::new("/proc/self/exe");
-    let output = command.args(["--exact", name]).env(ALONE, "1").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
-    true
-}
 
 fn state(address: SocketAddr) -> PortState {
     state_beside(address, &[])

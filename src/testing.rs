@@ -1,0 +1,60 @@
+//! For unit tests: one that runs alone, and one that waits.
+//!
+//! A process that another test is just starting has a copy of each socket and each locked file of this
+//! process, until its program begins. So what is closed may stay for a moment.
+
+use std::fmt::Debug;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Set for the process in which a test runs alone.
+const ALONE: &str = "PALD_TEST_ALONE";
+
+/// Runs the test that asks in a process of its own, where this is false, and returns that it passed.
+///
+/// # Panics
+/// It did not.
+#[track_caller]
+pub(crate) fn has_passed_alone() -> bool {
+    let thread = thread::current();
+    let name = thread.name().unwrap();
+    // With a single thread for all tests, no other one starts anything meanwhile.
+    if name == "main" || std::env::var_os(ALONE).is_some() {
+        return false;
+    }
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let output = command.args(["--exact", name]).env(ALONE, "1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    true
+}
+
+/// Asks until the answer is as expected, and returns it.
+///
+/// # Panics
+/// It is not within 30 s.
+#[track_caller]
+pub(crate) fn eventually<T: Debug>(
+    mut ask: impl FnMut() -> T,
+    is_expected: impl Fn(&T) -> bool,
+) -> T {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let answer = ask();
+        if is_expected(&answer) {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "still {answer:?}");
+        thread::yield_now();
+    }
+}
+
+/// Asks until the answer is yes.
+///
+/// # Panics
+/// It is not within 30 s.
+#[track_caller]
+pub(crate) fn wait_until(is_so: impl FnMut() -> bool) {
+    eventually(is_so, |is_so| *is_so);
+}
