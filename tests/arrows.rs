@@ -30,6 +30,9 @@ const LEVELS: [&[&str]; 9] = [
     ],
 ];
 
+/// What unit tests alone use, at any level.
+const TESTING: &str = "testing";
+
 fn level(module: &str) -> usize {
     let found = LEVELS.iter().position(|level| level.contains(&module));
     found.unwrap_or_else(|| panic!("{module} has no level in the map"))
@@ -63,8 +66,7 @@ fn all_sources() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = sources(&root.join("src"));
     all.extend(sources(&root.join("migrations")));
-    // Tests alone use the last, at any level.
-    all.retain(|path| !["lib", "main", "testing"].contains(&module_of(path).as_str()));
+    all.retain(|path| !["lib", "main", TESTING].contains(&module_of(path).as_str()));
     all
 }
 
@@ -86,7 +88,7 @@ fn used_modules(code: &str) -> Vec<String> {
             None => used.push(name(rest)),
         }
     }
-    used.retain(|module| !module.is_empty());
+    used.retain(|module| !module.is_empty() && module != TESTING);
     used
 }
 
