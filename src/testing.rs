@@ -20,14 +20,27 @@ pub(crate) fn has_passed_alone() -> bool {
     let thread = thread::current();
     let name = thread.name().unwrap();
     // With a single thread for all tests, no other one starts anything meanwhile.
-    if name == "main" || std::env::var_os(ALONE).is_some() {
-        return false;
+    name != "main" && run_alone(name, &[]).is_some()
+}
+
+/// Runs a test in a process of its own with these variables, where this returns nothing, and returns
+/// what it said on stderr. `name` is the path of the test.
+///
+/// # Panics
+/// It did not pass.
+#[track_caller]
+pub(crate) fn run_alone(name: &str, variables: &[(&str, &str)]) -> Option<String> {
+    if std::env::var_os(ALONE).is_some() {
+        return None;
     }
+    let (_crate, in_crate) = name.split_once("pald::").unwrap_or(("", name));
     let mut command = Command::new(std::env::current_exe().unwrap());
-    let output = command.args(["--exact", name]).env(ALONE, "1").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
-    true
+    command.args(["--exact", in_crate]).env(ALONE, "1").envs(variables.iter().copied());
+    let output = command.output().unwrap();
+    let [stdout, stderr] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}{stderr}");
+    Some(stderr)
 }
 
 /// Asks until the answer is as expected, and returns it.

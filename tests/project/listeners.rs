@@ -275,7 +275,7 @@ fn wait_ends_as_soon_as_something_listens_or_time_is_up() {
             assert_eq!(waiting.join().unwrap(), Some(expected), "{folder}");
         });
     }
-    let late = format!("Error: Nothing listens on port {port} (shop.web), after 0 s\n");
+    let late = format!("Error: Nothing listens on port {port} (shop.web), after 1 ms\n");
     let wait = |time| workplace.pald("src/shop", &["wait", "web", "--timeout", time]);
     assert_eq!(wait("1ms"), (Some(1), String::new(), late));
     let (code, _, stderr) = wait("soon");

@@ -60,6 +60,25 @@ fn filter(request: Option<&str>) -> (EnvFilter, Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::run_alone;
+
+    /// journald adds the time itself.
+    #[test]
+    fn under_journald_the_log_has_no_time() {
+        let name = concat!(module_path!(), "::under_journald_the_log_has_no_time");
+        let variables = [("RUST_LOG", "pald=nonsense"), ("JOURNAL_STREAM", "8:7")];
+        let Some(said) = run_alone(name, &variables) else {
+            let _log = start();
+            tracing::info!("for the test");
+            return;
+        };
+        let (mistake, line) = said.split_once('\n').unwrap();
+        assert!(
+            mistake.starts_with(" WARN Can't parse RUST_LOG; using the default RUST_LOG="),
+            "{said}"
+        );
+        assert_eq!(line, " INFO for the test\n");
+    }
 
     #[test]
     fn a_filter_that_is_none_is_told_and_not_used() {

@@ -32,3 +32,36 @@ fn notify(state: NotifyState<'_>) {
         warn!(%error, "Can't notify the service manager");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+
+    use super::*;
+    use crate::testing::run_alone;
+
+    #[test]
+    fn the_service_manager_gets_each_notice() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let manager = UnixDatagram::bind(&path).unwrap();
+        let name = concat!(module_path!(), "::the_service_manager_gets_each_notice");
+        let variables = [("NOTIFY_SOCKET", path.to_str().unwrap())];
+        if run_alone(name, &variables).is_none() {
+            ready();
+            waits("why");
+            goes_on();
+            return stopping();
+        }
+        manager.set_nonblocking(true).unwrap();
+        let notices: Vec<_> = std::iter::from_fn(|| {
+            let mut notice = [0; 100];
+            let length = manager.recv(&mut notice).ok()?;
+            Some(String::from_utf8(notice[..length].to_vec()).unwrap())
+        })
+        .collect();
+        let expected =
+            ["READY=1", "STATUS=why", "EXTEND_TIMEOUT_USEC=120000000", "STATUS=", "STOPPING=1"];
+        assert_eq!(notices, expected.map(|line| format!("{line}\n")));
+    }
+}
