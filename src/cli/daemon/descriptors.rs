@@ -77,7 +77,7 @@ fn grow_table(number: usize) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{has_passed_alone, wait_until};
+    use crate::testing::has_passed_alone;
 
     #[test]
     fn the_store_comes_first_then_connections_then_holds() {
@@ -140,6 +140,6 @@ mod tests {
         assert!(grow_table(usize::MAX).is_err());
         let holds = table_size();
         Descriptors { connections: 0, holds }.make_room(holds);
-        wait_until(|| table_size() > holds);
+        crate::testing::wait_until(|| table_size() > holds);
     }
 }
