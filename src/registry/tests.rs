@@ -1,7 +1,9 @@
 //! The registry as its users have it, on a real store and with its threads.
 
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use super::*;
 use crate::addresses::Addresses;
@@ -130,14 +132,10 @@ fn a_port_has_a_state_and_may_be_held() {
     drop(server);
 }
 
-#[test]
-fn a_checkout_whose_folder_is_gone_is_in_the_way_until_something_runs_there() {
-    let folder = tempfile::tempdir().unwrap();
-    let registry = open(folder.path());
-    let there = folder.path().join("there");
-    fs::create_dir(&there).unwrap();
-    let set = |path: &Path| ProjectSet {
-        folder: Folder::parse(path.to_str().unwrap()).unwrap(),
+/// The service web of the project shop, for a checkout in this folder.
+fn set(folder: &Path) -> ProjectSet {
+    ProjectSet {
+        folder: Folder::parse(folder.to_str().unwrap()).unwrap(),
         project: ShortName::parse("shop").unwrap(),
         labels: vec![None, ShortName::parse("x")],
         services: vec![ProjectService {
@@ -149,7 +147,43 @@ fn a_checkout_whose_folder_is_gone_is_in_the_way_until_something_runs_there() {
         }],
         existing: Existing::Accept,
         own_ports: Vec::new(),
-    };
+    }
+}
+
+#[test]
+fn a_preferred_port_on_which_the_checkout_listens_is_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = open(folder.path());
+    let [here, elsewhere] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listened = port(listener.local_addr().unwrap().port());
+    // It has the listener until it loses its stdin.
+    let mut server = Command::new("cat");
+    server.stdin(Stdio::piped()).stdout(OwnedFd::from(listener)).current_dir(here.path());
+    let mut server = server.spawn().unwrap();
+    // (where the checkout is, its preferred port, what is its own)
+    let own = probe::LACKS.map_or(vec![listened], |_| Vec::new());
+    let rows = [
+        (here.path(), Some(listened), own),
+        (here.path(), Some(Port::MIN), Vec::new()),
+        (here.path(), None, Vec::new()),
+        (elsewhere.path(), Some(listened), Vec::new()),
+    ];
+    for (checkout, prefer, expected) in rows {
+        let mut set = set(checkout);
+        set.services[0].prefer = prefer;
+        assert_eq!(registry.own_ports(&set), expected, "{checkout:?} {prefer:?}");
+    }
+    drop(server.stdin.take());
+    server.wait().unwrap();
+}
+
+#[test]
+fn a_checkout_whose_folder_is_gone_is_in_the_way_until_something_runs_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = open(folder.path());
+    let there = folder.path().join("there");
+    fs::create_dir(&there).unwrap();
     let answer = registry.register_set(set(&there)).wait().unwrap();
     assert!(answer.is_new);
     assert_eq!(answer.registrations[0].service, name("shop.web"));
