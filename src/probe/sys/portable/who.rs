@@ -75,7 +75,24 @@ impl Who {
             }
         };
         let state = |port| sockets.state(port).unwrap_or_else(|| unseen(port));
-        ports.iter().map(|port| (*port, state(*port))).collect()
+        let mut states = ports.iter().map(|port| (*port, state(*port))).collect();
+        look_again(&mut states);
+        states
+    }
+}
+
+/// Lists the sockets again where a port answered that had none: its server may have started since.
+fn look_again(states: &mut HashMap<Port, PortState>) {
+    let is_hidden =
+        |state: &PortState| matches!(state, PortState::Unknown(UnknownReason::Hidden { .. }));
+    if states.values().any(is_hidden)
+        && let Ok(sockets) = Sockets::list()
+    {
+        for (port, state) in states.iter_mut().filter(|(_, state)| is_hidden(state)) {
+            if let Some(seen) = sockets.state(*port) {
+                *state = seen;
+            }
+        }
     }
 }
 
@@ -121,6 +138,12 @@ mod tests {
         let hidden = PortState::Unknown(UnknownReason::Hidden { address });
         let knocks = Knocks::default();
         assert_eq!(by_knock(port, &knocks, Instant::now() + LOOK_TIME), hidden);
+        // Seen again, it is ours.
+        let free = Port::new(1).unwrap();
+        let mut states = HashMap::from([(port, hidden), (free, PortState::Free)]);
+        look_again(&mut states);
+        assert!(matches!(states[&port], PortState::Running(_)), "{states:?}");
+        assert_eq!(states[&free], PortState::Free);
         let no_time = PortState::Unknown(UnknownReason::NoTime);
         assert_eq!(by_knock(port, &knocks, Instant::now()), no_time);
         drop(listener);
