@@ -1,10 +1,13 @@
-//! For unit tests: one that runs alone, and one that waits.
+//! For unit tests: one that runs alone, one that waits, and a server in a process of its own.
 //!
 //! A process that another test is just starting has a copy of each socket and each locked file of this
 //! process, until its program begins. So what is closed may stay for a moment.
 
 use std::fmt::Debug;
-use std::process::Command;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,7 +36,7 @@ pub(crate) fn run_alone(name: &str, variables: &[(&str, &str)]) -> Option<String
     if std::env::var_os(ALONE).is_some() {
         return None;
     }
-    let (_crate, in_crate) = name.split_once("pald::").unwrap_or(("", name));
+    let in_crate = name.strip_prefix("pald::").unwrap_or(name);
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", in_crate]).env(ALONE, "1").envs(variables.iter().copied());
     let output = command.output().unwrap();
@@ -41,6 +44,14 @@ pub(crate) fn run_alone(name: &str, variables: &[(&str, &str)]) -> Option<String
         [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
     assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}{stderr}");
     Some(stderr)
+}
+
+/// Returns the command of a process that works in a folder and listens until it loses its stdin, which is
+/// that of its `Child`.
+pub(crate) fn server(listener: TcpListener, folder: &Path) -> Command {
+    let mut command = Command::new("cat");
+    command.stdin(Stdio::piped()).stdout(OwnedFd::from(listener)).current_dir(folder);
+    command
 }
 
 /// Asks until the answer is as expected, and returns it.

@@ -17,14 +17,12 @@ use crate::skip::lacks;
 #[test]
 fn ports_survive_a_restart_however_pald_ended() {
     let home = Home::new(9);
-    let mut signals = vec![Signal::TERM, Signal::INT, Signal::KILL];
-    if !is_hang_up_ignored() {
-        signals.push(Signal::HUP);
-    }
+    let mut signals = vec![Signal::TERM, Signal::INT, Signal::HUP, Signal::KILL];
+    signals.retain(|signal| *signal != Signal::HUP || !is_hang_up_ignored());
+    let names: Vec<_> = (0..signals.len()).map(|number| format!("service{number}")).collect();
     for (index, signal) in signals.into_iter().enumerate() {
         let daemon = home.start();
-        let names: Vec<_> = (0..=index).map(|number| format!("service{number}")).collect();
-        for (name, port) in names.iter().zip(home.min..) {
+        for (name, port) in names[..=index].iter().zip(home.min..) {
             assert_eq!(daemon.set(name).port(), port);
         }
         daemon.send_signal(signal);
@@ -32,7 +30,9 @@ fn ports_survive_a_restart_however_pald_ended() {
         assert_eq!(code, (signal != Signal::KILL).then_some(0), "{log}");
     }
     let daemon = home.start();
-    assert_eq!(daemon.get("/get?service=service2").port(), home.min + 2);
+    for (name, port) in names.iter().zip(home.min..) {
+        assert_eq!(daemon.get(&format!("/get?service={name}")).port(), port);
+    }
 }
 
 /// Whether each pald that this suite starts ignores SIGHUP, since the suite does, as under nohup(1).

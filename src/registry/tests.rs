@@ -1,9 +1,7 @@
 //! The registry as its users have it, on a real store and with its threads.
 
 use std::fs;
-use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use super::*;
 use crate::addresses::Addresses;
@@ -11,7 +9,7 @@ use crate::dump;
 use crate::probe;
 use crate::seal::Seal;
 use crate::short_name::ShortName;
-use crate::testing::wait_until;
+use crate::testing::{server, wait_until};
 use crate::timestamp::Timestamp;
 
 /// A registry in a folder, with all ports, of which pald has the last.
@@ -157,10 +155,7 @@ fn a_preferred_port_on_which_the_checkout_listens_is_its_own() {
     let [here, elsewhere] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listened = port(listener.local_addr().unwrap().port());
-    // It has the listener until it loses its stdin.
-    let mut server = Command::new("cat");
-    server.stdin(Stdio::piped()).stdout(OwnedFd::from(listener)).current_dir(here.path());
-    let mut server = server.spawn().unwrap();
+    let mut server = server(listener, here.path()).spawn().unwrap();
     // (where the checkout is, its preferred port, what is its own)
     let own = probe::LACKS.map_or(vec![listened], |_| Vec::new());
     let rows = [

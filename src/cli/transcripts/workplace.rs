@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::process::{self, Child, ExitCode, Stdio};
+use std::process::{self, Child, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::{self, JoinHandle};
@@ -28,6 +27,7 @@ use crate::port::{Port, PortRange};
 use crate::probe::Claimer;
 use crate::registry::{Registry, RegistryOptions};
 use crate::service_name::ServiceName;
+use crate::testing::server;
 use crate::timestamp::Timestamp;
 use crate::users::Users;
 
@@ -252,8 +252,7 @@ impl Drop for Workplace {
 /// Has a process listen on a port until it loses its stdin, which is that of a `Child`.
 fn listening(port: u16, folder: &Path, service: &[&str]) -> Child {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
-    let mut command = process::Command::new("cat");
-    command.stdin(Stdio::piped()).stdout(OwnedFd::from(listener)).current_dir(folder);
+    let mut command = server(listener, folder);
     command.env_remove(ServiceName::VARIABLE);
     command.envs(service.iter().map(|name| (ServiceName::VARIABLE, name)));
     command.spawn().unwrap()

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 
 use tempfile::TempDir;
 
@@ -27,27 +27,22 @@ use crate::registry::{
 use crate::short_name::ShortName;
 use crate::store::{Contents, Store};
 
-/// Whoever uses the ports: two benches at a time would claim them from each other.
-static PORTS: Mutex<()> = Mutex::new(());
-
-/// The committer, and the only way to it.
+/// The committer, and the only way to it. Two at a time would claim the ports from each other, so the
+/// tests run alone.
 pub(super) struct Bench {
     pub(super) folder: TempDir,
     committer: Option<Committer>,
     requests: Option<mpsc::Sender<Request>>,
     _occupier: TcpListener,
-    _ports: MutexGuard<'static, ()>,
 }
 
 impl Bench {
     pub(super) fn open() -> Self {
-        let ports = PORTS.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bench = Self {
             folder: tempfile::tempdir().unwrap(),
             committer: None,
             requests: None,
             _occupier: TcpListener::bind(("127.0.0.1", occupied())).unwrap(),
-            _ports: ports,
         };
         bench.start();
         bench
